@@ -1,0 +1,174 @@
+"""Names, predicates and expressions from users: checked, and turned into SQL by sqlglot."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from .templates import first_row
+
+DIALECT = "duckdb"
+
+
+class MorecError(ValueError):
+    """A bad argument; the message is one sentence: the argument, what came, what is allowed."""
+
+
+def identifier(*names: str) -> str:
+    """Quote a name, or join several with dots."""
+    return ".".join(exp.to_identifier(name, quoted=True).sql(DIALECT) for name in names)
+
+
+def literal(value: str | float | bool | None) -> str:
+    """Write a Python value as a SQL literal."""
+    return exp.convert(value).sql(DIALECT)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Say which of `names` is meant, as the end of a sentence."""
+    names = list(names)
+    lowered = {candidate.lower(): candidate for candidate in reversed(names)}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {lowered[close[0]]!r}?"
+    listed = ", ".join(repr(candidate) for candidate in names[:12])
+    return f"there is {listed}{', ...' if len(names) > 12 else ''}" if names else "there is none"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table or view of the user's: its quoted name, and the types of its columns by name."""
+
+    sql: str
+    columns: dict[str, str]
+
+    def column(self, argument: str, name: str) -> str:
+        """Return the exact spelling of the column `name`, or raise a MorecError."""
+        for column in self.columns:
+            if column == name:
+                return column
+        for column in self.columns:
+            if column.lower() == name.lower():
+                return column
+        raise MorecError(
+            f"{argument}: {self.sql} has no column {name!r}; {nearest(name, self.columns)}"
+        )
+
+
+def find_table(
+    con: duckdb.DuckDBPyConnection, argument: str, name: str, catalog: str, schema: str
+) -> Table:
+    """Look up a table or view by the name that the user gave.
+
+    The whole text is tried as a name first, so that a table called `a.b; c` is only ever a name;
+    then it is read as schema.table or catalog.schema.table.
+    """
+    known = con.execute(
+        "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"
+    ).fetchall()
+    parts = [name]
+    found = _match(known, [catalog, schema, name]) or _match(known, [catalog, "main", name])
+    if found is None:
+        try:
+            table = exp.to_table(name, dialect=DIALECT)
+            parts = [part.name for part in table.parts]
+        except (SqlglotError, ValueError):
+            parts = [name]
+        if len(parts) == 1:
+            found = _match(known, [catalog, schema, parts[0]]) or _match(
+                known, [catalog, "main", parts[0]]
+            )
+        if len(parts) == 2:
+            found = _match(known, [catalog, *parts]) or _match(known, [parts[0], "main", parts[1]])
+        elif len(parts) == 3:
+            found = _match(known, parts)
+    if found is None:
+        names = [
+            table if where == schema else f"{where}.{table}"
+            for database, where, table in known
+            if database == catalog
+        ]
+        raise MorecError(f"{argument}: there is no table {name!r}; {nearest(name, names)}")
+    # a file may be attached under another name later: its own name is left out
+    quoted = identifier(*(found[1:] if found[0] == catalog else found))
+    columns = con.execute(f"DESCRIBE SELECT * FROM {identifier(*found)}").fetchall()
+    return Table(quoted, {row[0]: row[1] for row in columns})
+
+
+def _match(known: list[tuple[str, ...]], parts: list[str]) -> tuple[str, ...] | None:
+    for same in (lambda a, b: a == b, lambda a, b: a.lower() == b.lower()):
+        for row in known:
+            if all(same(a, b) for a, b in zip(row, parts, strict=True)):
+                return row
+    return None
+
+
+def _parse(argument: str, text: str, columns: Iterable[str]) -> exp.Expression:
+    """Parse one SQL expression over `columns`."""
+    if not isinstance(text, str) or not text.strip():
+        raise MorecError(f"{argument}: a SQL expression is needed, not {text!r}")
+    try:
+        statements = sqlglot.parse(f"SELECT {text}", dialect=DIALECT)
+    except SqlglotError:
+        raise MorecError(f"{argument}: {text!r} is not a SQL expression") from None
+    select = statements[0]
+    if len(statements) != 1 or not isinstance(select, exp.Select):
+        raise MorecError(f"{argument}: {text!r} holds more than one expression or statement")
+    clauses = [name for name, value in select.args.items() if value and name != "expressions"]
+    if clauses or len(select.expressions) != 1:
+        raise MorecError(f"{argument}: {text!r} holds more than one expression or statement")
+    expression = select.expressions[0]
+    if isinstance(expression, (exp.Alias, exp.Star)):
+        raise MorecError(f"{argument}: {text!r} is not one SQL expression")
+    if expression.find(exp.Subquery, exp.Select) is None:
+        lowered = {column.lower() for column in columns}
+        for column in expression.find_all(exp.Column):
+            if column.name.lower() not in lowered and not column.table:
+                raise MorecError(
+                    f"{argument}: {text!r} refers to the unknown column {column.name!r};"
+                    f" {nearest(column.name, columns)}"
+                )
+    return expression
+
+
+def expression(
+    con: duckdb.DuckDBPyConnection, argument: str, text: str, table: Table, predicate: bool = False
+) -> str:
+    """Check a scalar SQL expression over the columns of `table`, and write it anew.
+
+    Args:
+        con: where the table is; the expression is bound, not run.
+        argument: the name of the argument, for errors.
+        text: what the user wrote.
+        table: the table whose columns it may use.
+        predicate: whether it must be BOOLEAN, and a number otherwise.
+    """
+    parsed = _parse(argument, text, table.columns)
+    if parsed.find(exp.Subquery, exp.Select) is None and parsed.find(exp.AggFunc, exp.Window):
+        raise MorecError(f"{argument}: {text!r} aggregates rows, where one value per row is needed")
+    written = parsed.sql(DIALECT, comments=False)
+    try:
+        row = first_row(con, f"DESCRIBE SELECT ({written}) AS value FROM {table.sql}")
+    except duckdb.Error as error:
+        reason = str(error).split("\n")[0]
+        raise MorecError(f"{argument}: {text!r} cannot be evaluated: {reason}") from None
+    kind = str(row[1]) if row else ""
+    if predicate and kind != "BOOLEAN":
+        raise MorecError(f"{argument}: {text!r} is {kind}, but a predicate must be BOOLEAN")
+    if not predicate and not is_number(kind) and kind != "BOOLEAN":
+        raise MorecError(f"{argument}: {text!r} is {kind}, but a number is needed")
+    return written
+
+
+def is_number(kind: str) -> bool:
+    """Whether a DuckDB type name is numeric."""
+    return kind.split("(")[0] in {
+        "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT",
+        "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+    }  # fmt: skip

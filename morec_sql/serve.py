@@ -1,0 +1,277 @@
+"""Answers of a trained recommender: from the lists that SQL gathers to ranked lists."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import OrderedDict
+from threading import Lock
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .build import history_of, matrix
+from .expressions import MorecError, Table, expression, identifier
+from .objectives import parse_weights, weights
+from .templates import arrow, first_row, sql
+from .udfs import scoring
+from .udfs.relevance import REPEAT_FEATURES, History, RelevanceModel
+
+CACHED = 8  # recommenders kept in memory
+MAX_K = 10000
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommender:
+    """A recommender in memory."""
+
+    catalogue: scoring.Catalogue
+    item_ids: pa.Array
+    names: list[str]
+    kinds: list[str]
+    exclude_seen: bool
+    half_lives: tuple[float, ...]
+
+
+class Recommenders:
+    """Loads recommenders when they are asked for, and keeps the latest few."""
+
+    def __init__(self) -> None:
+        self._loaded: OrderedDict[str, Recommender] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, con: duckdb.DuckDBPyConnection, name: str, version: str) -> Recommender:
+        """Return the recommender `name` of the current database of `con`."""
+        with self._lock:
+            if version not in self._loaded:
+                self._loaded[version] = load_recommender(con, name)
+                while len(self._loaded) > CACHED:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(version)
+            return self._loaded[version]
+
+
+def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
+    """Read a recommender from its schema."""
+    schema = identifier(name)
+    row = first_row(con, f"SELECT model FROM {schema}.settings")
+    assert row is not None
+    chosen = json.loads(row[0])
+    vectors = arrow(
+        con,
+        "SELECT text_id, encoder, decoder, bias, own_bias, objectives,"
+        f" CAST(item_id AS VARCHAR) AS item_id FROM {schema}.item_vectors ORDER BY item_index",
+    )
+    texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
+    listed = con.execute(
+        f"SELECT objective, kind FROM {schema}.objectives ORDER BY position"
+    ).fetchall()
+    model = RelevanceModel(
+        encoder=matrix(vectors.column("encoder")),
+        decoder=matrix(vectors.column("decoder")),
+        bias=vectors.column("bias").to_numpy(),
+        own_bias=vectors.column("own_bias").to_numpy(),
+        own_affinity=chosen["own_affinity"],
+        repeat=np.array([chosen["repeat"][feature] for feature in REPEAT_FEATURES], np.float32),
+        half_life=int(chosen["half_life"]),
+        chosen=chosen,
+        unit=chosen["unit"],
+    )
+    if len(texts):
+        likeness = matrix(texts.column("embedding"))
+        row_of = pc.fill_null(vectors.column("text_id"), -1).to_numpy().astype(np.int64)
+    else:
+        length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
+        likeness = model.encoder / np.maximum(length, 1e-9)
+        row_of = np.arange(len(likeness))
+    return Recommender(
+        catalogue=scoring.Catalogue(model, matrix(vectors.column("objectives")), likeness, row_of),
+        item_ids=pa.concat_arrays(vectors.column("item_id").chunks),
+        names=[row[0] for row in listed],
+        kinds=[row[1] for row in listed],
+        exclude_seen=chosen["exclude_seen"],
+        half_lives=tuple(chosen["half_lives"]),
+    )
+
+
+def recommend(
+    con: duckdb.DuckDBPyConnection,
+    recommender: Recommender,
+    schema: str,
+    histories: pa.Array,
+    weight_texts: pa.Array,
+    ks: pa.Array,
+    filters: pa.Array,
+    exclude_seen: pa.Array,
+) -> pa.Array:
+    """Rank the catalogue for a chunk of users.
+
+    Args:
+        con: where the filters are evaluated.
+        recommender: the recommender, loaded.
+        schema: its name.
+        histories: per user the list of pairs, NULL without any; fields as in pair_features.sql.
+        weight_texts: per user the weights as JSON, NULL for the defaults.
+        ks: per user the length of the list.
+        filters: per user a predicate over the items, NULL for none.
+        exclude_seen: per user whether to leave the history out, NULL for the default.
+
+    Returns:
+        per user the ranked list.
+    """
+    users = len(histories)
+    k = _lengths(ks)
+    row_weights = _weights(con, recommender, schema, weight_texts)
+    excluded = pc.fill_null(exclude_seen, recommender.exclude_seen).to_numpy(zero_copy_only=False)
+    history = _history(histories, recommender.half_lives)
+    groups = filters.dictionary_encode()
+    group_of = groups.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    width = int(k.max())
+    objectives = len(recommender.names)
+    item = np.full((users, width), -1, np.int64)
+    score = np.zeros((users, width))
+    contributions = np.zeros((users, width, objectives))
+    is_item = [kind == "item" for kind in recommender.kinds]
+    for group in np.unique(group_of):
+        rows = np.flatnonzero(group_of == group)
+        allowed = None
+        if group >= 0:
+            allowed = filtered(con, schema, groups.dictionary[int(group)].as_py())
+            if not len(allowed):
+                continue
+        ranked = scoring.rank(
+            recommender.catalogue,
+            _of_users(history, rows, users),
+            _named(recommender, row_weights[rows], "relevance"),
+            row_weights[np.ix_(rows, np.flatnonzero(is_item))],
+            _named(recommender, row_weights[rows], "diversity"),
+            int(k[rows].max()),
+            allowed,
+            excluded[rows],
+        )
+        depth = ranked.item.shape[1]
+        item[rows, :depth] = ranked.item
+        score[rows, :depth] = ranked.score
+        at_item = 0
+        for position, kind in enumerate(recommender.kinds):
+            part = ranked.relevance if kind == "relevance" else ranked.diversity
+            if kind == "item":
+                part = ranked.objectives[:, :, at_item]
+                at_item += 1
+            contributions[rows, :depth, position] = part
+    listed = (item >= 0) & (np.arange(width) < k[:, None])
+    offsets = np.concatenate([[0], np.cumsum(listed.sum(axis=1))]).astype(np.int32)
+    rank = np.broadcast_to(np.arange(1, width + 1, dtype=np.int32), item.shape)[listed]
+    parts = contributions[listed]
+    lists = pa.ListArray.from_arrays(
+        pa.array(np.arange(len(parts) + 1, dtype=np.int32) * objectives), pa.array(parts.ravel())
+    )
+    entries = pa.StructArray.from_arrays(
+        [
+            pa.array(rank),
+            recommender.item_ids.take(pa.array(item[listed])),
+            pa.array(score[listed]),
+            lists,
+        ],
+        names=["rank", "item_id", "score", "contributions"],
+    )
+    return pa.ListArray.from_arrays(pa.array(offsets), entries)
+
+
+def _named(
+    recommender: Recommender, row_weights: npt.NDArray[np.float64], kind: str
+) -> npt.NDArray[np.float64]:
+    """The weights of the objective of this kind; 0 where it is not declared."""
+    if kind not in recommender.kinds:
+        return np.zeros(len(row_weights))
+    column: npt.NDArray[np.float64] = row_weights[:, recommender.kinds.index(kind)]
+    return column
+
+
+def _lengths(ks: pa.Array) -> npt.NDArray[np.int64]:
+    if ks.null_count:
+        raise MorecError(f"k: NULL is not a whole number from 1 to {MAX_K}")
+    k: npt.NDArray[np.int64] = ks.to_numpy(zero_copy_only=False)
+    for bad in k[(k < 1) | (k > MAX_K)]:
+        raise MorecError(f"k: {bad} is not a whole number from 1 to {MAX_K}")
+    return k
+
+
+def _weights(
+    con: duckdb.DuckDBPyConnection, recommender: Recommender, schema: str, texts: pa.Array
+) -> npt.NDArray[np.float64]:
+    """Weights by user and objective; each distinct text is read once."""
+    encoded = texts.dictionary_encode()
+    distinct = encoded.dictionary.to_pylist()
+    table = [
+        None if text == "null" else parse_weights(text, recommender.names) for text in distinct
+    ]
+    if texts.null_count or None in table:
+        rows = con.execute(
+            f"SELECT default_weight FROM {identifier(schema)}.objectives ORDER BY position"
+        ).fetchall()
+        default = weights([row[0] for row in rows], recommender.names)
+    else:
+        default = []
+    filled = [default if row is None else row for row in [*table, None]]
+    if not default:
+        filled = filled[:-1]
+    index = encoded.indices.fill_null(len(table)).to_numpy(zero_copy_only=False)
+    return np.array(filled, np.float64)[index]
+
+
+def _history(histories: pa.Array, half_lives: tuple[float, ...]) -> History:
+    """Flatten the users' lists into one History sorted by user.
+
+    SQL counts ages from the end of training; where a user has later events the clock moves to the
+    last of them.
+    """
+    lengths = pc.fill_null(pc.list_value_length(histories), 0).to_numpy(zero_copy_only=False)
+    pairs = pc.list_flatten(histories)
+    columns = {
+        name: pairs.field(name).to_numpy(zero_copy_only=False)
+        for name in ("item", "short", "medium", "long", "count", "last", "first")
+    }
+    columns["user"] = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
+    later = np.zeros(len(histories), np.float32)
+    np.maximum.at(later, columns["user"], -columns["last"])
+    if later.any():
+        shift = later[columns["user"]]
+        for name, half_life in zip(("short", "medium", "long"), half_lives, strict=True):
+            columns[name] = columns[name] * np.exp2(-shift * half_lives[1] / half_life)
+        columns["last"] = columns["last"] + shift
+        columns["first"] = columns["first"] + shift
+    return history_of(columns)
+
+
+def _of_users(history: History, rows: npt.NDArray[np.int64], users: int) -> History:
+    """The pairs of some users, numbered anew in the order of `rows`."""
+    if len(rows) == users:
+        return history
+    number = np.full(users, -1, np.int32)
+    number[rows] = np.arange(len(rows), dtype=np.int32)
+    kept = history.take(number[history.user] >= 0)
+    return dataclasses.replace(kept, user=number[kept.user])
+
+
+def filtered(con: duckdb.DuckDBPyConnection, schema: str, predicate: str) -> npt.NDArray[np.int64]:
+    """Indices of the items of which `predicate` is true, sorted.
+
+    Raises:
+        MorecError: it is not one predicate over the columns of the items.
+    """
+    view = f"{identifier(schema)}.items"
+    columns = con.execute(f"DESCRIBE SELECT * FROM {view}").fetchall()
+    table = Table(view, {row[0]: row[1] for row in columns})
+    checked = expression(con, "filter", predicate, table, predicate=True)
+    try:
+        found = con.execute(
+            sql("filtered_items", schema=identifier(schema), predicate=checked)
+        ).fetchnumpy()
+    except duckdb.Error as error:
+        reason = str(error).split("\n")[0]
+        raise MorecError(f"filter: {predicate!r} cannot be evaluated: {reason}") from None
+    return np.asarray(found["item_index"], np.int64)

@@ -1,0 +1,1 @@
+"""SQL text of every view, table, macro and query; read by `morec_sql.templates`."""

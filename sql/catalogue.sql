@@ -1,0 +1,15 @@
+-- Every item of the items table and of the events, once, with its text and its raw objectives.
+CREATE TEMP TABLE morec_items AS
+SELECT
+    CAST(row_number() OVER (ORDER BY _u.item_id) - 1 AS INTEGER) AS item_index,
+    _u.item_id,
+    _d.* EXCLUDE (item_id)
+FROM (
+    SELECT item_id FROM morec_raw_items
+    UNION
+    SELECT item_id FROM morec_raw_events
+) AS _u
+LEFT JOIN (
+    SELECT DISTINCT ON (item_id) * FROM morec_raw_items ORDER BY item_id, _text
+) AS _d ON _d.item_id = _u.item_id
+ORDER BY item_index

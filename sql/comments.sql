@@ -1,0 +1,55 @@
+-- What each object of a recommender is, for whoever browses the catalogue.
+COMMENT ON TABLE ${schema}.settings IS 'How the recommender was made: one row.';
+COMMENT ON COLUMN ${schema}.settings.version IS 'Changes with every training.';
+COMMENT ON COLUMN ${schema}.settings.arguments IS 'The arguments of create_recommender.';
+COMMENT ON COLUMN ${schema}.settings.model IS
+    'What training chose: hyper-parameters, half-lives in seconds, weights of the repeat term.';
+COMMENT ON COLUMN ${schema}.settings.trained_until IS
+    'Time of the last event in training; ages count back from it.';
+COMMENT ON TABLE ${schema}.objectives IS
+    'The objectives in the order in which weights by position name them.';
+COMMENT ON COLUMN ${schema}.objectives.position IS 'Place in the list of weights, from 1.';
+COMMENT ON COLUMN ${schema}.objectives.objective IS 'Name, as in weights => {name: weight}.';
+COMMENT ON COLUMN ${schema}.objectives.kind IS
+    'relevance and diversity are computed for each user and list; others per item.';
+COMMENT ON COLUMN ${schema}.objectives.expression IS
+    'SQL over the items table; NULL for a built-in objective.';
+COMMENT ON COLUMN ${schema}.objectives.default_weight IS
+    'Weight where a query gives none; UPDATE it to change the default.';
+COMMENT ON COLUMN ${schema}.objectives.mean IS
+    'Mean over the catalogue, taken off before weighting (outliers clipped).';
+COMMENT ON COLUMN ${schema}.objectives.deviation IS
+    'Standard deviation over the catalogue, divided by before weighting; 0 has no effect.';
+COMMENT ON TABLE ${schema}.stages IS 'What the last training did, one row per stage.';
+COMMENT ON COLUMN ${schema}.stages.stage IS 'What was done or counted.';
+COMMENT ON COLUMN ${schema}.stages.rows IS 'Rows that it concerned.';
+COMMENT ON COLUMN ${schema}.stages.seconds IS 'Wall time; NULL for a count.';
+COMMENT ON TABLE ${schema}.texts IS 'The distinct item texts with their embeddings.';
+COMMENT ON COLUMN ${schema}.texts.text_id IS 'Number of the text.';
+COMMENT ON COLUMN ${schema}.texts.text IS 'The text columns of the items, joined.';
+COMMENT ON COLUMN ${schema}.texts.embedding IS 'Unit-length vector of the embedding model.';
+COMMENT ON TABLE ${schema}.item_vectors IS
+    'The catalogue: every item with its vectors and standardised objectives.';
+COMMENT ON COLUMN ${schema}.item_vectors.item_index IS 'Number of the item, in order of item_id.';
+COMMENT ON COLUMN ${schema}.item_vectors.item_id IS 'Id of the item in the user''s own tables.';
+COMMENT ON COLUMN ${schema}.item_vectors.text_id IS 'Text in the table texts; NULL without text.';
+COMMENT ON COLUMN ${schema}.item_vectors.encoder IS
+    'What the item adds to the vector of a user who has it in the history.';
+COMMENT ON COLUMN ${schema}.item_vectors.decoder IS
+    'Its inner product with the user vector is the item''s likeness to the history.';
+COMMENT ON COLUMN ${schema}.item_vectors.bias IS 'Relevance for a user without history.';
+COMMENT ON COLUMN ${schema}.item_vectors.own_bias IS
+    'Relevance of the item for a user who has it in the history, before the personal terms.';
+COMMENT ON COLUMN ${schema}.item_vectors.objectives IS
+    'Standardised values of the objectives of kind item, in order of position.';
+COMMENT ON VIEW ${schema}.events IS
+    'The events table under standard names, without the rows that do not count.';
+COMMENT ON COLUMN ${schema}.events.user_id IS 'Who.';
+COMMENT ON COLUMN ${schema}.events.item_id IS 'What.';
+COMMENT ON COLUMN ${schema}.events.event_time IS 'When; NULL where no event_time is declared.';
+COMMENT ON COLUMN ${schema}.events.weight IS 'How much it counts; outliers are capped.';
+COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column item_id.';
+COMMENT ON MACRO TABLE ${schema}.recommend IS
+    'recommend(user_id, weights, k, filter, exclude_seen, as_of): the ranked list for a user: rank, item_id, score, contributions of each objective. weights: a list in the order of the table objectives, or a struct by name. filter: a SQL predicate over the view items, applied before ranking. exclude_seen: leave out what the history holds. as_of: rank as of a past time.';
+COMMENT ON MACRO TABLE ${schema}.recommend_for IS
+    'recommend_for(items, ...): the ranked list for a basket or session given as a list of item ids; other arguments as in recommend.';

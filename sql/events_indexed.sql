@@ -1,0 +1,10 @@
+-- The distinct events with users and items numbered from 0.
+CREATE TEMP TABLE morec_events AS
+SELECT ${distinct}
+    _u.user_index,
+    _i.item_index,
+    epoch(_e.event_time) AS event_time,
+    _e.weight
+FROM morec_raw_events AS _e
+JOIN morec_users AS _u ON _u.user_id = _e.user_id
+JOIN morec_items AS _i ON _i.item_id = _e.item_id

@@ -1,0 +1,13 @@
+-- How many events are read, and how many are left out and why; a row is counted under one reason.
+SELECT
+    count(*) AS read,
+    count(*) FILTER (user_id IS NULL) AS without_user,
+    count(*) FILTER (user_id IS NOT NULL AND item_id IS NULL) AS without_item,
+    count(*) FILTER (user_id IS NOT NULL AND item_id IS NOT NULL AND NOT (${time_usable}))
+        AS without_time,
+    count(*) FILTER (
+        user_id IS NOT NULL AND item_id IS NOT NULL AND (${time_usable})
+        AND coalesce(NOT isfinite(weight) OR weight <= 0, true)
+    ) AS without_weight,
+    10 * quantile_cont(weight, 0.99) FILTER (${usable}) AS weight_cap
+FROM (${events_raw}) AS _c

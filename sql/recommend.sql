@@ -1,0 +1,32 @@
+-- Makes recommend and recommend_for. The arguments are evaluated in the innermost SELECT, which has
+-- no FROM, so that a column name in an argument cannot meet a column of the tables below.
+CREATE OR REPLACE MACRO ${schema}.${macro}(
+    ${key},
+    weights := NULL,
+    k := 10,
+    filter := NULL,
+    exclude_seen := NULL,
+    as_of := NULL
+) AS TABLE
+SELECT
+    _r.rank AS rank,
+    CAST(_r.item_id AS ${item_type}) AS item_id,
+    _r.score AS score,
+    {${contributions}} AS contributions
+FROM (
+    SELECT unnest(morec_recommend(
+        current_database(), ${schema_name}, ${version},
+        (${history}),
+        _a._weights, _a._k, _a._filter, _a._exclude_seen
+    )) AS _r
+    FROM (
+        SELECT
+            CAST(${key} AS ${key_type}) AS _key,
+            CAST(to_json(weights) AS VARCHAR) AS _weights,
+            CAST(k AS BIGINT) AS _k,
+            CAST(filter AS VARCHAR) AS _filter,
+            CAST(exclude_seen AS BOOLEAN) AS _exclude_seen,
+            CAST(as_of AS TIMESTAMP) AS _as_of,
+            coalesce(epoch(CAST(as_of AS TIMESTAMP)), ${trained_until}) AS _anchor
+    ) AS _a
+) AS _ranked;

@@ -1,0 +1,1 @@
+"""Vectorised functions behind the SQL interface: embedding, relevance and scoring."""

