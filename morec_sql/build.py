@@ -96,7 +96,8 @@ class Build:
     catalog: str
     arguments: Arguments
     version: str
-    statements: list[str]
+    tables_and_macros: list[str]
+    views: list[str]
     tables: dict[str, pa.Table]
     stages: list[tuple[str, int, float | None]]
 
@@ -201,7 +202,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
     version = uuid.uuid4().hex
     schema_sql = identifier(arguments.name)
     dimensions = model.encoder.shape[1]
-    statements = _statements(
+    tables_and_macros, views = _statements(
         source, arguments, listed, clock, version, schema_sql, cap, dimensions,
         embeddings.shape[1] if len(embeddings) else 1,
     )  # fmt: skip
@@ -253,7 +254,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
             }
         ),
     }
-    return Build(con, catalog, arguments, version, statements, tables, stages.rows)
+    return Build(con, catalog, arguments, version, tables_and_macros, views, tables, stages.rows)
 
 
 def publish(built: Build) -> list[tuple[str, int, float | None]]:
@@ -267,7 +268,7 @@ def publish(built: Build) -> list[tuple[str, int, float | None]]:
         built.tables["morec_new_stages"] = _stage_table(stages)
         for name, table in built.tables.items():
             con.register(name, table)
-        for statement in built.statements:
+        for statement in built.tables_and_macros:
             con.execute(statement)
         if _wants_default(con, built.catalog, arguments):
             con.execute(
@@ -277,6 +278,8 @@ def publish(built: Build) -> list[tuple[str, int, float | None]]:
                     comment=literal(_default_comment(arguments.name)),
                 )
             )
+        for statement in built.views:
+            con.execute(statement)
         items = first_row(con, "SELECT count(*) FROM morec_items")
         stages.append(("write", items[0] if items else 0, round(time.perf_counter() - began, 3)))
         con.register("morec_new_stages", _stage_table(stages))
@@ -328,10 +331,11 @@ def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
             " move it first"
         )
     row = first_row(con, f"SELECT count(*) FROM {identifier(name)}.item_vectors")
+    is_default = _default_of(con, catalog) == name
     con.execute("BEGIN")
     try:
         con.execute(f"DROP SCHEMA {identifier(name)} CASCADE")
-        if _default_of(con, catalog) == name:
+        if is_default:
             con.execute("DROP MACRO TABLE main.recommend")
         con.execute("COMMIT")
     except BaseException:
@@ -387,6 +391,11 @@ def _wants_default(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Argu
 
 def _check_free(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments) -> None:
     name = arguments.name
+    if name.lower() == catalog.lower():
+        raise MorecError(
+            f"name: the database is called {catalog!r} too, and DuckDB could not tell the schema"
+            " from it; choose another name"
+        )
     known = recommenders(con, catalog)
     if name in known:
         if not arguments.replace:
@@ -765,8 +774,12 @@ def _statements(
     cap: float,
     dimensions: int,
     text_dimensions: int,
-) -> list[str]:
-    """The SQL that writes the recommender."""
+) -> tuple[list[str], list[str]]:
+    """The SQL that writes the recommender: tables and macros, then views of the user's tables.
+
+    Macros are bound when they are made, and a column of the user's that has the name of a macro
+    parameter would be taken for a conflict: so they are made over an empty view.
+    """
     distinct = "DISTINCT" if source.has_time else ""
     of_user = sql(
         "history_of_user",
@@ -786,8 +799,6 @@ def _statements(
             for position, objective in enumerate(listed, 1)
         ),
     }
-    # macros are bound when they are made, and a column of the user's that has the name of a macro
-    # parameter would be taken for a conflict: so they are made over an empty view first
     placeholder = (
         f"CREATE OR REPLACE VIEW {schema}.events AS SELECT CAST(NULL AS {source.user_type}) AS"
         f" user_id, CAST(NULL AS {source.item_type}) AS item_id, CAST(NULL AS TIMESTAMP) AS"
@@ -836,6 +847,7 @@ def _statements(
             history=sql("history_of_items", schema=schema),
             **common,
         ),
+    ], [
         sql(
             "events_view",
             schema=schema,
@@ -877,4 +889,5 @@ def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
     flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     width = len(flat) // rows if rows else 0
     # Arrow memory is read-only, which torch does not take
-    return flat.reshape(rows, width).copy()
+    out: npt.NDArray[np.float32] = flat.reshape(rows, width).copy()
+    return out

@@ -102,11 +102,12 @@ def find_table(
 
 
 def _match(known: list[tuple[str, ...]], parts: list[str]) -> tuple[str, ...] | None:
-    for same in (lambda a, b: a == b, lambda a, b: a.lower() == b.lower()):
-        for row in known:
-            if all(same(a, b) for a, b in zip(row, parts, strict=True)):
-                return row
-    return None
+    """Find a name spelt exactly so, or else one that differs in case only."""
+    for row in known:
+        if list(row) == parts:
+            return row
+    lowered = [part.lower() for part in parts]
+    return next((row for row in known if [part.lower() for part in row] == lowered), None)
 
 
 def _parse(argument: str, text: str, columns: Iterable[str]) -> exp.Expression:
@@ -123,7 +124,7 @@ def _parse(argument: str, text: str, columns: Iterable[str]) -> exp.Expression:
     clauses = [name for name, value in select.args.items() if value and name != "expressions"]
     if clauses or len(select.expressions) != 1:
         raise MorecError(f"{argument}: {text!r} holds more than one expression or statement")
-    expression = select.expressions[0]
+    expression: exp.Expression = select.expressions[0]
     if isinstance(expression, (exp.Alias, exp.Star)):
         raise MorecError(f"{argument}: {text!r} is not one SQL expression")
     if expression.find(exp.Subquery, exp.Select) is None:

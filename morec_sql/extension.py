@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from .expressions import MorecError, literal
 from .templates import first_row, sql
@@ -146,7 +147,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
     def define(
         name: str,
         function: Callable[..., Any],
-        parameters: list[str] | None,
+        parameters: Any,
         returns: str,
         writes: bool = False,
     ) -> None:
@@ -160,8 +161,8 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
             on_arrays,
             parameters,
             returns,
-            type="arrow",
-            null_handling="special",
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
             side_effects=writes,
         )
 
@@ -208,7 +209,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
     def drop(catalogs: pa.Array, names: pa.Array) -> pa.Array:
         from . import build as building
 
-        dropped = []
+        dropped: list[list[tuple[str, int, float | None]]] = []
         for catalog, name in zip(catalogs.to_pylist(), names.to_pylist(), strict=True):
             with instance.cursor(catalog) as cursor:
                 dropped.append([("drop", building.drop(cursor, catalog, name), None)])

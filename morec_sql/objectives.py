@@ -25,6 +25,8 @@ BUILT_IN = {
 }
 DEFAULT_OBJECTIVES = ("relevance", "diversity", "novelty")
 DEFAULT_WEIGHTS = [0.6, 0.3, 0.1]
+Doubles = npt.NDArray[np.float64]
+
 CLIPPED = 0.001  # share of the catalogue at either end that is clipped before standardising
 
 
@@ -117,7 +119,7 @@ def weights(given: Any, names: list[str]) -> list[float]:
     elif isinstance(given, list):
         if len(given) != len(names):
             raise MorecError(
-                f"weights: {len(given)} values came, but there are {len(names)} objectives ({expected})"
+                f"weights: {len(given)} values came, but {len(names)} are needed ({expected})"
             )
         values = given
     else:
@@ -198,14 +200,15 @@ def standardised(
     return Values(stacked.astype(np.float32), means, deviations, without_effect)
 
 
-def _column(con: duckdb.DuckDBPyConnection, column: str) -> npt.NDArray[np.float64]:
+def _column(con: duckdb.DuckDBPyConnection, column: str) -> Doubles:
     table = arrow(con, f"SELECT {column} FROM morec_items ORDER BY item_index")
-    return table.column(0).to_numpy().astype(np.float64)
+    values: Doubles = table.column(0).to_numpy().astype(np.float64)
+    return values
 
 
 def _standardise(
-    raw: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], float, float]:
+    raw: Doubles,
+) -> tuple[Doubles, float, float]:
     """Clip, subtract the mean and divide by the deviation; unknown values become the mean."""
     known = np.isfinite(raw)
     if not known.any():
@@ -220,17 +223,20 @@ def _standardise(
 
 def _built_in(
     con: duckdb.DuckDBPyConnection, name: str, history: History, items: int, now: float, unit: float
-) -> npt.NDArray[np.float64]:
+) -> Doubles:
     users = np.bincount(history.item, minlength=items).astype(np.float64)
+    values: Doubles
     if name == "popularity":
-        return np.log1p(users)
-    if name == "novelty":
-        return -np.log2((users + 1) / (users.sum() + items))
-    if name == "trend":
+        values = np.log1p(users)
+    elif name == "novelty":
+        values = -np.log2((users + 1) / (users.sum() + items))
+    elif name == "trend":
         late = np.bincount(history.item, history.last <= 1.0, minlength=items)
-        return np.log((late + 1) / (users * (late.sum() / max(users.sum(), 1)) + 1))
-    declared_age = (now - _column(con, "epoch(_item_time)")) / unit
-    age = np.full(items, -np.inf)
-    np.maximum.at(age, history.item, history.first.astype(np.float64))
-    age = np.where(np.isfinite(declared_age), declared_age, np.where(users > 0, age, np.nan))
-    return np.exp2(-np.maximum(age, 0.0))
+        values = np.log((late + 1) / (users * (late.sum() / max(users.sum(), 1)) + 1))
+    else:
+        declared_age = (now - _column(con, "epoch(_item_time)")) / unit
+        age = np.full(items, -np.inf)
+        np.maximum.at(age, history.item, history.first.astype(np.float64))
+        age = np.where(np.isfinite(declared_age), declared_age, np.where(users > 0, age, np.nan))
+        values = np.exp2(-np.maximum(age, 0.0))
+    return values

@@ -216,11 +216,12 @@ def _weights(
         default = weights([row[0] for row in rows], recommender.names)
     else:
         default = []
-    filled = [default if row is None else row for row in [*table, None]]
-    if not default:
-        filled = filled[:-1]
+    filled = [default if row is None else row for row in table]
+    if default:
+        filled.append(default)
     index = encoded.indices.fill_null(len(table)).to_numpy(zero_copy_only=False)
-    return np.array(filled, np.float64)[index]
+    out: npt.NDArray[np.float64] = np.array(filled, np.float64)[index]
+    return out
 
 
 def _history(histories: pa.Array, half_lives: tuple[float, ...]) -> History:

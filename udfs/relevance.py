@@ -26,11 +26,16 @@ before it against what the user did in it, over the history and over the best un
 from __future__ import annotations
 
 import dataclasses
+import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .device import device
+
+if TYPE_CHECKING:
+    import torch
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -127,12 +132,30 @@ def normalised(weights: Floats, starts: npt.NDArray[np.int64]) -> Floats:
     """Divide each user's pair weights by |x|^(1/2); `starts` bounds the users, length users + 1."""
     squares = np.concatenate([[0.0], np.cumsum(weights.astype(np.float64) ** 2)])
     norm = squares[starts[1:]] - squares[starts[:-1]]
-    return weights / np.repeat(np.maximum(norm, 1e-12) ** 0.25, np.diff(starts)).astype(np.float32)
+    root = np.repeat(np.maximum(norm, 1e-12) ** 0.25, np.diff(starts))
+    out: Floats = (weights / root).astype(np.float32)
+    return out
 
 
 def bounds(user: Ints, users: int) -> npt.NDArray[np.int64]:
     """Where each user's pairs start in sorted `user`, length users + 1."""
     return np.searchsorted(user, np.arange(users + 1)).astype(np.int64)
+
+
+def _sparse(starts: npt.NDArray[np.int64], item: Ints, weights: Floats, items: int) -> torch.Tensor:
+    """The matrix of pair weights in compressed rows, shape (users, items)."""
+    import torch
+
+    with warnings.catch_warnings():
+        # torch calls its compressed rows a beta feature once per process
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(starts),
+            torch.from_numpy(item.astype(np.int64)),
+            torch.from_numpy(np.ascontiguousarray(weights, dtype=np.float32)),
+            size=(len(starts) - 1, items),
+            check_invariants=False,
+        )
 
 
 def user_vectors(
@@ -141,13 +164,7 @@ def user_vectors(
     """Sum the encoder vectors of each user's items, shape (users, d); no history gives zeros."""
     import torch
 
-    rows = torch.sparse_csr_tensor(
-        torch.from_numpy(starts),
-        torch.from_numpy(item.astype(np.int64)),
-        torch.from_numpy(np.ascontiguousarray(weights, dtype=np.float32)),
-        size=(len(starts) - 1, len(encoder)),
-        check_invariants=False,
-    )
+    rows = _sparse(starts, item, weights, len(encoder))
     out: Floats = (rows @ torch.from_numpy(encoder)).numpy()
     return out
 
@@ -168,14 +185,8 @@ def _truncated_svd(
     import torch
 
     where = device()
-    rows = torch.sparse_csr_tensor(
-        torch.from_numpy(starts),
-        torch.from_numpy(item.astype(np.int64)),
-        torch.from_numpy(weights),
-        size=(len(starts) - 1, items),
-        check_invariants=False,
-    ).to(where)
-    columns = rows.to_sparse_coo().t().coalesce().to_sparse_csr()
+    rows = _sparse(starts, item, weights, items).to(where)
+    columns = torch.transpose(rows, 0, 1).to_sparse(layout=torch.sparse_csr)
     content = torch.zeros((items, 0), device=where)
     if features is not None and features.any():
         content = torch.from_numpy(features).to(where)

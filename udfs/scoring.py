@@ -176,22 +176,20 @@ def rank(
         else:
             gain = torch.zeros_like(score)
         results.append((score, item, gain))
-    score = torch.cat([part[0] for part in results]).double().cpu().numpy()
-    item = torch.cat([part[1] for part in results]).cpu().numpy()
+    raw = torch.cat([part[0] for part in results]).double().cpu().numpy()
+    found = torch.cat([part[1] for part in results]).cpu().numpy()
     diversity = torch.cat([part[2] for part in results]).double().cpu().numpy()
     if allowed is not None:
-        item = allowed[item]
-    listed = np.isfinite(score)
-    objectives = catalogue.objectives[item].astype(np.float64) * objective_weights[:, None, :]
-    # query and table hold no constant: relevance is centred here
-    from_relevance = score - objectives.sum(axis=2) - (parts.mean * factor)[:, None]
-    total = from_relevance + objectives.sum(axis=2) + diversity
+        found = allowed[found]
+    objectives = catalogue.objectives[found].astype(np.float64) * objective_weights[:, None, :]
+    # the inner product holds no constant: relevance is centred here
+    from_relevance = raw - objectives.sum(axis=2) - (parts.mean * factor)[:, None]
     return Ranking(
-        np.where(listed, item, -1),
-        total,
-        from_relevance,
-        objectives,
-        diversity,
+        item=np.where(np.isfinite(raw), found, -1),
+        score=from_relevance + objectives.sum(axis=2) + diversity,
+        relevance=from_relevance,
+        objectives=objectives,
+        diversity=diversity,
     )
 
 

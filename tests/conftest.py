@@ -1,0 +1,88 @@
+"""A year of real grocery orders with a recommender on it, and a small shop to check by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import morec_sql
+from morec_sql import demo
+
+
+@pytest.fixture(scope="session")
+def journey_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's warehouse with the recommender `shop`, closed."""
+    path = tmp_path_factory.mktemp("journey") / "journey.duckdb"
+    con = morec_sql.connect(path)
+    demo.load_warehouse(con)
+    con.execute(demo.CREATE).fetchall()
+    con.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def journey(journey_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An open connection to the warehouse; tests must leave it as it was."""
+    con = morec_sql.connect(journey_file)
+    yield con
+    con.close()
+
+
+SMALL = """
+CREATE TABLE products AS
+SELECT
+    i AS product_id,
+    CASE WHEN i < 10 THEN 'tea ' || i WHEN i < 20 THEN 'screwdriver ' || i END AS title,
+    CASE WHEN i < 10 THEN 'kitchen' ELSE 'garage' END AS category,
+    1.0 + i AS price,
+    0.5 * i AS cost,
+    'a' AS same
+FROM range(22) AS t(i);
+
+-- 60 users: even ones buy from the kitchen, odd ones from the garage, one item a day; what nobody
+-- buys are the items 9, 19 and, without a text, 20 and 21
+CREATE TABLE orders AS
+SELECT
+    u AS customer_id,
+    (u % 2) * 10 + CAST(md5_number_lower(u || ' ' || d) % 9 AS BIGINT) AS product_id,
+    TIMESTAMP '2024-01-01' + INTERVAL (3 * d) DAY AS ordered_at,
+    1 + d % 2 AS quantity
+FROM range(60) AS t(u), range(30) AS s(d)
+WHERE (u + d) % 3 <> 0;
+"""
+
+CREATE_SMALL = """
+SELECT * FROM create_recommender(
+    'shop',
+    events => 'orders',
+    user_id => 'customer_id',
+    item_id => 'product_id',
+    event_time => 'ordered_at',
+    items => 'products',
+    text => ['title'],
+    objectives => {'relevance': NULL, 'margin': 'price - cost', 'diversity': NULL, 'novelty': NULL},
+    dimensions => 8
+)
+"""
+
+
+@pytest.fixture
+def tables() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The small shop's tables without a recommender."""
+    con = morec_sql.connect()
+    con.execute(SMALL)
+    yield con
+    con.close()
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The small shop with the recommender `shop`; tests must leave it as it was."""
+    con = morec_sql.connect()
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    yield con
+    con.close()
