@@ -208,8 +208,9 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
     )  # fmt: skip
     chosen = {
         **model.chosen,
-        "repeat": dict(zip(relevance.REPEAT_FEATURES, map(float, model.repeat), strict=True)),
-        "own_affinity": model.own_affinity,
+        "content": model.content,
+        "unknown": model.unknown.tolist(),
+        "known": model.known.tolist(),
         "unit": model.unit,
         "half_lives": list(clock.half_lives),
         "exclude_seen": repeats < REPEAT_SHARE,
@@ -248,8 +249,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
                 "text_id": pa.array(text_id.astype(np.int32), mask=text_id < 0),
                 "encoder": _vectors(model.encoder),
                 "decoder": _vectors(model.decoder),
-                "bias": pa.array(model.bias.astype(np.float32)),
-                "own_bias": pa.array(model.own_bias.astype(np.float32)),
+                "popularity": _vectors(model.popularity),
                 "objectives": _lists(values.columns),
             }
         ),
@@ -747,7 +747,7 @@ def _relevance_unit(
     inside = sample[np.minimum(position, len(sample) - 1)] == history.user
     mine = history.take(inside)
     mine = dataclasses.replace(mine, user=position[inside].astype(np.int32))
-    items = len(model.bias)
+    items = len(model.decoder)
     empty = np.zeros((items, 0), np.float32)
     catalogue = scoring.Catalogue(model, empty, empty, np.full(items, -1))
     ranked = scoring.rank(

@@ -18,7 +18,7 @@ from .expressions import MorecError, Table, expression, identifier
 from .objectives import parse_weights, weights
 from .templates import arrow, first_row, sql
 from .udfs import scoring
-from .udfs.relevance import REPEAT_FEATURES, History, RelevanceModel
+from .udfs.relevance import History, RelevanceModel
 
 CACHED = 8  # recommenders kept in memory
 MAX_K = 10000
@@ -62,7 +62,7 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     chosen = json.loads(row[0])
     vectors = arrow(
         con,
-        "SELECT text_id, encoder, decoder, bias, own_bias, objectives,"
+        "SELECT text_id, encoder, decoder, popularity, objectives,"
         f" CAST(item_id AS VARCHAR) AS item_id FROM {schema}.item_vectors ORDER BY item_index",
     )
     texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
@@ -72,10 +72,10 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     model = RelevanceModel(
         encoder=matrix(vectors.column("encoder")),
         decoder=matrix(vectors.column("decoder")),
-        bias=vectors.column("bias").to_numpy(),
-        own_bias=vectors.column("own_bias").to_numpy(),
-        own_affinity=chosen["own_affinity"],
-        repeat=np.array([chosen["repeat"][feature] for feature in REPEAT_FEATURES], np.float32),
+        popularity=matrix(vectors.column("popularity")),
+        content=chosen["content"],
+        unknown=np.array(chosen["unknown"], np.float32),
+        known=np.array(chosen["known"], np.float32),
         half_life=int(chosen["half_life"]),
         chosen=chosen,
         unit=chosen["unit"],

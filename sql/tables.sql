@@ -18,8 +18,7 @@ SELECT
     _v.text_id,
     CAST(_v.encoder AS FLOAT[${dimensions}]) AS encoder,
     CAST(_v.decoder AS FLOAT[${dimensions}]) AS decoder,
-    _v.bias,
-    _v.own_bias,
+    CAST(_v.popularity AS FLOAT[2]) AS popularity,
     _v.objectives
 FROM morec_items AS _i
 JOIN morec_new_vectors AS _v ON _v.item_index = _i.item_index

@@ -124,7 +124,9 @@ def test_the_same_seed_gives_the_same_model(tables: Connection) -> None:
     for name in ("one", "two"):
         create(tables, name=f"'{name}'", text="['title']")
         vectors.append(
-            tables.execute(f"SELECT encoder, decoder, bias FROM {name}.item_vectors").fetchall()
+            tables.execute(
+                f"SELECT encoder, decoder, popularity FROM {name}.item_vectors"
+            ).fetchall()
         )
     assert vectors[0] == vectors[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,10 +41,10 @@ def random_catalogue(
     model = RelevanceModel(
         encoder=normal(items, dimensions),
         decoder=normal(items, dimensions),
-        bias=normal(items),
-        own_affinity=0.7,
-        own_bias=normal(items),
-        repeat=normal(len(REPEAT_FEATURES)),
+        popularity=normal(items, 2),
+        content=1,
+        unknown=normal(2, 5),
+        known=normal(3 + len(REPEAT_FEATURES) + 1),
         half_life=1,
         chosen={},
         unit=1.7,
@@ -59,20 +60,29 @@ def plain_relevance(catalogue: scoring.Catalogue, history: History, users: int) 
     model = catalogue.model
     out = np.zeros((users, catalogue.items))
     features = relevance.repeat_features(history)
+    split = model.decoder.shape[1] - model.content
+    blocks = slice(None, split), slice(split, None)
     for user in range(users):
         mine = np.flatnonzero(history.user == user)
         x = np.log1p(history.strength[mine, model.half_life].astype(np.float64))
         x /= max(np.sqrt((x**2).sum()), 1e-6) ** 0.5
+        weights = model.unknown[0] + model.unknown[1] / (1 + len(mine) / 20)
         encoder = model.encoder[history.item[mine]].astype(np.float64)
         query = (x[:, None] * encoder).sum(axis=0)
-        out[user] = model.decoder @ query + model.bias
+
+        def likeness(query: np.ndarray, item: int | slice, weights: np.ndarray = weights) -> Any:
+            parts = [model.decoder[item, block] @ query[block] for block in blocks]
+            return weights[0] * parts[0] + weights[1] * parts[1]
+
+        out[user] = likeness(query, slice(None)) + model.popularity @ weights[2:4]
         for weight, pair in zip(x, mine, strict=True):
             item = history.item[pair]
-            rest = query - weight * model.encoder[item]
             out[user, item] = (
-                model.own_affinity * (rest @ model.decoder[item])
-                + model.own_bias[item]
-                + features[pair] @ model.repeat
+                model.known[0] * likeness(query - weight * model.encoder[item], item)
+                + model.known[1:3] @ model.popularity[item]
+                + features[pair] @ model.known[3:-1]
+                + model.known[-1]
+                - weights[4]
             )
     return (out - out.mean(axis=1, keepdims=True)) / model.unit
 

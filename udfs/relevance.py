@@ -2,8 +2,8 @@
 
 The relevance of item j for a user with history h is the log-odds of a purchase,
 
-    <q_u, v_j> + b_j                                  for an item the user does not know,
-    gamma <q_u - x_j e_j, v_j> + c_j + <r, f_u(j)>    for one in the history,
+    <A_u q_u, v_j> + <p_u, b_j> + c_u                       for an item the user does not know,
+    gamma <A_u (q_u - x_j e_j), v_j> + c_j + <r, f_u(j)>    for one in the history,
 
 with q_u = sum_h x_h e_h / |x|^(1/2).
 
@@ -15,12 +15,16 @@ with q_u = sum_h x_h e_h / |x|^(1/2).
 - Item features F join as extra rows of X, sqrt(alpha) F' (collective EASE: Jeunen, Van Balen and
   Goethals 2020), which gives items without a single event a vector from their text, and a user a
   content term from the texts in the history.
+- A second block of e and v is the principal components of the item features: likeness of content.
 - v_j carries the item's trend (recent against long-run share of users) and b_j its popularity.
+- A_u, p_u and c_u weigh the blocks of likeness and popularity. They depend on how much is known of
+  the user: linear in 1 / (1 + items in the history / 20).
 - f_u(j) is frequency, recency and rhythm of the user's own purchases of j. The history's items
   leave out what they say about themselves (EASE's zero diagonal).
 
-The weights a, b, c, gamma and r are two logistic regressions on a validation window: the history
-before it against what the user did in it, over the history and over the best unseen items.
+The weights are two logistic regressions on a validation window: the history before it against
+what the user did in it, over the history and over the best unseen items. Each user stands there
+twice, with all of the history and with a few items of it, so that short histories are learnt too.
 """
 
 from __future__ import annotations
@@ -54,7 +58,10 @@ REPEAT_FEATURES = (
 RIDGES = (0.1, 0.03, 0.01)  # lambda, in units of the largest squared singular value
 TRENDS = (0.0, 0.5, 1.0)  # exponent of the trend
 CONTENT_SHARE = 0.1  # energy of the feature rows against that of the event rows
-CONTENDERS = 200  # unseen items per user on which the parts are weighed against each other
+CONTENT_DIMENSIONS = 32
+CONTENDERS = 200  # items per user that contend for a list
+FEW = 20.0  # a history of so many items is half-way from nothing to much
+SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
 MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
 
@@ -86,22 +93,43 @@ class History:
 
 @dataclasses.dataclass(frozen=True)
 class RelevanceModel:
-    """What scoring needs, for n items and d dimensions.
+    """What scoring needs, for n items and d dimensions, of which the last `content` are of content.
 
-    encoder (n, d), decoder (n, d) and bias (n,) score unknown items. own_affinity (gamma), own_bias
-    (n,) and repeat (one weight per REPEAT_FEATURES) score the items of the history. unit is the
-    difference in log-odds that counts as 1 beside other objectives.
+    encoder and decoder have shape (n, d); popularity (n, 2) is the log of the users of each item,
+    ever and of late. unknown, shape (2, 5), weighs behaviour, content, the two popularities and 1
+    for items the user does not know: the first row for users with much history, the second is
+    added for those with little (times `sparsity`). known weighs likeness, the two popularities,
+    the REPEAT_FEATURES and 1 for items of the history. unit is the difference in log-odds that
+    counts as 1 beside other objectives.
     """
 
     encoder: Floats
     decoder: Floats
-    bias: Floats
-    own_affinity: float
-    own_bias: Floats
-    repeat: Floats
+    popularity: Floats
+    content: int
+    unknown: Floats
+    known: Floats
     half_life: int
     chosen: dict[str, float]
     unit: float = 1.0
+
+    def user_weights(self, starts: npt.NDArray[np.int64]) -> Floats:
+        """The weights of the five parts of unknown items for each user, shape (users, 5)."""
+        few = sparsity(starts)[:, None]
+        out: Floats = (self.unknown[0] + few * self.unknown[1]).astype(np.float32)
+        return out
+
+    def scaled(self, queries: Floats, user_weights: Floats) -> Floats:
+        """User vectors with the blocks of behaviour and content weighed, shape (users, d)."""
+        out = queries * user_weights[:, :1]
+        if self.content:
+            out[:, -self.content :] = queries[:, -self.content :] * user_weights[:, 1:2]
+        return out
+
+
+def sparsity(starts: npt.NDArray[np.int64]) -> Floats:
+    """How little is known of each user: 1 without history, towards 0 with a long one."""
+    return (1 / (1 + np.diff(starts) / FEW)).astype(np.float32)
 
 
 def repeat_features(history: History) -> Floats:
@@ -258,28 +286,44 @@ def fit(
     """
     chosen = {"half_life": 2.0, "ridge": 0.03, "trend": 0.5}
     # without a validation window: likeness first, then popularity, frequency for what is known
-    unknown = np.array([10.0, 0.25, 0.25, 0.0], np.float32)
-    known = np.concatenate([unknown[:3], np.zeros(len(REPEAT_FEATURES) + 1, np.float32)])
+    unknown = np.zeros((2, 5), np.float32)
+    unknown[0] = 10.0, 0.5, 0.25, 0.25, 0.0
+    known = np.zeros(3 + len(REPEAT_FEATURES) + 1, np.float32)
+    known[:3] = 1.0, 0.25, 0.25
     known[3 + REPEAT_FEATURES.index("log_strength_medium")] = 1.0
+    content = _content(features, items)
     if validation is not None:
-        learned = _learn(*validation, users, items, features, dimensions, seed)
+        learned = _learn(*validation, users, items, features, content, dimensions, seed)
         if learned is not None:
             chosen, unknown, known = learned
-    encoder, decoder, statistics, _, _ = _parts(
+    encoder, decoder, popularity, _, _ = _parts(
         history, users, items, features, dimensions, seed, chosen
     )
-    # a negative weight would turn likeness upside down; it only comes from a handful of pairs
-    scale = max(float(unknown[0]), 1e-3)
     return RelevanceModel(
-        encoder=encoder,
-        decoder=decoder * np.float32(scale),
-        bias=statistics @ unknown[1:3] + unknown[3],
-        own_affinity=float(known[0]) / scale,
-        own_bias=statistics @ known[1:3] + known[-1],
-        repeat=known[3:-1],
+        encoder=np.concatenate([encoder, content], axis=1),
+        decoder=np.concatenate([decoder, content], axis=1),
+        popularity=popularity,
+        content=content.shape[1],
+        unknown=unknown,
+        known=known,
         half_life=int(chosen["half_life"]),
         chosen=chosen,
     )
+
+
+def _content(features: Floats | None, items: int) -> Floats:
+    """Principal components of the features, rows of unit length or zero, shape (items, c)."""
+    if features is None or not features.any():
+        return np.zeros((items, 0), np.float32)
+    wide = features.astype(np.float64)
+    values, vectors = np.linalg.eigh(wide.T @ wide)
+    kept = values > 1e-9 * values[-1]
+    axes = vectors[:, kept][:, ::-1][:, :CONTENT_DIMENSIONS]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    projected = wide @ axes
+    length = np.linalg.norm(projected, axis=1, keepdims=True)
+    out: Floats = (projected / np.where(length > 1e-9, length, 1.0)).astype(np.float32)
+    return out
 
 
 def _parts(
@@ -303,6 +347,31 @@ def _parts(
     return encoder, decoder, np.column_stack([ever, late]), weights, svd
 
 
+def _validation_rows(
+    past: History, sample: npt.NDArray[np.int64], users: int, seed: int
+) -> tuple[History, npt.NDArray[np.int64]]:
+    """The histories of the sampled users, whole and then cut short; and where each row starts."""
+    generator = np.random.default_rng(seed)
+    row_of = np.full(users, -1, np.int32)
+    row_of[sample] = np.arange(len(sample), dtype=np.int32)
+    whole = past.take(row_of[past.user] >= 0)
+    row = row_of[whole.user]
+    starts = bounds(row, len(sample))
+    order = np.lexsort((generator.random(len(whole)), row))
+    place = np.empty(len(whole), np.int64)
+    place[order] = np.arange(len(whole)) - np.repeat(starts[:-1], np.diff(starts))
+    size = generator.choice(SHORT_HISTORIES, len(sample))
+    short = whole.take(place < size[row])
+    both = History(
+        *(
+            np.concatenate([getattr(whole, field.name), getattr(short, field.name)])
+            for field in dataclasses.fields(History)
+        )
+    )
+    rows = np.concatenate([row, row_of[short.user] + len(sample)]).astype(np.int32)
+    return dataclasses.replace(both, user=rows), bounds(rows, 2 * len(sample))
+
+
 def _learn(
     past: History,
     target_user: Ints,
@@ -310,6 +379,7 @@ def _learn(
     users: int,
     items: int,
     features: Floats | None,
+    content: Floats,
     dimensions: int,
     seed: int,
 ) -> tuple[dict[str, float], Floats, Floats] | None:
@@ -317,84 +387,124 @@ def _learn(
 
     Returns None where the window has too few pairs of users with a history.
     """
-    import torch
-
     returning = np.isin(target_user, past.user)
     if returning.sum() < MIN_POSITIVES:
         return None
     target_user, target_item = target_user[returning], target_item[returning]
-    generator = np.random.default_rng(seed)
-    sample = np.unique(target_user)
+    sample = np.unique(target_user).astype(np.int64)
     if len(sample) > VALIDATION_USERS:
+        generator = np.random.default_rng(seed)
         sample = np.sort(generator.choice(sample, VALIDATION_USERS, replace=False))
-    ours = np.isin(past.user, sample)
-    row_of = np.full(users, -1, np.int64)
-    row_of[sample] = np.arange(len(sample))
-    mine = past.take(ours)
-    mine_row = row_of[mine.user]
-    mine_starts = bounds(mine_row.astype(np.int32), len(sample))
-    inside = np.isin(target_user, sample)
-    truth = np.unique(row_of[target_user[inside]] * items + target_item[inside])
-    seen = mine_row * items + mine.item
+    rows, starts = _validation_rows(past, sample, users, seed)
+    whole = len(sample)
+    # a pair of row and item is one number
+    place = np.searchsorted(sample, target_user)
+    inside = sample[np.minimum(place, whole - 1)] == target_user
+    truth = np.unique(place[inside] * items + target_item[inside])
+    seen = rows.user.astype(np.int64) * items + rows.item
     fresh = np.setdiff1d(truth, seen)
-    fresh_sizes = np.bincount(fresh // items, minlength=len(sample))
+    fresh_sizes = np.bincount(fresh // items, minlength=whole)
     evaluated = np.flatnonzero(fresh_sizes)
     k = min(20, items)
-    contenders = min(CONTENDERS, items)
-
-    def rank_unseen(queries: Floats, decoder: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
-        """The best unseen items of the sampled users by likeness, in blocks of users."""
-        where = device()
-        table = torch.from_numpy(decoder).to(where)
-        index, score = [], []
-        for first in range(0, len(sample), 256):
-            block = torch.from_numpy(queries[first : first + 256]).to(where) @ table.T
-            a, b = mine_starts[first], mine_starts[min(first + 256, len(sample))]
-            block[
-                torch.from_numpy(mine_row[a:b] - first),
-                torch.from_numpy(mine.item[a:b].astype(np.int64)),
-            ] = -torch.inf
-            top = block.topk(contenders, dim=1)
-            index.append(top.indices.cpu().numpy())
-            score.append(top.values.cpu().numpy())
-        return np.concatenate(index), np.concatenate(score)
+    mine = rows.take(rows.user < whole)
 
     best: tuple[float, dict[str, float]] | None = None
     for half_life in (1, 2):
         svd = None
+        pair = normalised(pair_weights(mine, half_life), starts[: whole + 1])
         for ridge in RIDGES:
             for trend in TRENDS:
                 option = {"half_life": float(half_life), "ridge": ridge, "trend": trend}
-                encoder, decoder, _, weights, svd = _parts(
+                encoder, decoder, _, _, svd = _parts(
                     past, users, items, features, dimensions, seed, option, svd
                 )
-                queries = user_vectors(encoder, mine.item, weights[ours], mine_starts)
-                index, _ = rank_unseen(queries, decoder)
-                hits = np.isin(evaluated[:, None] * items + index[evaluated, :k], fresh)
+                queries = user_vectors(encoder, mine.item, pair, starts[: whole + 1])
+                index = _best_unseen(queries, decoder, mine, k)
+                hits = np.isin(evaluated[:, None] * items + index[evaluated], fresh)
                 quality = _ndcg(hits, fresh_sizes[evaluated]) if len(evaluated) else 0.0
                 if best is None or quality > best[0]:
                     best = quality, option
     assert best is not None
     chosen = best[1]
 
-    encoder, decoder, statistics, weights, _ = _parts(
+    encoder, decoder, popularity, _, _ = _parts(
         past, users, items, features, dimensions, seed, chosen
     )
-    queries = user_vectors(encoder, mine.item, weights[ours], mine_starts)
-    index, likeness = rank_unseen(queries, decoder)
-    unseen_row = np.repeat(np.arange(len(sample)), contenders)
-    unseen_item = index.ravel()
-    possible = np.isfinite(likeness.ravel())
-    unseen = np.column_stack([likeness.ravel(), statistics[unseen_item]])[possible]
-    unseen_pair = unseen_row[possible] * items + unseen_item[possible]
-    own = np.einsum("ij,ij->i", encoder[mine.item], decoder[mine.item]) * weights[ours]
-    seen_likeness = np.einsum("ij,ij->i", queries[mine_row], decoder[mine.item]) - own
-    known = np.column_stack([seen_likeness, statistics[mine.item], repeat_features(mine)])
-    weights_unknown = _logistic(unseen, np.isin(unseen_pair, truth), seed)
-    weights_known = _logistic(known, np.isin(seen, truth), seed)
-    if weights_unknown is None or weights_known is None:
+    pair = normalised(pair_weights(rows, int(chosen["half_life"])), starts)
+    behaviour = user_vectors(encoder, rows.item, pair, starts)
+    profile = user_vectors(content, rows.item, pair, starts)
+    popular = np.argsort(-popularity[:, 1], kind="stable")[: CONTENDERS // 4]
+    contenders = [
+        _best_unseen(behaviour, decoder, rows, min(CONTENDERS, items)),
+        np.tile(popular, (2 * whole, 1)),
+    ]
+    if content.shape[1]:
+        contenders.append(_best_unseen(profile, content, rows, min(CONTENDERS // 4, items)))
+    candidate = np.concatenate(contenders, axis=1)
+    pairs = np.unique(np.arange(2 * whole)[:, None] * items + candidate)
+    pairs = np.setdiff1d(pairs, seen, assume_unique=True)
+    row, item = np.divmod(pairs, items)
+    parts = np.column_stack(
+        [_dot(behaviour, row, decoder, item), _dot(profile, row, content, item), popularity[item]]
+    )
+    few = sparsity(starts)[row][:, None]
+    label = np.isin(row % whole * items + item, truth)
+    weights = _logistic(np.concatenate([parts, few * parts, few], axis=1), label, seed)
+    known_label = np.isin(seen[: len(mine)], truth)
+    if weights is None or known_label.all() or not known_label.any():
         return None
-    return {**chosen, "validation_ndcg": best[0]}, weights_unknown, weights_known
+    unknown = np.stack([np.append(weights[:4], weights[9]), weights[4:9]])
+
+    # the known items see the likeness as unknown items do, without what they say of themselves
+    effect = (unknown[0] + sparsity(starts)[mine.user][:, None] * unknown[1]).astype(np.float32)
+    own = np.column_stack(
+        [
+            np.einsum("ij,ij->i", encoder[mine.item], decoder[mine.item]),
+            np.einsum("ij,ij->i", content[mine.item], content[mine.item]),
+        ]
+    )
+    likeness = np.column_stack(
+        [
+            _dot(behaviour, mine.user, decoder, mine.item),
+            _dot(profile, mine.user, content, mine.item),
+        ]
+    )
+    likeness = ((likeness - own * pair[: len(mine), None]) * effect[:, :2]).sum(axis=1)
+    design = np.column_stack([likeness, popularity[mine.item], repeat_features(mine)])
+    known = _logistic(design, known_label, seed)
+    assert known is not None
+    return {**chosen, "validation_ndcg": best[0]}, unknown, known
+
+
+def _dot(
+    left: Floats, row: npt.NDArray[np.integer], right: Floats, item: npt.NDArray[np.integer]
+) -> Floats:
+    """Inner products of pairs of rows, in slices that fit in memory."""
+    out = np.empty(len(row), np.float32)
+    for first in range(0, len(row), 1 << 18):
+        part = slice(first, first + (1 << 18))
+        out[part] = np.einsum("ij,ij->i", left[row[part]], right[item[part]])
+    return out
+
+
+def _best_unseen(queries: Floats, decoder: Floats, rows: History, k: int) -> npt.NDArray[np.int64]:
+    """The k best items by likeness that a row's history does not hold, best first."""
+    import torch
+
+    where = device()
+    table = torch.from_numpy(decoder).to(where)
+    starts = bounds(rows.user, len(queries))
+    index = []
+    for first in range(0, len(queries), 256):
+        last = min(first + 256, len(queries))
+        block = torch.from_numpy(queries[first:last]).to(where) @ table.T
+        mine = slice(starts[first], starts[last])
+        block[
+            torch.from_numpy(rows.user[mine].astype(np.int64) - first),
+            torch.from_numpy(rows.item[mine].astype(np.int64)),
+        ] = -torch.inf
+        index.append(block.topk(k, dim=1).indices.cpu().numpy())
+    return np.concatenate(index)
 
 
 def _logistic(design: Floats, label: npt.NDArray[np.bool_], seed: int) -> Floats | None:

@@ -42,12 +42,17 @@ class Catalogue:
         import torch
 
         self.model = model
-        self.items = len(model.bias)
+        self.items = len(model.decoder)
         self.objectives = objectives
-        # one column block per term of the inner product: decoder, bias, objectives
-        table = np.concatenate([model.decoder, model.bias[:, None], objectives], axis=1)
-        self.table = torch.from_numpy(table.astype(np.float32)).to(device())
-        self.mean = table[:, : model.decoder.shape[1] + 1].mean(axis=0, dtype=np.float64)
+        # one block of columns per term of the inner product: likeness, popularity, objectives
+        linear = np.concatenate([model.decoder, model.popularity], axis=1)
+        table = np.concatenate([linear, objectives], axis=1).astype(np.float32)
+        self.table = torch.from_numpy(table).to(device())
+        self.mean = linear.mean(axis=0, dtype=np.float64)
+        products = model.encoder * model.decoder
+        split = products.shape[1] - model.content
+        # what an item adds to its own likeness, by behaviour and by content
+        self.own = np.stack([products[:, :split].sum(axis=1), products[:, split:].sum(axis=1)], 1)
         padded = np.concatenate([likeness, np.zeros((1, likeness.shape[1]), np.float32)])
         self.likeness = torch.from_numpy(padded).to(device())
         rows = np.where(likeness_row < 0, len(likeness), likeness_row)
@@ -69,8 +74,8 @@ class Catalogue:
 class Relevance:
     """Relevance of a batch of users in parts: all that is needed to score any item.
 
-    relevance(u, j) = queries_u . decoder_j + bias_j, plus bonus for the pairs of the history;
-    mean is that of user u's relevance over the whole catalogue.
+    relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + constant_u, plus bonus for the pairs
+    of the history; mean is that of user u's relevance over the whole catalogue, without constant_u.
     """
 
     queries: Floats
@@ -82,22 +87,25 @@ def user_relevance(catalogue: Catalogue, history: History, users: int) -> Releva
     """Compute the parts of relevance for `users` users with sorted `history`."""
     model = catalogue.model
     starts = relevance.bounds(history.user, users)
-    weights = relevance.normalised(relevance.pair_weights(history, model.half_life), starts)
-    queries = relevance.user_vectors(model.encoder, history.item, weights, starts)
-    decoder = model.decoder[history.item]
-    affinity = np.einsum("ij,ij->i", queries[history.user], decoder)
-    itself = np.einsum("ij,ij->i", model.encoder[history.item], decoder) * weights
-    base = affinity + model.bias[history.item]
-    known = (
-        model.own_affinity * (affinity - itself)
-        + model.own_bias[history.item]
-        + relevance.repeat_features(history) @ model.repeat
+    pair = relevance.normalised(relevance.pair_weights(history, model.half_life), starts)
+    weights = model.user_weights(starts)
+    queries = relevance.user_vectors(model.encoder, history.item, pair, starts)
+    queries = model.scaled(queries, weights)
+    likeness = np.einsum("ij,ij->i", queries[history.user], model.decoder[history.item])
+    own = (catalogue.own[history.item] * weights[history.user, :2]).sum(axis=1) * pair
+    popularity = model.popularity[history.item]
+    as_unknown = likeness + (popularity * weights[history.user, 2:4]).sum(axis=1)
+    as_known = (
+        model.known[0] * (likeness - own)
+        + popularity @ model.known[1:3]
+        + relevance.repeat_features(history) @ model.known[3:-1]
+        + model.known[-1]
+        - weights[history.user, 4]
     )
-    bonus = (known - base).astype(np.float32)
-    extended = np.concatenate([queries, np.ones((users, 1))], axis=1, dtype=np.float64)
-
+    bonus = (as_known - as_unknown).astype(np.float32)
+    queries = np.concatenate([queries, weights[:, 2:4]], axis=1)
     from_bonus = np.bincount(history.user, bonus.astype(np.float64), minlength=users)
-    mean = extended @ catalogue.mean + from_bonus / catalogue.items
+    mean = queries.astype(np.float64) @ catalogue.mean + from_bonus / catalogue.items
     return Relevance(queries, bonus, mean)
 
 
@@ -143,9 +151,9 @@ def rank(
     parts = user_relevance(catalogue, history, users)
     starts = relevance.bounds(history.user, users)
     factor = relevance_weight / catalogue.model.unit
-    query = np.concatenate(
-        [parts.queries * factor[:, None], factor[:, None], objective_weights], axis=1
-    ).astype(np.float32)
+    query = np.concatenate([parts.queries * factor[:, None], objective_weights], axis=1).astype(
+        np.float32
+    )
     bonus = (parts.bonus * factor[history.user]).astype(np.float32)
     bonus[exclude_seen[history.user]] = -np.inf
     table, position = catalogue.table, history.item.astype(np.int64)
