@@ -10,14 +10,20 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from .expressions import MorecError, literal
+from . import schema as schema_of
+from . import serve
+from .expressions import MorecError, identifier, literal
+from .source import Arguments
 from .templates import first_row, sql
+from .udfs.embedding import DEFAULT_MODEL, embed_texts
 
 VERSION = "0.1.0"
+PENDING = 4  # builds that wait to be published
 STAGES_TYPE = 'STRUCT(stage VARCHAR, "rows" BIGINT, seconds DOUBLE)[]'
 HISTORY_TYPE = (
     "STRUCT(item INTEGER, short FLOAT, medium FLOAT, long FLOAT, count FLOAT, last FLOAT,"
@@ -34,8 +40,8 @@ class _Instance:
     def __init__(self) -> None:
         # weak, since a strong reference would keep the file open behind its user's back
         self.connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
-        self.pending: dict[str, Any] = {}
-        self.recommenders: Any = None
+        self.pending: dict[str, schema_of.Build] = {}
+        self.recommenders = serve.Recommenders()
 
     def add(self, con: duckdb.DuckDBPyConnection) -> None:
         self.connections = [ref for ref in self.connections if ref() is not None]
@@ -44,8 +50,6 @@ class _Instance:
 
     def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
         """A connection of our own to the database that a query runs in."""
-        from .expressions import identifier
-
         for ref in reversed(self.connections):
             con = ref()
             if con is None:
@@ -167,52 +171,45 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         )
 
     def build(catalogs: pa.Array, schemas: pa.Array, arguments: pa.Array) -> pa.Array:
-        from . import build as building
-
-        instance.pending.clear()
         tokens = []
         for catalog, schema, text in zip(
             catalogs.to_pylist(), schemas.to_pylist(), arguments.to_pylist(), strict=True
         ):
-            given = building.Arguments.from_json(text)
+            given = Arguments.from_json(text)
             tokens.append(_build(catalog, schema, given))
         return pa.array(tokens, pa.string())
 
     def rebuild(catalogs: pa.Array, names: pa.Array) -> pa.Array:
-        from . import build as building
-
-        instance.pending.clear()
         tokens = []
         for catalog, name in zip(catalogs.to_pylist(), names.to_pylist(), strict=True):
             with instance.cursor(catalog) as cursor:
-                given, schema = building.stored_arguments(cursor, catalog, name)
+                given, schema = schema_of.stored_arguments(cursor, catalog, name)
             tokens.append(_build(catalog, schema, given))
         return pa.array(tokens, pa.string())
 
-    def _build(catalog: str, schema: str, given: Any) -> str:
-        from . import build as building
+    def _build(catalog: str, schema: str, given: Arguments) -> str:
+        from . import training
 
+        # a build that was interrupted is never published: it goes when newer ones come
+        while len(instance.pending) >= PENDING:
+            instance.pending.pop(next(iter(instance.pending)), None)
         token = uuid.uuid4().hex
         cursor = instance.cursor(catalog)
         try:
-            instance.pending[token] = building.build(cursor, catalog, schema, given)
+            instance.pending[token] = training.build(cursor, catalog, schema, given)
         except BaseException:
             cursor.close()
             raise
         return token
 
     def publish(tokens: pa.Array) -> pa.Array:
-        from . import build as building
-
-        return _stages([building.publish(instance.pending.pop(t)) for t in tokens.to_pylist()])
+        return _stages([schema_of.publish(instance.pending.pop(t)) for t in tokens.to_pylist()])
 
     def drop(catalogs: pa.Array, names: pa.Array) -> pa.Array:
-        from . import build as building
-
         dropped: list[list[tuple[str, int, float | None]]] = []
         for catalog, name in zip(catalogs.to_pylist(), names.to_pylist(), strict=True):
             with instance.cursor(catalog) as cursor:
-                dropped.append([("drop", building.drop(cursor, catalog, name), None)])
+                dropped.append([("drop", schema_of.drop(cursor, catalog, name), None)])
         return _stages(dropped)
 
     def recommend(
@@ -225,12 +222,8 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         filters: pa.Array,
         exclude_seen: pa.Array,
     ) -> pa.Array:
-        from . import serve
-
         name, version = names[0].as_py(), versions[0].as_py()
         with instance.cursor(catalogs[0].as_py()) as cursor:
-            if instance.recommenders is None:
-                instance.recommenders = serve.Recommenders()
             found = instance.recommenders.get(cursor, name, version)
             return serve.recommend(
                 cursor, found, name, histories, weights, ks, filters, exclude_seen
@@ -244,8 +237,6 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         return _embedded(*arguments)
 
     def similarity(*arguments: pa.Array) -> pa.Array:
-        import numpy as np
-
         if len(arguments) not in (2, 3):
             raise MorecError(
                 f"similarity: (a, b) or (a, b, model) is needed, not {len(arguments)} values"
@@ -298,10 +289,6 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
 
 def _embedded(values: pa.Array, models: pa.Array | None = None) -> pa.Array:
     """Vectors of texts; values that are vectors already stay as they are."""
-    import numpy as np
-
-    from .udfs.embedding import DEFAULT_MODEL, embed_texts
-
     if pa.types.is_null(values.type):
         return pa.nulls(len(values), pa.list_(pa.float32()))
     if pa.types.is_list(values.type) or pa.types.is_fixed_size_list(values.type):

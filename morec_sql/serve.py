@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .build import history_of, matrix
+from .arrays import history_of, matrix
 from .expressions import MorecError, Table, expression, identifier
 from .objectives import parse_weights, weights
 from .templates import arrow, first_row, sql

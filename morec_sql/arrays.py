@@ -1,0 +1,51 @@
+"""Between Arrow columns and NumPy arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .udfs.relevance import History
+
+
+def history_of(columns: dict[str, Any]) -> History:
+    """Make a History of columns named user, item and as in pair_features.sql, sorted by user."""
+    return History(
+        user=np.asarray(columns["user"], np.int32),
+        item=np.asarray(columns["item"], np.int32),
+        strength=np.column_stack(
+            [np.asarray(columns[name], np.float32) for name in ("short", "medium", "long")]
+        ),
+        count=np.asarray(columns["count"], np.float32),
+        last=np.asarray(columns["last"], np.float32),
+        first=np.asarray(columns["first"], np.float32),
+    )
+
+
+def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
+    """Turn a column of equally long lists into an array, shape (rows, length)."""
+    values = column.combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks)
+    rows = len(values)
+    flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    width = len(flat) // rows if rows else 0
+    # Arrow memory is read-only, which torch does not take
+    out: npt.NDArray[np.float32] = flat.reshape(rows, width).copy()
+    return out
+
+
+def vectors(values: npt.NDArray[np.float32]) -> pa.Array:
+    """Turn an array, shape (rows, length), into a column of lists of fixed length."""
+    flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def lists(values: npt.NDArray[np.float32]) -> pa.Array:
+    """Turn an array, shape (rows, length), into a column of lists; the length may be 0."""
+    offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+    flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
+    return pa.ListArray.from_arrays(pa.array(offsets), flat)

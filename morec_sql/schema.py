@@ -1,0 +1,310 @@
+"""A recommender in the database: written in one transaction, listed, removed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+
+import duckdb
+import pyarrow as pa
+
+from .expressions import MorecError, identifier, literal
+from .objectives import Objective
+from .source import DAY, Arguments, Clock, Source
+from .templates import first_row, sql
+
+OWN_OBJECTS = {"settings", "objectives", "stages", "texts", "item_vectors", "events", "items"}
+
+
+@dataclasses.dataclass
+class Build:
+    """All that publishing writes; `con` holds the temporary table of the items."""
+
+    con: duckdb.DuckDBPyConnection
+    catalog: str
+    arguments: Arguments
+    version: str
+    tables_and_macros: list[str]
+    views: list[str]
+    tables: dict[str, pa.Table]
+    stages: list[tuple[str, int, float | None]]
+
+
+def publish(built: Build) -> list[tuple[str, int, float | None]]:
+    """Write the recommender in one transaction and return its stages."""
+    con, arguments = built.con, built.arguments
+    began = time.perf_counter()
+    con.execute("BEGIN")
+    try:
+        check_free(con, built.catalog, arguments)
+        stages = [*built.stages]
+        built.tables["morec_new_stages"] = stage_table(stages)
+        for name, table in built.tables.items():
+            con.register(name, table)
+        for statement in built.tables_and_macros:
+            con.execute(statement)
+        if _wants_default(con, built.catalog, arguments):
+            con.execute(
+                sql(
+                    "default_recommend",
+                    schema=identifier(arguments.name),
+                    comment=literal(_default_comment(arguments.name)),
+                )
+            )
+        for statement in built.views:
+            con.execute(statement)
+        items = first_row(con, "SELECT count(*) FROM morec_items")
+        stages.append(("write", items[0] if items else 0, round(time.perf_counter() - began, 3)))
+        con.register("morec_new_stages", stage_table(stages))
+        con.execute(
+            f"CREATE OR REPLACE TABLE {identifier(arguments.name)}.stages AS"
+            " SELECT * FROM morec_new_stages"
+        )
+        con.execute(sql("comments", schema=identifier(arguments.name)))
+        con.execute("COMMIT")
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    finally:
+        con.close()
+    return stages
+
+
+def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
+    """Remove a recommender and return the number of its items."""
+    stored_arguments(con, catalog, name)
+    name = str(name)
+    con.execute(f"USE {identifier(catalog)}")
+    foreign = con.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_catalog = ?"
+        " AND table_schema = ?",
+        [catalog, name],
+    ).fetchall()
+    others = sorted({row[0] for row in foreign} - OWN_OBJECTS)
+    if others:
+        raise MorecError(
+            f"name: the schema {name!r} holds {others[0]!r}, which is not the recommender's;"
+            " move it first"
+        )
+    row = first_row(con, f"SELECT count(*) FROM {identifier(name)}.item_vectors")
+    is_default = _default_of(con, catalog) == name
+    con.execute("BEGIN")
+    try:
+        con.execute(f"DROP SCHEMA {identifier(name)} CASCADE")
+        if is_default:
+            con.execute("DROP MACRO TABLE main.recommend")
+        con.execute("COMMIT")
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    return int(row[0]) if row else 0
+
+
+def recommenders(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
+    """Names of the recommenders in a database."""
+    rows = con.execute(
+        "SELECT schema_name FROM duckdb_tables() WHERE database_name = ?"
+        " AND table_name IN ('settings', 'item_vectors', 'objectives')"
+        " GROUP BY schema_name HAVING count(*) = 3 ORDER BY schema_name",
+        [catalog],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def stored_arguments(
+    con: duckdb.DuckDBPyConnection, catalog: str, name: str | None
+) -> tuple[Arguments, str]:
+    """Return the arguments of a recommender, and the schema where its tables were looked up."""
+    known = recommenders(con, catalog)
+    if name not in known:
+        raise MorecError(f"name: there is no recommender {name!r}; {_recommender_hint(known)}")
+    row = first_row(con, f"SELECT arguments FROM {identifier(catalog, str(name))}.settings")
+    stored = json.loads(row[0]) if row else {}
+    schema = stored.pop("schema")
+    return dataclasses.replace(Arguments(**stored), replace=True), schema
+
+
+def _recommender_hint(known: list[str]) -> str:
+    return "there is " + ", ".join(map(repr, known)) if known else "create_recommender makes one"
+
+
+def check_free(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments) -> None:
+    """Raise a MorecError unless the recommender may be written under its name."""
+    name = arguments.name
+    if name.lower() == catalog.lower():
+        raise MorecError(
+            f"name: the database is called {catalog!r} too, and DuckDB could not tell the schema"
+            " from it; choose another name"
+        )
+    known = recommenders(con, catalog)
+    if name in known:
+        if not arguments.replace:
+            raise MorecError(
+                f"name: the recommender {name!r} exists already; pass replace => true, or call"
+                f" refresh_recommender({literal(name)})"
+            )
+        return
+    taken = first_row(
+        con,
+        "SELECT 1 FROM information_schema.schemata WHERE catalog_name = ? AND schema_name = ?",
+        [catalog, name],
+    )
+    if taken or name.lower() in ("main", "temp", "pg_catalog", "information_schema"):
+        raise MorecError(f"name: the schema {name!r} exists already and is not a recommender")
+
+
+def _default_comment(name: str) -> str:
+    return f"The ranked list of the default recommender, {name}: as {name}.recommend."
+
+
+def _default_of(con: duckdb.DuckDBPyConnection, catalog: str) -> str | None:
+    """Name of the default recommender, '' where main.recommend is not ours, None without one."""
+    row = first_row(
+        con,
+        "SELECT comment FROM duckdb_functions() WHERE database_name = ? AND schema_name = 'main'"
+        " AND function_name = 'recommend'",
+        [catalog],
+    )
+    if row is None:
+        return None
+    for name in recommenders(con, catalog):
+        if row[0] == _default_comment(name):
+            return name
+    return ""
+
+
+def _wants_default(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments) -> bool:
+    """Whether main.recommend should become this recommender's: the first one gets it."""
+    default = _default_of(con, catalog)
+    if arguments.make_default is False:
+        return False
+    if default == "":
+        if arguments.make_default:
+            raise MorecError(
+                "make_default: main.recommend exists and is not morec_sql's; drop it first"
+            )
+        return False
+    return bool(arguments.make_default) or default in (None, arguments.name)
+
+
+def statements(
+    source: Source,
+    arguments: Arguments,
+    listed: list[Objective],
+    clock: Clock,
+    version: str,
+    schema: str,
+    cap: float,
+    dimensions: int,
+    text_dimensions: int,
+) -> tuple[list[str], list[str]]:
+    """The SQL that writes the recommender: tables and macros, then views of the user's tables.
+
+    Macros are bound when they are made, and a column of the user's that has the name of a macro
+    parameter would be taken for a conflict: so they are made over an empty view.
+    """
+    distinct = "DISTINCT" if source.has_time else ""
+    of_user = sql(
+        "history_of_user",
+        schema=schema,
+        distinct=distinct,
+        pair_features=pair_features(source, clock, "_e._anchor"),
+        before="_x.event_time < _a._as_of" if source.has_time else "true",
+    )
+    common = {
+        "schema": schema,
+        "schema_name": literal(arguments.name),
+        "version": literal(version),
+        "item_type": source.item_type,
+        "trained_until": literal(clock.now),
+        "contributions": ", ".join(
+            f"{literal(objective.name)}: _r.contributions[{position}]"
+            for position, objective in enumerate(listed, 1)
+        ),
+    }
+    placeholder = (
+        f"CREATE OR REPLACE VIEW {schema}.events AS SELECT CAST(NULL AS {source.user_type}) AS"
+        f" user_id, CAST(NULL AS {source.item_type}) AS item_id, CAST(NULL AS TIMESTAMP) AS"
+        " event_time, CAST(NULL AS DOUBLE) AS weight"
+    )
+    if source.items is not None:
+        excluded = [
+            identifier(column) for column in source.items.columns if column.lower() == "item_id"
+        ]
+        columns = f"_i.{identifier(source.items_key)} AS item_id, _i.*"
+        if excluded:
+            columns += f" EXCLUDE ({', '.join(excluded)})"
+        items_view = sql(
+            "items_view",
+            schema=schema,
+            columns=columns,
+            items=source.items.sql,
+            item_id=identifier(source.items_key),
+        )
+    else:
+        items_view = (
+            f"CREATE OR REPLACE VIEW {schema}.items AS SELECT _v.item_id FROM"
+            f" {schema}.item_vectors AS _v"
+        )
+    return [
+        sql(
+            "tables",
+            schema=schema,
+            dimensions=str(dimensions),
+            text_dimensions=str(text_dimensions),
+        ),
+        placeholder,
+        sql(
+            "recommend",
+            macro="recommend",
+            key="user_id",
+            key_type=source.user_type,
+            history=of_user,
+            **common,
+        ),
+        sql(
+            "recommend",
+            macro="recommend_for",
+            key="items",
+            key_type=f"{source.item_type}[]",
+            history=sql("history_of_items", schema=schema),
+            **common,
+        ),
+    ], [
+        sql(
+            "events_view",
+            schema=schema,
+            events_raw=source.events_raw,
+            usable=source.usable,
+            weight_cap=literal(cap),
+        ),
+        items_view,
+    ]
+
+
+def pair_features(source: Source, clock: Clock, anchor: str) -> str:
+    """The SQL columns of a user-item pair, with ages counted back from the SQL `anchor`."""
+    short, medium, long = (literal(value) for value in clock.half_lives)
+    return sql(
+        "pair_features",
+        age=f"{anchor} - _e.event_time" if source.has_time else "0",
+        count=f"count(DISTINCT floor(_e.event_time / {DAY:.0f}))"
+        if source.has_time
+        else "count(*)",
+        short=short,
+        medium=medium,
+        long=long,
+        mean_weight=literal(clock.mean_weight),
+    )
+
+
+def stage_table(stages: list[tuple[str, int, float | None]]) -> pa.Table:
+    """The stages as a table to write."""
+    return pa.table(
+        {
+            "stage": pa.array([row[0] for row in stages], pa.string()),
+            "rows": pa.array([row[1] for row in stages], pa.int64()),
+            "seconds": pa.array([row[2] for row in stages], pa.float64()),
+        }
+    )

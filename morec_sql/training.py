@@ -1,0 +1,401 @@
+"""Reads, embeds and trains; writes nothing to the user's database."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from . import objectives as objectives_of
+from .arrays import history_of, lists, matrix, vectors
+from .expressions import MorecError, identifier, literal
+from .objectives import Objective
+from .progress import Progress
+from .schema import Build, check_free, pair_features, recommenders, statements, stored_arguments
+from .source import DAY, Arguments, Clock, Source, resolve
+from .templates import arrow, first_row, sql
+from .udfs import relevance, scoring
+from .udfs.embedding import embed_texts
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+HALF_LIVES = (1 / 24, 1 / 8, 1 / 2)  # of the time that the events span
+VALIDATION_WINDOW = 1 / 13  # of the time that the events span
+SAMPLED_USERS = 500  # for the unit of relevance
+REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
+
+
+class _Stages:
+    """Collects what each stage did, with its wall time, and shows it on the progress bar."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.rows: list[tuple[str, int, float | None]] = []
+        self.progress = progress
+
+    def count(self, what: str, rows: int) -> None:
+        if rows:
+            self.rows.append((what, rows, None))
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[int], None]]:
+        self.progress.start(name)
+        began = time.perf_counter()
+        rows = 0
+
+        def done(count: int) -> None:
+            nonlocal rows
+            rows = count
+
+        place = len(self.rows)
+        yield done
+        self.rows.insert(place, (name, rows, round(time.perf_counter() - began, 3)))
+
+
+def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments) -> Build:
+    """Read, embed and train; nothing is written to the database.
+
+    Args:
+        con: a connection of its own, whose temporary tables the build may use.
+        catalog: the database that gets the recommender.
+        schema: where unqualified table names are looked up first.
+        arguments: as given in SQL.
+
+    Raises:
+        MorecError: an argument is wrong.
+    """
+    con.execute(f"USE {identifier(catalog)}")
+    check_free(con, catalog, arguments)
+    source = resolve(con, catalog, schema, arguments)
+    listed = objectives_of.declared(con, arguments.objectives, source.items)
+    default_weights = objectives_of.default_weights(arguments.weights, listed)
+    with Progress() as progress:
+        stages = _Stages(progress)
+        with stages.stage("read") as done:
+            cap = _report(con, source, stages)
+            _load_catalogue(con, source, listed, cap)
+            users, items, events = _index(con, source)
+            done(events)
+        if not events:
+            raise MorecError(
+                f"events: {arguments.events!r} has no usable event (ids present,"
+                " a finite time, a positive weight)"
+            )
+        with stages.stage("embed") as done:
+            texts, embeddings, text_id, fresh = _embed(con, arguments, progress)
+            done(fresh)
+        with stages.stage("train") as done:
+            clock = _clock(con, source)
+            history = _history(con, source, clock, None)
+            features = None
+            if len(texts):
+                features = np.where(
+                    (text_id >= 0)[:, None], embeddings[text_id] - embeddings.mean(axis=0), 0
+                ).astype(np.float32)
+            validation, repeats = _validation(con, source, clock, history)
+            model = relevance.fit(
+                history, users, items, features, validation, arguments.dimensions, arguments.seed
+            )
+            model = dataclasses.replace(model, unit=_relevance_unit(model, history, users))
+            done(len(history))
+        with stages.stage("objectives") as done:
+            values = objectives_of.standardised(
+                con, listed, history, items, clock.now, clock.half_lives[1]
+            )
+            for objective in values.without_effect:
+                stages.count(
+                    f"objective {objective}: constant or NULL, its weight has no effect", items
+                )
+            done(len(listed))
+    version = uuid.uuid4().hex
+    schema_sql = identifier(arguments.name)
+    dimensions = model.encoder.shape[1]
+    tables_and_macros, views = statements(
+        source, arguments, listed, clock, version, schema_sql, cap, dimensions,
+        embeddings.shape[1] if len(embeddings) else 1,
+    )  # fmt: skip
+    chosen = {
+        **model.chosen,
+        "content": model.content,
+        "unknown": model.unknown.tolist(),
+        "known": model.known.tolist(),
+        "unit": model.unit,
+        "half_lives": list(clock.half_lives),
+        "exclude_seen": repeats < REPEAT_SHARE,
+        "repeat_share": repeats,
+    }
+    tables = {
+        "morec_new_settings": pa.table(
+            {
+                "version": [version],
+                "arguments": [json.dumps({**dataclasses.asdict(arguments), "schema": schema})],
+                "model": [json.dumps(chosen)],
+                "trained_until": pa.array([clock.now], pa.float64()),
+            }
+        ),
+        "morec_new_objectives": pa.table(
+            {
+                "position": pa.array(range(1, len(listed) + 1), pa.int32()),
+                "objective": [objective.name for objective in listed],
+                "kind": [objective.kind for objective in listed],
+                "expression": pa.array([o.expression for o in listed], pa.string()),
+                "default_weight": pa.array(default_weights, pa.float64()),
+                "mean": pa.array(values.mean, pa.float64()),
+                "deviation": pa.array(values.deviation, pa.float64()),
+            }
+        ),
+        "morec_new_texts": pa.table(
+            {
+                "text_id": pa.array(range(len(texts)), pa.int32()),
+                "text": pa.array(texts, pa.string()),
+                "embedding": vectors(embeddings),
+            }
+        ),
+        "morec_new_vectors": pa.table(
+            {
+                "item_index": pa.array(np.arange(items, dtype=np.int32)),
+                "text_id": pa.array(text_id.astype(np.int32), mask=text_id < 0),
+                "encoder": vectors(model.encoder),
+                "decoder": vectors(model.decoder),
+                "popularity": vectors(model.popularity),
+                "objectives": lists(values.columns),
+            }
+        ),
+    }
+    return Build(con, catalog, arguments, version, tables_and_macros, views, tables, stages.rows)
+
+
+def _report(con: duckdb.DuckDBPyConnection, source: Source, stages: _Stages) -> float:
+    """Count what is left out, and return the cap of event weights."""
+    row = first_row(
+        con,
+        sql(
+            "events_report",
+            events_raw=source.events_raw,
+            usable=source.usable,
+            time_usable=source.time_usable,
+        ),
+    )
+    assert row is not None
+    read, user, item, when, weight, cap = row
+    cap = float(cap) if cap is not None else 1.0
+    stages.count("events: read", read)
+    stages.count("events: left out, no user", user)
+    stages.count("events: left out, no item", item)
+    stages.count("events: left out, no finite time", when)
+    stages.count("events: left out, weight not above 0 and finite", weight)
+    above = first_row(
+        con,
+        f"SELECT count(*) FROM ({source.events_raw}) AS _c WHERE {source.usable} AND weight > ?",
+        [cap],
+    )
+    stages.count(
+        "events: weight above 10 times the 99th percentile, capped", above[0] if above else 0
+    )
+    con.execute(
+        f"CREATE TEMP TABLE morec_raw_events AS SELECT * REPLACE (least(weight, {literal(cap)}) AS"
+        f" weight) FROM ({source.events_raw}) AS _c WHERE {source.usable}"
+    )
+    if source.has_time:
+        same = first_row(
+            con,
+            "SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM morec_raw_events))"
+            " FROM morec_raw_events",
+        )
+        stages.count("events: duplicates, counted once", same[0] if same else 0)
+    if source.items is not None:
+        key = identifier(source.items_key)
+        row = first_row(
+            con,
+            f"SELECT count(*) FILTER ({key} IS NULL), count({key}) - count(DISTINCT {key})"
+            f" FROM {source.items.sql}",
+        )
+        assert row is not None
+        stages.count("items: left out, no id", row[0])
+        stages.count("items: id seen before, first row used", row[1])
+    return cap
+
+
+def _load_catalogue(
+    con: duckdb.DuckDBPyConnection, source: Source, listed: list[Objective], cap: float
+) -> None:
+    """Make the temporary table of all items with their text and raw objectives."""
+    columns = ["CAST(NULL AS VARCHAR) AS _text", "CAST(NULL AS TIMESTAMP) AS _item_time"]
+    if source.text:
+        parts = ", ".join(
+            f"nullif(trim(CAST({identifier(column)} AS VARCHAR)), '')" for column in source.text
+        )
+        columns[0] = f"nullif(concat_ws(' | ', {parts}), '') AS _text"
+    if source.item_time:
+        columns[1] = f"CAST({identifier(source.item_time)} AS TIMESTAMP) AS _item_time"
+    columns += [
+        f"TRY_CAST(({objective.sql}) AS DOUBLE) AS {identifier(f'_objective_{position}')}"
+        for position, objective in enumerate(listed)
+        if objective.sql
+    ]
+    if source.items is not None:
+        key = identifier(source.items_key)
+        origin = (
+            f"{key} AS item_id, {', '.join(columns)} FROM {source.items.sql}"
+            f" WHERE {key} IS NOT NULL"
+        )
+    else:
+        origin = f"item_id, {', '.join(columns)} FROM morec_raw_events"
+    con.execute(f"CREATE TEMP TABLE morec_raw_items AS SELECT {origin}")
+    con.execute(sql("catalogue"))
+    con.execute("DROP TABLE morec_raw_items")
+
+
+def _index(con: duckdb.DuckDBPyConnection, source: Source) -> tuple[int, int, int]:
+    """Number users, items and distinct events; return how many there are of each."""
+    con.execute(
+        "CREATE TEMP TABLE morec_users AS SELECT user_id,"
+        " CAST(row_number() OVER (ORDER BY user_id) - 1 AS INTEGER) AS user_index"
+        " FROM (SELECT DISTINCT user_id FROM morec_raw_events)"
+    )
+    con.execute(sql("events_indexed", distinct="DISTINCT" if source.has_time else ""))
+    con.execute("DROP TABLE morec_raw_events")
+    counts = []
+    for table in ("morec_users", "morec_items", "morec_events"):
+        row = first_row(con, f"SELECT count(*) FROM {table}")
+        counts.append(int(row[0]) if row else 0)
+    return counts[0], counts[1], counts[2]
+
+
+def _embed(
+    con: duckdb.DuckDBPyConnection, arguments: Arguments, progress: Progress
+) -> tuple[list[str], npt.NDArray[np.float32], npt.NDArray[np.int64], int]:
+    """Embed each distinct text that no recommender of the database has embedded by this model.
+
+    Returns:
+        the distinct texts, their vectors, the text of each item (-1 without one), and how many
+        texts were embedded anew.
+    """
+    table = arrow(con, "SELECT _text FROM morec_items ORDER BY item_index")
+    encoded = table.column(0).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    texts: list[str] = encoded.dictionary.to_pylist()
+    text_id = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    if not texts:
+        return texts, np.zeros((0, 1), np.float32), text_id, 0
+    cached: dict[str, npt.NDArray[np.float32]] = {}
+    for name in recommenders(con, _current(con)):
+        stored, _ = stored_arguments(con, _current(con), name)
+        if stored.model == arguments.model:
+            rows = arrow(con, f"SELECT text, embedding FROM {identifier(name)}.texts")
+            vectors = matrix(rows.column("embedding"))
+            cached.update(zip(rows.column("text").to_pylist(), vectors, strict=True))
+    missing = [text for text in texts if text not in cached]
+    if missing:
+        cached.update(
+            zip(missing, embed_texts(missing, arguments.model, progress.advance), strict=True)
+        )
+    return texts, np.stack([cached[text] for text in texts]), text_id, len(missing)
+
+
+def _current(con: duckdb.DuckDBPyConnection) -> str:
+    row = first_row(con, "SELECT current_database()")
+    return str(row[0]) if row else ""
+
+
+def _clock(con: duckdb.DuckDBPyConnection, source: Source) -> Clock:
+    row = first_row(con, "SELECT min(event_time), max(event_time), avg(weight) FROM morec_events")
+    assert row is not None
+    first, last, weight = row
+    if not source.has_time:
+        return Clock(0.0, (DAY, DAY, DAY), weight, None)
+    span = max(last - first, DAY)
+    # the clock stands just behind the last event, so that every age is positive
+    return Clock(
+        last + 1.0,
+        (span * HALF_LIVES[0], span * HALF_LIVES[1], span * HALF_LIVES[2]),
+        weight,
+        last + 1.0 - span * VALIDATION_WINDOW,
+    )
+
+
+def _history(
+    con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, until: float | None
+) -> relevance.History:
+    """Read the user-item pairs as of `until`, or of all events."""
+    anchor = clock.now if until is None else until
+    before = "true" if until is None else f"_e.event_time < {literal(until)}"
+    if until is not None and not source.has_time:
+        before = "hash(_e.user_index, _e.item_index) % 5 <> 0"
+    columns = con.execute(
+        sql(
+            "training_history",
+            pair_features=pair_features(source, clock, literal(anchor)),
+            before=before,
+        )
+    ).fetchnumpy()
+    return history_of(columns)
+
+
+def _validation(
+    con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, history: relevance.History
+) -> tuple[tuple[relevance.History, Any, Any] | None, float]:
+    """The history before the validation window, the pairs inside it, and its share of repeats.
+
+    Without times a fifth of the pairs stands in for the window.
+    """
+    cut = clock.cut if clock.cut is not None else 0.0
+    inside = f"event_time >= {literal(cut)}"
+    if not source.has_time:
+        inside = "hash(user_index, item_index) % 5 = 0"
+    past = _history(con, source, clock, cut)
+    target = con.execute(
+        f"SELECT DISTINCT user_index, item_index FROM morec_events WHERE {inside} ORDER BY ALL"
+    ).fetchnumpy()
+    if not len(past) or not len(target["user_index"]):
+        return None, 1.0 if source.has_time else 0.0
+    user, item = (np.asarray(target[name], np.int64) for name in ("user_index", "item_index"))
+    if source.has_time:
+        known = np.isin(user, past.user)
+        width = int(max(history.item.max(), item.max())) + 1
+        repeated = np.isin(
+            user[known] * width + item[known], past.user.astype(np.int64) * width + past.item
+        )
+        repeats = float(repeated.mean()) if known.any() else 1.0
+    else:
+        repeats = 0.0
+    return (past, user.astype(np.int32), item.astype(np.int32)), repeats
+
+
+def _relevance_unit(
+    model: relevance.RelevanceModel, history: relevance.History, users: int
+) -> float:
+    """The spread of a user's relevance among the items that contend for the list, in log-odds.
+
+    Over the whole catalogue relevance is mostly tail, and its deviation there would make the best
+    items weigh tens of deviations: no weight of another objective could be seen beside it.
+    """
+    sample = np.arange(min(users, SAMPLED_USERS)) * users // min(users, SAMPLED_USERS)
+    position = np.searchsorted(sample, history.user)
+    inside = sample[np.minimum(position, len(sample) - 1)] == history.user
+    mine = history.take(inside)
+    mine = dataclasses.replace(mine, user=position[inside].astype(np.int32))
+    items = len(model.decoder)
+    empty = np.zeros((items, 0), np.float32)
+    catalogue = scoring.Catalogue(model, empty, empty, np.full(items, -1))
+    ranked = scoring.rank(
+        catalogue,
+        mine,
+        np.ones(len(sample)),
+        np.zeros((len(sample), 0)),
+        np.zeros(len(sample)),
+        min(relevance.CONTENDERS, items),
+        None,
+        np.zeros(len(sample), bool),
+    )
+    # a unit of nothing means that relevance tells no item from another
+    return max(float(np.median(ranked.relevance.std(axis=1))), 1e-6)
