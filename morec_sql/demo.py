@@ -62,7 +62,7 @@ SETTINGS = (
     ),
     (
         "something new to it, off the beaten track, from the grocery shelves",
-        "weights => {relevance: 0.5, diversity: 0.2, novelty: 0.3},"
+        "weights => {relevance: 0.4, diversity: 0.2, novelty: 0.4},"
         "\n    filter => 'department = ''GROCERY''',\n    exclude_seen => true",
     ),
 )

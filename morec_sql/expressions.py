@@ -127,7 +127,8 @@ def _parse(argument: str, text: str, columns: Iterable[str]) -> exp.Expression:
     expression: exp.Expression = select.expressions[0]
     if isinstance(expression, (exp.Alias, exp.Star)):
         raise MorecError(f"{argument}: {text!r} is not one SQL expression")
-    if expression.find(exp.Subquery, exp.Select) is None:
+    # inside a subquery or a lambda, names of other things than columns are known to DuckDB alone
+    if expression.find(exp.Subquery, exp.Select, exp.Lambda) is None:
         lowered = {column.lower() for column in columns}
         for column in expression.find_all(exp.Column):
             if column.name.lower() not in lowered and not column.table:

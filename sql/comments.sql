@@ -47,6 +47,7 @@ COMMENT ON COLUMN ${schema}.events.item_id IS 'What.';
 COMMENT ON COLUMN ${schema}.events.event_time IS 'When; NULL where no event_time is declared.';
 COMMENT ON COLUMN ${schema}.events.weight IS 'How much it counts; outliers are capped.';
 COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column item_id.';
+COMMENT ON COLUMN ${schema}.items.item_id IS 'Id of the item; the other columns are your own.';
 COMMENT ON MACRO TABLE ${schema}.recommend IS
     'recommend(user_id, weights, k, filter, exclude_seen, as_of): the ranked list for a user: rank, item_id, score, contributions of each objective. weights: a list in the order of the table objectives, or a struct by name. filter: a SQL predicate over the view items, applied before ranking. exclude_seen: leave out what the history holds. as_of: rank as of a past time.';
 COMMENT ON MACRO TABLE ${schema}.recommend_for IS

