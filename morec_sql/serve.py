@@ -47,7 +47,12 @@ class Recommenders:
         """Return the recommender `name` of the current database of `con`."""
         with self._lock:
             if version not in self._loaded:
-                self._loaded[version] = load_recommender(con, name)
+                # one transaction, so that a refresh meanwhile is seen whole or not at all
+                con.execute("BEGIN")
+                try:
+                    self._loaded[version] = load_recommender(con, name)
+                finally:
+                    con.execute("ROLLBACK")
                 while len(self._loaded) > CACHED:
                     self._loaded.popitem(last=False)
             self._loaded.move_to_end(version)

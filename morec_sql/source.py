@@ -91,11 +91,6 @@ class Clock:
     mean_weight: float
     cut: float | None
 
-    @property
-    def age_unit(self) -> float:
-        """The unit of History.last and History.first, in days."""
-        return self.half_lives[1] / DAY
-
 
 def resolve(
     con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments

@@ -81,7 +81,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
         stages = _Stages(progress)
         with stages.stage("read") as done:
             cap = _report(con, source, stages)
-            _load_catalogue(con, source, listed, cap)
+            _load_catalogue(con, source, listed)
             users, items, events = _index(con, source)
             done(events)
         if not events:
@@ -90,7 +90,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
                 " a finite time, a positive weight)"
             )
         with stages.stage("embed") as done:
-            texts, embeddings, text_id, fresh = _embed(con, arguments, progress)
+            texts, embeddings, text_id, fresh = _embed(con, catalog, arguments, progress)
             done(fresh)
         with stages.stage("train") as done:
             clock = _clock(con, source)
@@ -192,40 +192,30 @@ def _report(con: duckdb.DuckDBPyConnection, source: Source, stages: _Stages) -> 
     stages.count("events: left out, no item", item)
     stages.count("events: left out, no finite time", when)
     stages.count("events: left out, weight not above 0 and finite", weight)
-    above = first_row(
-        con,
-        f"SELECT count(*) FROM ({source.events_raw}) AS _c WHERE {source.usable} AND weight > ?",
-        [cap],
-    )
-    stages.count(
-        "events: weight above 10 times the 99th percentile, capped", above[0] if above else 0
-    )
-    con.execute(
-        f"CREATE TEMP TABLE morec_raw_events AS SELECT * REPLACE (least(weight, {literal(cap)}) AS"
-        f" weight) FROM ({source.events_raw}) AS _c WHERE {source.usable}"
-    )
+    parts = {
+        "events_raw": source.events_raw,
+        "usable": source.usable,
+        "weight_cap": literal(cap),
+    }
+    con.execute(sql("events_usable", **parts))
+    row = first_row(con, sql("events_repeated", **parts))
+    assert row is not None
+    stages.count("events: weight above 10 times the 99th percentile, capped", row[0])
     if source.has_time:
-        same = first_row(
-            con,
-            "SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM morec_raw_events))"
-            " FROM morec_raw_events",
-        )
-        stages.count("events: duplicates, counted once", same[0] if same else 0)
+        stages.count("events: duplicates, counted once", row[1])
     if source.items is not None:
-        key = identifier(source.items_key)
         row = first_row(
             con,
-            f"SELECT count(*) FILTER ({key} IS NULL), count({key}) - count(DISTINCT {key})"
-            f" FROM {source.items.sql}",
+            sql("items_report", item_id=identifier(source.items_key), items=source.items.sql),
         )
         assert row is not None
         stages.count("items: left out, no id", row[0])
-        stages.count("items: id seen before, first row used", row[1])
+        stages.count("items: id seen before, one row used", row[1])
     return cap
 
 
 def _load_catalogue(
-    con: duckdb.DuckDBPyConnection, source: Source, listed: list[Objective], cap: float
+    con: duckdb.DuckDBPyConnection, source: Source, listed: list[Objective]
 ) -> None:
     """Make the temporary table of all items with their text and raw objectives."""
     columns = ["CAST(NULL AS VARCHAR) AS _text", "CAST(NULL AS TIMESTAMP) AS _item_time"]
@@ -256,11 +246,7 @@ def _load_catalogue(
 
 def _index(con: duckdb.DuckDBPyConnection, source: Source) -> tuple[int, int, int]:
     """Number users, items and distinct events; return how many there are of each."""
-    con.execute(
-        "CREATE TEMP TABLE morec_users AS SELECT user_id,"
-        " CAST(row_number() OVER (ORDER BY user_id) - 1 AS INTEGER) AS user_index"
-        " FROM (SELECT DISTINCT user_id FROM morec_raw_events)"
-    )
+    con.execute(sql("users"))
     con.execute(sql("events_indexed", distinct="DISTINCT" if source.has_time else ""))
     con.execute("DROP TABLE morec_raw_events")
     counts = []
@@ -271,7 +257,7 @@ def _index(con: duckdb.DuckDBPyConnection, source: Source) -> tuple[int, int, in
 
 
 def _embed(
-    con: duckdb.DuckDBPyConnection, arguments: Arguments, progress: Progress
+    con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments, progress: Progress
 ) -> tuple[list[str], npt.NDArray[np.float32], npt.NDArray[np.int64], int]:
     """Embed each distinct text that no recommender of the database has embedded by this model.
 
@@ -288,23 +274,18 @@ def _embed(
     if not texts:
         return texts, np.zeros((0, 1), np.float32), text_id, 0
     cached: dict[str, npt.NDArray[np.float32]] = {}
-    for name in recommenders(con, _current(con)):
-        stored, _ = stored_arguments(con, _current(con), name)
+    for name in recommenders(con, catalog):
+        stored, _ = stored_arguments(con, catalog, name)
         if stored.model == arguments.model:
             rows = arrow(con, f"SELECT text, embedding FROM {identifier(name)}.texts")
-            vectors = matrix(rows.column("embedding"))
-            cached.update(zip(rows.column("text").to_pylist(), vectors, strict=True))
+            known = matrix(rows.column("embedding"))
+            cached.update(zip(rows.column("text").to_pylist(), known, strict=True))
     missing = [text for text in texts if text not in cached]
     if missing:
         cached.update(
             zip(missing, embed_texts(missing, arguments.model, progress.advance), strict=True)
         )
     return texts, np.stack([cached[text] for text in texts]), text_id, len(missing)
-
-
-def _current(con: duckdb.DuckDBPyConnection) -> str:
-    row = first_row(con, "SELECT current_database()")
-    return str(row[0]) if row else ""
 
 
 def _clock(con: duckdb.DuckDBPyConnection, source: Source) -> Clock:
