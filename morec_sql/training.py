@@ -346,7 +346,7 @@ def _validation(
         repeated = np.isin(
             user[known] * width + item[known], past.user.astype(np.int64) * width + past.item
         )
-        repeats = float(repeated.mean()) if known.any() else 1.0
+        repeats = float(repeated.mean()) if known.sum() >= relevance.MIN_POSITIVES else 1.0
     else:
         repeats = 0.0
     return (past, user.astype(np.int32), item.astype(np.int32)), repeats
@@ -378,5 +378,6 @@ def _relevance_unit(
         None,
         np.zeros(len(sample), bool),
     )
-    # a unit of nothing means that relevance tells no item from another
-    return max(float(np.median(ranked.relevance.std(axis=1))), 1e-6)
+    spread = float(np.median(ranked.relevance.std(axis=1)))
+    # where relevance tells no item from another, what is left are rounding errors
+    return spread if spread > 1e-3 else 1.0

@@ -219,6 +219,25 @@ def test_without_times_and_without_items(tables: Connection) -> None:
 
 
 @pytest.mark.parametrize(
+    ("users", "items", "events"), [(1, 1, 1), (1, 5, 5), (50, 1, 50), (3, 2, 2), (9, 200, 400)]
+)
+def test_however_little_there_is(users: int, items: int, events: int) -> None:
+    con = morec_sql.connect()
+    con.execute(
+        "CREATE TABLE e AS SELECT n % ? AS user_id, n % ? AS item_id,"
+        " TIMESTAMP '2024-01-01' + INTERVAL (n) DAY AS at FROM range(?) AS t(n)",
+        [users, items, events],
+    )
+    con.execute("FROM create_recommender('shop', 'e', event_time => 'at')").fetchall()
+    there = min(items, events)
+    for user in ("0", "NULL", "12345"):
+        rows = con.execute(f"FROM recommend({user}, k => {items})").fetchall()
+        assert len(rows) == there
+        assert all(abs(score) < 20 for _, _, score, _ in rows)
+    con.close()
+
+
+@pytest.mark.parametrize(
     ("ids", "value"),
     [("BIGINT", "2"), ("VARCHAR", "'2'"), ("UUID", "md5('2')::UUID"), ("INTEGER", "2")],
 )
