@@ -418,7 +418,7 @@ def test_a_name_that_is_taken(tables: Connection) -> None:
 
 def test_a_failure_while_writing_leaves_the_database_as_it_was(tables: Connection) -> None:
     create(tables)
-    # publishing replaces main.recommend last; a view of that kind cannot be replaced
+    # the tables come first, and then a view cannot take the place of this table
     tables.execute("DROP VIEW shop.events; CREATE TABLE shop.events AS SELECT 1 AS a")
     before = catalogue_of(tables)
     settings = tables.execute("FROM shop.settings").fetchall()

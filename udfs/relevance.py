@@ -213,8 +213,9 @@ def _truncated_svd(
     import torch
 
     where = device()
-    rows = _sparse(starts, item, weights, items).to(where)
-    columns = torch.transpose(rows, 0, 1).to_sparse(layout=torch.sparse_csr)
+    on_cpu = _sparse(starts, item, weights, items)
+    rows = on_cpu.to(where)
+    columns = torch.transpose(on_cpu, 0, 1).to_sparse(layout=torch.sparse_csr).to(where)
     content = torch.zeros((items, 0), device=where)
     if features is not None and features.any():
         content = torch.from_numpy(features).to(where)
