@@ -25,11 +25,16 @@ def history_of(columns: dict[str, Any]) -> History:
     )
 
 
+def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Turn a column that may come in chunks into one array."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
 def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
     """Turn a column of equally long lists into an array, shape (rows, length)."""
-    values = column.combine_chunks()
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks)
+    values = whole(column)
     rows = len(values)
     flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     width = len(flat) // rows if rows else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 from collections.abc import Iterable
@@ -72,22 +73,18 @@ def find_table(
     known = con.execute(
         "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"
     ).fetchall()
-    parts = [name]
-    found = _match(known, [catalog, schema, name]) or _match(known, [catalog, "main", name])
-    if found is None:
-        try:
-            table = exp.to_table(name, dialect=DIALECT)
-            parts = [part.name for part in table.parts]
-        except (SqlglotError, ValueError):
-            parts = [name]
+    readings = [[name]]
+    with contextlib.suppress(SqlglotError, ValueError):
+        readings.append([part.name for part in exp.to_table(name, dialect=DIALECT).parts])
+    found = None
+    for parts in readings:
+        places = [parts]
         if len(parts) == 1:
-            found = _match(known, [catalog, schema, parts[0]]) or _match(
-                known, [catalog, "main", parts[0]]
-            )
-        if len(parts) == 2:
-            found = _match(known, [catalog, *parts]) or _match(known, [parts[0], "main", parts[1]])
-        elif len(parts) == 3:
-            found = _match(known, parts)
+            places = [[catalog, schema, *parts], [catalog, "main", *parts]]
+        elif len(parts) == 2:
+            places = [[catalog, *parts], [parts[0], "main", parts[1]]]
+        for place in places:
+            found = found or _match(known, place)
     if found is None:
         names = [
             table if where == schema else f"{where}.{table}"

@@ -17,6 +17,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from . import schema as schema_of
 from . import serve
+from .arrays import whole
 from .expressions import MorecError, identifier, literal
 from .source import Arguments
 from .templates import first_row, sql
@@ -31,7 +32,8 @@ HISTORY_TYPE = (
 )
 RANKED_TYPE = "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[])[]"
 
-_instances: dict[str, _Instance] = {}
+# weak, since the functions registered in a database keep its instance as long as it is open
+_instances: weakref.WeakValueDictionary[str, _Instance] = weakref.WeakValueDictionary()
 
 
 class _Instance:
@@ -96,9 +98,10 @@ def load(con: duckdb.DuckDBPyConnection) -> None:
         _instances[row[0]].add(con)
     else:
         key = uuid.uuid4().hex
-        _instances[key] = _Instance()
-        _instances[key].add(con)
-        _register(con, key, _instances[key])
+        instance = _Instance()
+        instance.add(con)
+        _register(con, key, instance)
+        _instances[key] = instance
     _write_macros(con)
 
 
@@ -138,13 +141,6 @@ def _write_macros(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if isinstance(column, pa.ChunkedArray):
-        combined = column.combine_chunks()
-        return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
-    return column
-
-
 def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> None:
     """Register the functions that the macros call; heavy modules are imported at first use."""
 
@@ -158,7 +154,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         # DuckDB reads the number of parameters from the signature, which `wraps` keeps
         @functools.wraps(function)
         def on_arrays(*columns: pa.ChunkedArray) -> pa.Array:
-            return function(*(_array(column) for column in columns))
+            return function(*map(whole, columns))
 
         con.create_function(
             name,

@@ -38,8 +38,6 @@ def publish(built: Build) -> list[tuple[str, int, float | None]]:
     con.execute("BEGIN")
     try:
         check_free(con, built.catalog, arguments)
-        stages = [*built.stages]
-        built.tables["morec_new_stages"] = stage_table(stages)
         for name, table in built.tables.items():
             con.register(name, table)
         for statement in built.tables_and_macros:
@@ -55,12 +53,10 @@ def publish(built: Build) -> list[tuple[str, int, float | None]]:
         for statement in built.views:
             con.execute(statement)
         items = first_row(con, "SELECT count(*) FROM morec_items")
-        stages.append(("write", items[0] if items else 0, round(time.perf_counter() - began, 3)))
-        con.register("morec_new_stages", stage_table(stages))
-        con.execute(
-            f"CREATE OR REPLACE TABLE {identifier(arguments.name)}.stages AS"
-            " SELECT * FROM morec_new_stages"
-        )
+        seconds = round(time.perf_counter() - began, 3)
+        stages = [*built.stages, ("write", items[0] if items else 0, seconds)]
+        con.register("morec_new_stages", _stage_table(stages))
+        con.execute(sql("stages", schema=identifier(arguments.name)))
         con.execute(sql("comments", schema=identifier(arguments.name)))
         con.execute("COMMIT")
     except BaseException:
@@ -223,11 +219,6 @@ def statements(
             for position, objective in enumerate(listed, 1)
         ),
     }
-    placeholder = (
-        f"CREATE OR REPLACE VIEW {schema}.events AS SELECT CAST(NULL AS {source.user_type}) AS"
-        f" user_id, CAST(NULL AS {source.item_type}) AS item_id, CAST(NULL AS TIMESTAMP) AS"
-        " event_time, CAST(NULL AS DOUBLE) AS weight"
-    )
     if source.items is not None:
         excluded = [
             identifier(column) for column in source.items.columns if column.lower() == "item_id"
@@ -243,10 +234,7 @@ def statements(
             item_id=identifier(source.items_key),
         )
     else:
-        items_view = (
-            f"CREATE OR REPLACE VIEW {schema}.items AS SELECT _v.item_id FROM"
-            f" {schema}.item_vectors AS _v"
-        )
+        items_view = sql("items_of_events", schema=schema)
     return [
         sql(
             "tables",
@@ -254,7 +242,12 @@ def statements(
             dimensions=str(dimensions),
             text_dimensions=str(text_dimensions),
         ),
-        placeholder,
+        sql(
+            "events_placeholder",
+            schema=schema,
+            user_type=source.user_type,
+            item_type=source.item_type,
+        ),
         sql(
             "recommend",
             macro="recommend",
@@ -299,7 +292,7 @@ def pair_features(source: Source, clock: Clock, anchor: str) -> str:
     )
 
 
-def stage_table(stages: list[tuple[str, int, float | None]]) -> pa.Table:
+def _stage_table(stages: list[tuple[str, int, float | None]]) -> pa.Table:
     """The stages as a table to write."""
     return pa.table(
         {

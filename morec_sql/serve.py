@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .arrays import history_of, matrix
+from .arrays import history_of, matrix, whole
 from .expressions import MorecError, Table, expression, identifier
 from .objectives import parse_weights, weights
 from .templates import arrow, first_row, sql
@@ -94,7 +94,7 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
         row_of = np.arange(len(likeness))
     return Recommender(
         catalogue=scoring.Catalogue(model, matrix(vectors.column("objectives")), likeness, row_of),
-        item_ids=pa.concat_arrays(vectors.column("item_id").chunks),
+        item_ids=whole(vectors.column("item_id")),
         names=[row[0] for row in listed],
         kinds=[row[1] for row in listed],
         exclude_seen=chosen["exclude_seen"],
@@ -149,7 +149,7 @@ def recommend(
                 continue
         ranked = scoring.rank(
             recommender.catalogue,
-            _of_users(history, rows, users),
+            history.of_users(rows, users),
             _named(recommender, row_weights[rows], "relevance"),
             row_weights[np.ix_(rows, np.flatnonzero(is_item))],
             _named(recommender, row_weights[rows], "diversity"),
@@ -251,16 +251,6 @@ def _history(histories: pa.Array, half_lives: tuple[float, ...]) -> History:
         columns["last"] = columns["last"] + shift
         columns["first"] = columns["first"] + shift
     return history_of(columns)
-
-
-def _of_users(history: History, rows: npt.NDArray[np.int64], users: int) -> History:
-    """The pairs of some users, numbered anew in the order of `rows`."""
-    if len(rows) == users:
-        return history
-    number = np.full(users, -1, np.int32)
-    number[rows] = np.arange(len(rows), dtype=np.int32)
-    kept = history.take(number[history.user] >= 0)
-    return dataclasses.replace(kept, user=number[kept.user])
 
 
 def filtered(con: duckdb.DuckDBPyConnection, schema: str, predicate: str) -> npt.NDArray[np.int64]:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from . import objectives as objectives_of
-from .arrays import history_of, lists, matrix, vectors
+from .arrays import history_of, lists, matrix, vectors, whole
 from .expressions import MorecError, identifier, literal
 from .objectives import Objective
 from .progress import Progress
@@ -266,9 +266,7 @@ def _embed(
         texts were embedded anew.
     """
     table = arrow(con, "SELECT _text FROM morec_items ORDER BY item_index")
-    encoded = table.column(0).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
+    encoded = whole(table.column(0)).dictionary_encode()
     texts: list[str] = encoded.dictionary.to_pylist()
     text_id = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     if not texts:
@@ -361,10 +359,7 @@ def _relevance_unit(
     items weigh tens of deviations: no weight of another objective could be seen beside it.
     """
     sample = np.arange(min(users, SAMPLED_USERS)) * users // min(users, SAMPLED_USERS)
-    position = np.searchsorted(sample, history.user)
-    inside = sample[np.minimum(position, len(sample) - 1)] == history.user
-    mine = history.take(inside)
-    mine = dataclasses.replace(mine, user=position[inside].astype(np.int32))
+    mine = history.of_users(sample, users)
     items = len(model.decoder)
     empty = np.zeros((items, 0), np.float32)
     catalogue = scoring.Catalogue(model, empty, empty, np.full(items, -1))

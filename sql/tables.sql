@@ -5,8 +5,6 @@ CREATE OR REPLACE TABLE ${schema}.settings AS SELECT * FROM morec_new_settings;
 
 CREATE OR REPLACE TABLE ${schema}.objectives AS SELECT * FROM morec_new_objectives;
 
-CREATE OR REPLACE TABLE ${schema}.stages AS SELECT * FROM morec_new_stages;
-
 CREATE OR REPLACE TABLE ${schema}.texts AS
 SELECT _t.text_id, _t.text, CAST(_t.embedding AS FLOAT[${text_dimensions}]) AS embedding
 FROM morec_new_texts AS _t;

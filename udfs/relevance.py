@@ -90,6 +90,15 @@ class History:
         """Return the pairs where `keep` is true."""
         return History(*(getattr(self, field.name)[keep] for field in dataclasses.fields(self)))
 
+    def of_users(self, chosen: npt.NDArray[np.int64], users: int) -> History:
+        """Return the pairs of some of `users` users, numbered by their place in sorted `chosen`."""
+        if len(chosen) == users:
+            return self
+        number = np.full(users, -1, np.int32)
+        number[chosen] = np.arange(len(chosen), dtype=np.int32)
+        kept = self.take(number[self.user] >= 0)
+        return dataclasses.replace(kept, user=number[kept.user])
+
 
 @dataclasses.dataclass(frozen=True)
 class RelevanceModel:
@@ -297,7 +306,7 @@ def fit(
         learned = _learn(*validation, users, items, features, content, dimensions, seed)
         if learned is not None:
             chosen, unknown, known = learned
-    encoder, decoder, popularity, _, _ = _parts(
+    encoder, decoder, popularity, _ = _parts(
         history, users, items, features, dimensions, seed, chosen
     )
     return RelevanceModel(
@@ -336,16 +345,16 @@ def _parts(
     seed: int,
     chosen: dict[str, float],
     svd: tuple[Floats, Floats] | None = None,
-) -> tuple[Floats, Floats, Floats, Floats, tuple[Floats, Floats]]:
-    """Encoder, decoder with trend, item statistics, pair weights and the decomposition."""
-    starts = bounds(history.user, users)
-    weights = normalised(pair_weights(history, int(chosen["half_life"])), starts)
+) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats]]:
+    """Encoder, decoder with trend, popularity, and the decomposition, computed where not given."""
     if svd is None:
+        starts = bounds(history.user, users)
+        weights = normalised(pair_weights(history, int(chosen["half_life"])), starts)
         svd = _truncated_svd(starts, history.item, weights, features, items, dimensions, seed)
     encoder, decoder = _encoder_decoder(*svd, chosen["ridge"])
     ever, late, trend = _item_statistics(history, items)
     decoder = decoder * (trend ** np.float32(chosen["trend"]))[:, None]
-    return encoder, decoder, np.column_stack([ever, late]), weights, svd
+    return encoder, decoder, np.column_stack([ever, late]), svd
 
 
 def _validation_rows(
@@ -353,10 +362,8 @@ def _validation_rows(
 ) -> tuple[History, npt.NDArray[np.int64]]:
     """The histories of the sampled users, whole and then cut short; and where each row starts."""
     generator = np.random.default_rng(seed)
-    row_of = np.full(users, -1, np.int32)
-    row_of[sample] = np.arange(len(sample), dtype=np.int32)
-    whole = past.take(row_of[past.user] >= 0)
-    row = row_of[whole.user]
+    whole = past.of_users(sample, users)
+    row = whole.user
     starts = bounds(row, len(sample))
     order = np.lexsort((generator.random(len(whole)), row))
     place = np.empty(len(whole), np.int64)
@@ -369,7 +376,7 @@ def _validation_rows(
             for field in dataclasses.fields(History)
         )
     )
-    rows = np.concatenate([row, row_of[short.user] + len(sample)]).astype(np.int32)
+    rows = np.concatenate([row, short.user + len(sample)]).astype(np.int32)
     return dataclasses.replace(both, user=rows), bounds(rows, 2 * len(sample))
 
 
@@ -416,7 +423,7 @@ def _learn(
         for ridge in RIDGES:
             for trend in TRENDS:
                 option = {"half_life": float(half_life), "ridge": ridge, "trend": trend}
-                encoder, decoder, _, _, svd = _parts(
+                encoder, decoder, _, svd = _parts(
                     past, users, items, features, dimensions, seed, option, svd
                 )
                 queries = user_vectors(encoder, mine.item, pair, starts[: whole + 1])
@@ -428,9 +435,7 @@ def _learn(
     assert best is not None
     chosen = best[1]
 
-    encoder, decoder, popularity, _, _ = _parts(
-        past, users, items, features, dimensions, seed, chosen
-    )
+    encoder, decoder, popularity, _ = _parts(past, users, items, features, dimensions, seed, chosen)
     pair = normalised(pair_weights(rows, int(chosen["half_life"])), starts)
     behaviour = user_vectors(encoder, rows.item, pair, starts)
     profile = user_vectors(content, rows.item, pair, starts)

@@ -1,0 +1,7 @@
+-- The view events without a row, in its types, for the macros to be bound over.
+CREATE OR REPLACE VIEW ${schema}.events AS
+SELECT
+    CAST(NULL AS ${user_type}) AS user_id,
+    CAST(NULL AS ${item_type}) AS item_id,
+    CAST(NULL AS TIMESTAMP) AS event_time,
+    CAST(NULL AS DOUBLE) AS weight;
