@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .udfs.relevance import History
+from .udfs.history import History
 
 
 def history_of(columns: dict[str, Any]) -> History:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .expressions import MorecError, Table, expression, identifier, nearest
 from .templates import arrow
-from .udfs.relevance import History
+from .udfs.history import History
 
 BUILT_IN = {
     "relevance": "how likely this user wants the item",

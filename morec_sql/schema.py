@@ -13,6 +13,7 @@ from .expressions import MorecError, identifier, literal
 from .objectives import Objective
 from .source import DAY, Arguments, Clock, Source
 from .templates import first_row, sql
+from .udfs.repeats import ITEM_FEATURES
 
 OWN_OBJECTS = {"settings", "objectives", "stages", "texts", "item_vectors", "events", "items"}
 
@@ -241,6 +242,7 @@ def statements(
             schema=schema,
             dimensions=str(dimensions),
             text_dimensions=str(text_dimensions),
+            statistics=str(len(ITEM_FEATURES)),
         ),
         sql(
             "events_placeholder",

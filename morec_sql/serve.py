@@ -18,7 +18,9 @@ from .expressions import MorecError, Table, expression, identifier
 from .objectives import parse_weights, weights
 from .templates import arrow, first_row, sql
 from .udfs import scoring
-from .udfs.relevance import History, RelevanceModel
+from .udfs.history import History
+from .udfs.relevance import RelevanceModel
+from .udfs.repeats import RepeatModel
 
 CACHED = 8  # recommenders kept in memory
 MAX_K = 10000
@@ -67,7 +69,7 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     chosen = json.loads(row[0])
     vectors = arrow(
         con,
-        "SELECT text_id, encoder, decoder, popularity, objectives,"
+        "SELECT text_id, encoder, decoder, statistics, objectives,"
         f" CAST(item_id AS VARCHAR) AS item_id FROM {schema}.item_vectors ORDER BY item_index",
     )
     texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
@@ -77,10 +79,10 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     model = RelevanceModel(
         encoder=matrix(vectors.column("encoder")),
         decoder=matrix(vectors.column("decoder")),
-        popularity=matrix(vectors.column("popularity")),
+        statistics=matrix(vectors.column("statistics")),
         content=chosen["content"],
         unknown=np.array(chosen["unknown"], np.float32),
-        known=np.array(chosen["known"], np.float32),
+        repeats=RepeatModel.from_json(chosen["repeats"]),
         half_life=int(chosen["half_life"]),
         chosen=chosen,
         unit=chosen["unit"],

@@ -8,7 +8,15 @@ from typing import Any
 
 import duckdb
 
-from .expressions import MorecError, Table, expression, find_table, identifier, is_number
+from .expressions import (
+    MorecError,
+    Table,
+    expression,
+    find_table,
+    identifier,
+    is_number,
+    literal,
+)
 from .templates import sql
 from .udfs.embedding import DEFAULT_MODEL
 
@@ -81,15 +89,20 @@ class Source:
     text: list[str]
     item_time: str | None
 
+    def before(self, until: str) -> Source:
+        """The same without the events from the timestamp `until` on."""
+        usable = f"{self.usable} AND _c.event_time < CAST({literal(until)} AS TIMESTAMP)"
+        return dataclasses.replace(self, usable=usable)
+
 
 @dataclasses.dataclass(frozen=True)
 class Clock:
-    """Times in epoch seconds: of the last event, the half-lives, and the validation window."""
+    """Seconds: the end of the events (of the epoch), the half-lives, the length of a window."""
 
     now: float
     half_lives: tuple[float, float, float]
     mean_weight: float
-    cut: float | None
+    window: float
 
 
 def resolve(

@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -24,12 +24,14 @@ from .source import DAY, Arguments, Clock, Source, resolve
 from .templates import arrow, first_row, sql
 from .udfs import relevance, scoring
 from .udfs.embedding import embed_texts
+from .udfs.history import History, Window
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 HALF_LIVES = (1 / 24, 1 / 8, 1 / 2)  # of the time that the events span
-VALIDATION_WINDOW = 1 / 13  # of the time that the events span
+WINDOW = 1 / 13  # of the time that the events span: the length of what is learnt from
+WINDOWS = 4
 SAMPLED_USERS = 500  # for the unit of relevance
 REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
 
@@ -60,21 +62,60 @@ class _Stages:
         self.rows.insert(place, (name, rows, round(time.perf_counter() - began, 3)))
 
 
-def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments) -> Build:
+@dataclasses.dataclass
+class Trained:
+    """A recommender in memory, before it is written anywhere.
+
+    con holds the temporary tables morec_users, morec_items and morec_events, from which the model
+    was trained; text_id is the text of each item, -1 without one.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    source: Source
+    clock: Clock
+    weight_cap: float
+    history: History
+    users: int
+    items: int
+    model: relevance.RelevanceModel
+    objectives: list[Objective]
+    default_weights: list[float]
+    values: objectives_of.Values
+    texts: list[str]
+    embeddings: npt.NDArray[np.float32]
+    text_id: npt.NDArray[np.int64]
+    repeat_share: float
+    stages: list[tuple[str, int, float | None]]
+
+    @property
+    def exclude_seen(self) -> bool:
+        """Whether lists leave out what is known, since hardly anyone buys the same thing twice."""
+        return self.repeat_share < REPEAT_SHARE
+
+
+def train(
+    con: duckdb.DuckDBPyConnection,
+    catalog: str,
+    schema: str,
+    arguments: Arguments,
+    until: str | None = None,
+) -> Trained:
     """Read, embed and train; nothing is written to the database.
 
     Args:
-        con: a connection of its own, whose temporary tables the build may use.
-        catalog: the database that gets the recommender.
+        con: a connection of its own, whose temporary tables the training may use.
+        catalog: the database of the recommender.
         schema: where unqualified table names are looked up first.
         arguments: as given in SQL.
+        until: a timestamp; events from it on are left out.
 
     Raises:
         MorecError: an argument is wrong.
     """
     con.execute(f"USE {identifier(catalog)}")
-    check_free(con, catalog, arguments)
     source = resolve(con, catalog, schema, arguments)
+    if until is not None:
+        source = source.before(until)
     listed = objectives_of.declared(con, arguments.objectives, source.items)
     default_weights = objectives_of.default_weights(arguments.weights, listed)
     with Progress() as progress:
@@ -100,9 +141,9 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
                 features = np.where(
                     (text_id >= 0)[:, None], embeddings[text_id] - embeddings.mean(axis=0), 0
                 ).astype(np.float32)
-            validation, repeats = _validation(con, source, clock, history)
+            windows = _windows(con, source, clock)
             model = relevance.fit(
-                history, users, items, features, validation, arguments.dimensions, arguments.seed
+                history, users, items, features, windows, arguments.dimensions, arguments.seed
             )
             model = dataclasses.replace(model, unit=_relevance_unit(model, history, users))
             done(len(history))
@@ -115,22 +156,35 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
                     f"objective {objective}: constant or NULL, its weight has no effect", items
                 )
             done(len(listed))
+    return Trained(
+        con, source, clock, cap, history, users, items, model, listed, default_weights, values,
+        texts, embeddings, text_id, _repeat_share(source, windows), stages.rows,
+    )  # fmt: skip
+
+
+def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments) -> Build:
+    """Train a recommender and prepare all that publishing writes; the arguments are as of train.
+
+    Raises:
+        MorecError: an argument is wrong.
+    """
+    check_free(con, catalog, arguments)
+    trained = train(con, catalog, schema, arguments)
+    model, clock, listed, values = trained.model, trained.clock, trained.objectives, trained.values
     version = uuid.uuid4().hex
-    schema_sql = identifier(arguments.name)
-    dimensions = model.encoder.shape[1]
     tables_and_macros, views = statements(
-        source, arguments, listed, clock, version, schema_sql, cap, dimensions,
-        embeddings.shape[1] if len(embeddings) else 1,
+        trained.source, arguments, listed, clock, version, identifier(arguments.name),
+        trained.weight_cap, model.encoder.shape[1], max(trained.embeddings.shape[1], 1),
     )  # fmt: skip
     chosen = {
         **model.chosen,
         "content": model.content,
         "unknown": model.unknown.tolist(),
-        "known": model.known.tolist(),
+        "repeats": model.repeats.as_json(),
         "unit": model.unit,
         "half_lives": list(clock.half_lives),
-        "exclude_seen": repeats < REPEAT_SHARE,
-        "repeat_share": repeats,
+        "exclude_seen": trained.exclude_seen,
+        "repeat_share": trained.repeat_share,
     }
     tables = {
         "morec_new_settings": pa.table(
@@ -147,30 +201,30 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
                 "objective": [objective.name for objective in listed],
                 "kind": [objective.kind for objective in listed],
                 "expression": pa.array([o.expression for o in listed], pa.string()),
-                "default_weight": pa.array(default_weights, pa.float64()),
+                "default_weight": pa.array(trained.default_weights, pa.float64()),
                 "mean": pa.array(values.mean, pa.float64()),
                 "deviation": pa.array(values.deviation, pa.float64()),
             }
         ),
         "morec_new_texts": pa.table(
             {
-                "text_id": pa.array(range(len(texts)), pa.int32()),
-                "text": pa.array(texts, pa.string()),
-                "embedding": vectors(embeddings),
+                "text_id": pa.array(range(len(trained.texts)), pa.int32()),
+                "text": pa.array(trained.texts, pa.string()),
+                "embedding": vectors(trained.embeddings),
             }
         ),
         "morec_new_vectors": pa.table(
             {
-                "item_index": pa.array(np.arange(items, dtype=np.int32)),
-                "text_id": pa.array(text_id.astype(np.int32), mask=text_id < 0),
+                "item_index": pa.array(np.arange(trained.items, dtype=np.int32)),
+                "text_id": pa.array(trained.text_id.astype(np.int32), mask=trained.text_id < 0),
                 "encoder": vectors(model.encoder),
                 "decoder": vectors(model.decoder),
-                "popularity": vectors(model.popularity),
+                "statistics": vectors(model.statistics),
                 "objectives": lists(values.columns),
             }
         ),
     }
-    return Build(con, catalog, arguments, version, tables_and_macros, views, tables, stages.rows)
+    return Build(con, catalog, arguments, version, tables_and_macros, views, tables, trained.stages)
 
 
 def _report(con: duckdb.DuckDBPyConnection, source: Source, stages: _Stages) -> float:
@@ -291,20 +345,20 @@ def _clock(con: duckdb.DuckDBPyConnection, source: Source) -> Clock:
     assert row is not None
     first, last, weight = row
     if not source.has_time:
-        return Clock(0.0, (DAY, DAY, DAY), weight, None)
+        return Clock(0.0, (DAY, DAY, DAY), weight, DAY)
     span = max(last - first, DAY)
     # the clock stands just behind the last event, so that every age is positive
     return Clock(
         last + 1.0,
         (span * HALF_LIVES[0], span * HALF_LIVES[1], span * HALF_LIVES[2]),
         weight,
-        last + 1.0 - span * VALIDATION_WINDOW,
+        span * WINDOW,
     )
 
 
 def _history(
     con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, until: float | None
-) -> relevance.History:
+) -> History:
     """Read the user-item pairs as of `until`, or of all events."""
     anchor = clock.now if until is None else until
     before = "true" if until is None else f"_e.event_time < {literal(until)}"
@@ -320,45 +374,46 @@ def _history(
     return history_of(columns)
 
 
-def _validation(
-    con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, history: relevance.History
-) -> tuple[tuple[relevance.History, Any, Any] | None, float]:
-    """The history before the validation window, the pairs inside it, and its share of repeats.
+def _windows(con: duckdb.DuckDBPyConnection, source: Source, clock: Clock) -> list[Window]:
+    """The windows of time to learn from, the latest first: what came before, and what in them.
 
-    Without times a fifth of the pairs stands in for the window.
+    Without times a fifth of the pairs stands in for one window.
     """
-    cut = clock.cut if clock.cut is not None else 0.0
-    inside = f"event_time >= {literal(cut)}"
+    windows = []
+    for number in range(1, WINDOWS + 1 if source.has_time else 2):
+        first = clock.now - number * clock.window
+        inside = f"event_time >= {literal(first)} AND event_time < {literal(first + clock.window)}"
+        if not source.has_time:
+            inside = "hash(user_index, item_index) % 5 = 0"
+        past = _history(con, source, clock, first)
+        target = con.execute(
+            f"SELECT DISTINCT user_index, item_index FROM morec_events WHERE {inside} ORDER BY ALL"
+        ).fetchnumpy()
+        user, item = (np.asarray(target[key], np.int32) for key in ("user_index", "item_index"))
+        windows.append(Window(past, user, item))
+    return windows
+
+
+def _repeat_share(source: Source, windows: list[Window]) -> float:
+    """The share of the pairs of returning users in the latest window that are repeats."""
     if not source.has_time:
-        inside = "hash(user_index, item_index) % 5 = 0"
-    past = _history(con, source, clock, cut)
-    target = con.execute(
-        f"SELECT DISTINCT user_index, item_index FROM morec_events WHERE {inside} ORDER BY ALL"
-    ).fetchnumpy()
-    if not len(past) or not len(target["user_index"]):
-        return None, 1.0 if source.has_time else 0.0
-    user, item = (np.asarray(target[name], np.int64) for name in ("user_index", "item_index"))
-    if source.has_time:
-        known = np.isin(user, past.user)
-        width = int(max(history.item.max(), item.max())) + 1
-        repeated = np.isin(
-            user[known] * width + item[known], past.user.astype(np.int64) * width + past.item
-        )
-        repeats = float(repeated.mean()) if known.sum() >= relevance.MIN_POSITIVES else 1.0
-    else:
-        repeats = 0.0
-    return (past, user.astype(np.int32), item.astype(np.int32)), repeats
+        return 0.0
+    past, user, item = windows[0].past, windows[0].user, windows[0].item
+    known = np.isin(user, past.user)
+    if known.sum() < relevance.MIN_POSITIVES:
+        return 1.0
+    width = int(max(past.item.max(), item.max())) + 1
+    pairs = user[known].astype(np.int64) * width + item[known]
+    return float(np.isin(pairs, past.user.astype(np.int64) * width + past.item).mean())
 
 
-def _relevance_unit(
-    model: relevance.RelevanceModel, history: relevance.History, users: int
-) -> float:
+def _relevance_unit(model: relevance.RelevanceModel, history: History, users: int) -> float:
     """The spread of a user's relevance among the items that contend for the list, in log-odds.
 
     Over the whole catalogue relevance is mostly tail, and its deviation there would make the best
     items weigh tens of deviations: no weight of another objective could be seen beside it.
     """
-    sample = np.arange(min(users, SAMPLED_USERS)) * users // min(users, SAMPLED_USERS)
+    sample = relevance.some_users(users, SAMPLED_USERS)
     mine = history.of_users(sample, users)
     items = len(model.decoder)
     empty = np.zeros((items, 0), np.float32)

@@ -37,7 +37,8 @@ COMMENT ON COLUMN ${schema}.item_vectors.encoder IS
     'What the item adds to the vector of a user who has it in the history.';
 COMMENT ON COLUMN ${schema}.item_vectors.decoder IS
     'Its inner product with the user vector is the item''s likeness to the history.';
-COMMENT ON COLUMN ${schema}.item_vectors.popularity IS 'Log of 1 + users, ever and of late.';
+COMMENT ON COLUMN ${schema}.item_vectors.statistics IS
+    'How the item fares with all users: users, adopters, repeats, strength (logs, ever and of late).';
 COMMENT ON COLUMN ${schema}.item_vectors.objectives IS
     'Standardised values of the objectives of kind item, in order of position.';
 COMMENT ON VIEW ${schema}.events IS

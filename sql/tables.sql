@@ -16,7 +16,7 @@ SELECT
     _v.text_id,
     CAST(_v.encoder AS FLOAT[${dimensions}]) AS encoder,
     CAST(_v.decoder AS FLOAT[${dimensions}]) AS decoder,
-    CAST(_v.popularity AS FLOAT[2]) AS popularity,
+    CAST(_v.statistics AS FLOAT[${statistics}]) AS statistics,
     _v.objectives
 FROM morec_items AS _i
 JOIN morec_new_vectors AS _v ON _v.item_index = _i.item_index

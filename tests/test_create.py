@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_model(tables: Connection) -> None:
         create(tables, name=f"'{name}'", text="['title']")
         vectors.append(
             tables.execute(
-                f"SELECT encoder, decoder, popularity FROM {name}.item_vectors"
+                f"SELECT encoder, decoder, statistics FROM {name}.item_vectors"
             ).fetchall()
         )
     assert vectors[0] == vectors[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morec_sql.udfs import relevance, scoring
-from morec_sql.udfs.relevance import REPEAT_FEATURES, History, RelevanceModel
+from morec_sql.udfs import relevance, repeats, scoring
+from morec_sql.udfs.history import History, bounds
+from morec_sql.udfs.relevance import RelevanceModel
 
 
 def random_history(generator: np.random.Generator, users: int, items: int) -> History:
@@ -41,10 +41,18 @@ def random_catalogue(
     model = RelevanceModel(
         encoder=normal(items, dimensions),
         decoder=normal(items, dimensions),
-        popularity=normal(items, 2),
+        statistics=normal(items, len(repeats.ITEM_FEATURES)),
         content=1,
-        unknown=normal(2, 5),
-        known=normal(3 + len(REPEAT_FEATURES) + 1),
+        unknown=normal(5, 5),
+        repeats=repeats.RepeatModel(
+            mean=normal(repeats.FEATURES),
+            scale=abs(normal(repeats.FEATURES)) + 0.5,
+            linear=normal(repeats.FEATURES),
+            intercept=-1.5,
+            hidden=normal(3, repeats.FEATURES),
+            bias=normal(3),
+            output=normal(3),
+        ),
         half_life=1,
         chosen={},
         unit=1.7,
@@ -59,14 +67,16 @@ def plain_relevance(catalogue: scoring.Catalogue, history: History, users: int) 
     """Relevance of every item for every user, pair by pair."""
     model = catalogue.model
     out = np.zeros((users, catalogue.items))
-    features = relevance.repeat_features(history)
+    features = repeats.pair_features(history)
+    again = model.repeats
     split = model.decoder.shape[1] - model.content
     blocks = slice(None, split), slice(split, None)
     for user in range(users):
         mine = np.flatnonzero(history.user == user)
         x = np.log1p(history.strength[mine, model.half_life].astype(np.float64))
         x /= max(np.sqrt((x**2).sum()), 1e-6) ** 0.5
-        weights = model.unknown[0] + model.unknown[1] / (1 + len(mine) / 20)
+        active = np.log(history.strength[mine].sum(axis=0) + 0.1)
+        weights = np.concatenate([[1, 1 / (1 + len(mine) / 20)], active]) @ model.unknown
         encoder = model.encoder[history.item[mine]].astype(np.float64)
         query = (x[:, None] * encoder).sum(axis=0)
 
@@ -74,16 +84,17 @@ def plain_relevance(catalogue: scoring.Catalogue, history: History, users: int) 
             parts = [model.decoder[item, block] @ query[block] for block in blocks]
             return weights[0] * parts[0] + weights[1] * parts[1]
 
-        out[user] = likeness(query, slice(None)) + model.popularity @ weights[2:4]
+        out[user] = likeness(query, slice(None)) + model.statistics[:, :2] @ weights[2:4]
         for weight, pair in zip(x, mine, strict=True):
             item = history.item[pair]
-            out[user, item] = (
-                model.known[0] * likeness(query - weight * model.encoder[item], item)
-                + model.known[1:3] @ model.popularity[item]
-                + features[pair] @ model.known[3:-1]
-                + model.known[-1]
-                - weights[4]
-            )
+            rest = likeness(query - weight * model.encoder[item], item)
+            interval = model.statistics[item, repeats.ITEM_FEATURES.index("log_interval")]
+            due = np.log(history.last[pair] + 0.3) - interval
+            row = np.concatenate([[rest, due], features[pair], model.statistics[item], active])
+            row = np.clip((row - again.mean) / again.scale, -5, 5)
+            unit = np.maximum(again.hidden @ row + again.bias, 0)
+            odds = again.linear @ row + again.intercept + again.output @ unit
+            out[user, item] = odds - weights[4]
     return (out - out.mean(axis=1, keepdims=True)) / model.unit
 
 
@@ -168,7 +179,7 @@ def test_the_factors_are_ease() -> None:
     generator = np.random.default_rng(0)
     users, items, ridge = 30, 12, 0.05
     history = random_history(generator, users, items)
-    starts = relevance.bounds(history.user, users)
+    starts = bounds(history.user, users)
     weights = relevance.normalised(relevance.pair_weights(history, 2), starts)
     vectors, values = relevance._truncated_svd(
         starts, history.item, weights, None, items, items, seed=1
@@ -192,7 +203,7 @@ def test_an_item_without_events_is_near_items_with_like_features() -> None:
     history = random_history(generator, users, items)
     bought = history.take(history.item < 9)
     features = np.eye(5, dtype=np.float32)[np.arange(items) // 2]
-    model = relevance.fit(bought, users, items, features, None, 8, seed=1)
+    model = relevance.fit(bought, users, items, features, [], 8, seed=1)
     likeness = model.encoder[:9] @ model.decoder[9]
     assert likeness.argmax() == 8
 
@@ -218,8 +229,52 @@ def test_repeat_features_of_a_pair_checked_by_hand() -> None:
         "rhythm": [0, 0],
         "overdue": [0, 0],
     }
-    features = relevance.repeat_features(pair)
-    np.testing.assert_allclose(features.T, [expected[name] for name in REPEAT_FEATURES], atol=1e-6)
+    features = repeats.pair_features(pair)
+    np.testing.assert_allclose(
+        features.T, [expected[name] for name in repeats.PAIR_FEATURES], atol=1e-6
+    )
+
+
+def test_item_features_checked_by_hand() -> None:
+    history = History(
+        user=np.array([0, 1, 2], np.int32),
+        item=np.array([1, 1, 1], np.int32),
+        strength=np.array([[0.4, 0.5, 0.6]] * 3, np.float32),
+        count=np.array([3, 1, 1], np.float32),
+        last=np.array([0.1, 0.2, 5.0], np.float32),
+        first=np.array([4.0, 0.2, 6.0], np.float32),
+    )
+    expected = {
+        "log_users": np.log(4),
+        "log_late_users": np.log(3),
+        "log_latest_users": np.log(3),
+        "log_late_adopters": np.log(2),
+        "log_latest_adopters": np.log(2),
+        "repeat_share": 2 / 7,
+        "log_mean_count": np.log(6 / 4),
+        "log_strength_short": np.log(1.3),
+        "log_strength_medium": np.log(1.6),
+        "log_strength_long": np.log(1.9),
+        # one repeated every 1.95 and is loyal; 3 users and 2 loyal ones are added to smooth
+        "log_interval": np.log(1.95 + 0.3),
+        "loyal_share": 2 / 3,
+    }
+    features = repeats.item_features(history, 2)
+    np.testing.assert_allclose(
+        features[1], [expected[name] for name in repeats.ITEM_FEATURES], rtol=1e-5
+    )
+    assert features[0, 0] == 0
+
+
+def test_the_network_learns_what_a_regression_cannot() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(100_000, repeats.FEATURES)).astype(np.float32)
+    label = features[:, 0] * features[:, 1] > 0.5
+    model = repeats.fit([features], [label], features, seed=1)
+    odds = model.log_odds(features)
+    assert ((odds > 0) == label).mean() > 0.93
+    again = repeats.RepeatModel.from_json(model.as_json())
+    np.testing.assert_array_equal(again.log_odds(features), odds)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -230,7 +285,7 @@ def test_the_gpu_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     for where in ("cuda", "cpu"):
         for module in (relevance, scoring):
             monkeypatch.setattr(module, "device", lambda where=where: torch.device(where))
-        model = relevance.fit(history, 50, 60, None, None, 16, seed=3)
+        model = relevance.fit(history, 50, 60, None, [], 16, seed=3)
         fitted.append(model.encoder @ model.decoder.T)
-        assert all(np.isfinite(value).all() for value in dataclasses.astuple(model)[:3])
+        assert all(np.isfinite(value).all() for value in (model.encoder, model.decoder))
     np.testing.assert_allclose(fitted[0], fitted[1], atol=1e-3)

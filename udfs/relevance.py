@@ -3,7 +3,7 @@
 The relevance of item j for a user with history h is the log-odds of a purchase,
 
     <A_u q_u, v_j> + <p_u, b_j> + c_u                       for an item the user does not know,
-    gamma <A_u (q_u - x_j e_j), v_j> + c_j + <r, f_u(j)>    for one in the history,
+    f(u, j)                                                 for one in the history (repeats.py),
 
 with q_u = sum_h x_h e_h / |x|^(1/2).
 
@@ -16,47 +16,44 @@ with q_u = sum_h x_h e_h / |x|^(1/2).
   Goethals 2020), which gives items without a single event a vector from their text, and a user a
   content term from the texts in the history.
 - A second block of e and v is the principal components of the item features: likeness of content.
-- v_j carries the item's trend (recent against long-run share of users) and b_j its popularity.
-- A_u, p_u and c_u weigh the blocks of likeness and popularity. They depend on how much is known of
-  the user: linear in 1 / (1 + items in the history / 20).
-- f_u(j) is frequency, recency and rhythm of the user's own purchases of j. The history's items
-  leave out what they say about themselves (EASE's zero diagonal).
+- v_j carries the item's trend (those who took it up of late against all its users) and b_j its
+  popularity.
+- A_u, p_u and c_u weigh the blocks of likeness and popularity, and depend on how much is known of
+  the user: A_u and p_u are linear in 1 / (1 + items in the history / 20), c_u in that and in how
+  active the user was.
 
-The weights are two logistic regressions on a validation window: the history before it against
-what the user did in it, over the history and over the best unseen items. Each user stands there
-twice, with all of the history and with a few items of it, so that short histories are learnt too.
+What is chosen and learnt is so on the latest window of time: the history before it against what
+the users did in it, over the best unseen items. Repeat purchases learn from earlier windows too.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import repeats
 from .device import device
+from .history import Floats, History, Ints, Window, bounds
 
 if TYPE_CHECKING:
     import torch
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-
-REPEAT_FEATURES = (
-    "log_count",
-    "log_strength_short",
-    "log_strength_medium",
-    "log_strength_long",
-    "log_last",
-    "log_first",
-    "repeated",
-    "rhythm",
-    "overdue",
-)
 RIDGES = (0.1, 0.03, 0.01)  # lambda, in units of the largest squared singular value
-TRENDS = (0.0, 0.5, 1.0)  # exponent of the trend
+# how the trend of an item is counted: by whom, in what window (medium half-lives), and its exponent
+TRENDS = (
+    ("adopters", 1 / 3, 0.5),
+    ("adopters", 1.2, 0.5),
+    ("adopters", 1 / 3, 1.0),
+    ("users", 1 / 3, 0.5),
+    ("users", 1.2, 0.5),
+    ("users", 1.2, 1.0),
+    ("users", 1.2, 0.0),
+)
 CONTENT_SHARE = 0.1  # energy of the feature rows against that of the event rows
 CONTENT_DIMENSIONS = 32
 CONTENDERS = 200  # items per user that contend for a list
@@ -67,97 +64,78 @@ MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
 
 
 @dataclasses.dataclass(frozen=True)
-class History:
-    """User-item pairs as of a moment, sorted by user; every array has one entry per pair.
-
-    strength has three columns: the sums of event weights that decay with the short, medium and
-    long half-life, in units of the mean event weight. count is the number of distinct days (events
-    where there is no time). last and first are the ages of the last and first event in units of the
-    medium half-life.
-    """
-
-    user: Ints
-    item: Ints
-    strength: Floats
-    count: Floats
-    last: Floats
-    first: Floats
-
-    def __len__(self) -> int:
-        return len(self.user)
-
-    def take(self, keep: npt.NDArray[np.bool_]) -> History:
-        """Return the pairs where `keep` is true."""
-        return History(*(getattr(self, field.name)[keep] for field in dataclasses.fields(self)))
-
-    def of_users(self, chosen: npt.NDArray[np.int64], users: int) -> History:
-        """Return the pairs of some of `users` users, numbered by their place in sorted `chosen`."""
-        if len(chosen) == users:
-            return self
-        number = np.full(users, -1, np.int32)
-        number[chosen] = np.arange(len(chosen), dtype=np.int32)
-        kept = self.take(number[self.user] >= 0)
-        return dataclasses.replace(kept, user=number[kept.user])
-
-
-@dataclasses.dataclass(frozen=True)
 class RelevanceModel:
     """What scoring needs, for n items and d dimensions, of which the last `content` are of content.
 
-    encoder and decoder have shape (n, d); popularity (n, 2) is the log of the users of each item,
-    ever and of late. unknown, shape (2, 5), weighs behaviour, content, the two popularities and 1
-    for items the user does not know: the first row for users with much history, the second is
-    added for those with little (times `sparsity`). known weighs likeness, the two popularities,
-    the REPEAT_FEATURES and 1 for items of the history. unit is the difference in log-odds that
-    counts as 1 beside other objectives.
+    encoder and decoder have shape (n, d); statistics (n, s) are the repeats.item_features, whose
+    first two are popularity: log users ever and of late. unknown, shape (5, 5), gives the weights
+    of behaviour, content, the two popularities and 1 for items that a user does not know, as a
+    linear function of the user's features: 1, sparsity of the history, and activity. repeats is for
+    the items of the history. unit is the difference in log-odds that counts as 1 beside other
+    objectives.
     """
 
     encoder: Floats
     decoder: Floats
-    popularity: Floats
+    statistics: Floats
     content: int
     unknown: Floats
-    known: Floats
+    repeats: repeats.RepeatModel
     half_life: int
-    chosen: dict[str, float]
+    chosen: dict[str, Any]
     unit: float = 1.0
 
-    def user_weights(self, starts: npt.NDArray[np.int64]) -> Floats:
-        """The weights of the five parts of unknown items for each user, shape (users, 5)."""
-        few = sparsity(starts)[:, None]
-        out: Floats = (self.unknown[0] + few * self.unknown[1]).astype(np.float32)
-        return out
+    @functools.cached_property
+    def own(self) -> Floats:
+        """The likeness of each item to itself, by behaviour and by content, shape (n, 2)."""
+        products = self.encoder * self.decoder
+        split = products.shape[1] - self.content
+        return np.stack([products[:, :split].sum(axis=1), products[:, split:].sum(axis=1)], axis=1)
 
-    def scaled(self, queries: Floats, user_weights: Floats) -> Floats:
-        """User vectors with the blocks of behaviour and content weighed, shape (users, d)."""
-        out = queries * user_weights[:, :1]
-        if self.content:
-            out[:, -self.content :] = queries[:, -self.content :] * user_weights[:, 1:2]
-        return out
+    @property
+    def popularity(self) -> Floats:
+        """Log users of each item, ever and of late, shape (n, 2)."""
+        return self.statistics[:, :2]
+
+    def of_users(self, history: History, users: int) -> OfUsers:
+        """Relevance of all items for `users` users with sorted `history`."""
+        starts = bounds(history.user, users)
+        activity = repeats.activity(history, users)
+        weights = user_features(starts, activity) @ self.unknown
+        pair = normalised(pair_weights(history, self.half_life), starts)
+        queries = user_vectors(self.encoder, history.item, pair, starts)
+        blocks = np.repeat(weights[:, :2], [queries.shape[1] - self.content, self.content], axis=1)
+        queries *= blocks
+        likeness = _dot(queries, history.user, self.decoder, history.item)
+        # what an item says about itself is left out, as by EASE's zero diagonal
+        own = (self.own[history.item] * weights[history.user, :2]).sum(axis=1) * pair
+        design = repeats.design(history, activity, self.statistics, likeness - own)
+        popular = (self.popularity[history.item] * weights[history.user, 2:4]).sum(axis=1)
+        queries = np.concatenate([queries, weights[:, 2:4]], axis=1)
+        bonus = self.repeats.log_odds(design) - weights[history.user, 4] - likeness - popular
+        return OfUsers(queries, bonus, design)
 
 
-def sparsity(starts: npt.NDArray[np.int64]) -> Floats:
-    """How little is known of each user: 1 without history, towards 0 with a long one."""
-    return (1 / (1 + np.diff(starts) / FEW)).astype(np.float32)
+@dataclasses.dataclass(frozen=True)
+class OfUsers:
+    """Relevance of a batch of users in parts: all that is needed to score any item.
+
+    relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + a constant of the user, plus bonus
+    for the pairs of the history; design are the features from which the bonus comes.
+    """
+
+    queries: Floats
+    bonus: Floats
+    design: Floats
 
 
-def repeat_features(history: History) -> Floats:
-    """Frequency, recency and rhythm of each pair, shape (pairs, len(REPEAT_FEATURES))."""
-    repeated = history.count > 1
-    interval = (history.first - history.last) / np.maximum(history.count - 1, 1)
-    # 0.3 of the medium half-life smooths the ratio where an interval is short
-    overdue = np.where(repeated, np.log((history.last + 0.3) / (interval + 0.3)), 0)
-    return np.column_stack(
-        [
-            np.log(history.count),
-            *np.log(history.strength.T + 0.01),
-            np.log1p(history.last),
-            np.log1p(history.first),
-            repeated,
-            np.abs(overdue),
-            overdue,
-        ]
-    ).astype(np.float32)
+def user_features(starts: npt.NDArray[np.int64], activity: Floats) -> Floats:
+    """What the weights depend on, shape (users, 5): 1, sparsity and activity.
+
+    Sparsity is how little is known of the user: 1 without history, towards 0 with a long one.
+    """
+    sparsity = 1 / (1 + np.diff(starts) / FEW)
+    return np.column_stack([np.ones(len(sparsity)), sparsity, activity]).astype(np.float32)
 
 
 def pair_weights(history: History, half_life: int) -> Floats:
@@ -172,11 +150,6 @@ def normalised(weights: Floats, starts: npt.NDArray[np.int64]) -> Floats:
     root = np.repeat(np.maximum(norm, 1e-12) ** 0.25, np.diff(starts))
     out: Floats = (weights / root).astype(np.float32)
     return out
-
-
-def bounds(user: Ints, users: int) -> npt.NDArray[np.int64]:
-    """Where each user's pairs start in sorted `user`, length users + 1."""
-    return np.searchsorted(user, np.arange(users + 1)).astype(np.int64)
 
 
 def _sparse(starts: npt.NDArray[np.int64], item: Ints, weights: Floats, items: int) -> torch.Tensor:
@@ -256,14 +229,18 @@ def _encoder_decoder(vectors: Floats, values: Floats, ridge: float) -> tuple[Flo
     return encoder, encoder / np.maximum(1 - own, 0.05)
 
 
-def _item_statistics(history: History, items: int) -> tuple[Floats, Floats, Floats]:
-    """Log users of each item, log users of late, and the trend: late against expected users."""
+def _trend(history: History, items: int, of: str, window: float, exponent: float) -> Floats:
+    """Users or adopters of each item in the window against those expected from all its users.
+
+    An adopter is a user whose first event with the item lies in the window: what many go on buying
+    and nobody takes up has users, but no adopters.
+    """
     users = np.bincount(history.item, minlength=items)
-    late = np.bincount(history.item, history.last <= 1.2, minlength=items)
+    age = history.first if of == "adopters" else history.last
+    late = np.bincount(history.item, age <= window, minlength=items)
     share = late.sum() / max(users.sum(), 1)
-    trend = (late + 1) / (users * share + 1)
-    to32 = np.float32
-    return np.log1p(users).astype(to32), np.log1p(late).astype(to32), trend.astype(to32)
+    out: Floats = (((late + 1) / (users * share + 1)) ** exponent).astype(np.float32)
+    return out
 
 
 def _ndcg(ranked_hits: npt.NDArray[np.bool_], truth_sizes: npt.NDArray[np.int64]) -> float:
@@ -278,7 +255,7 @@ def fit(
     users: int,
     items: int,
     features: Floats | None,
-    validation: tuple[History, Ints, Ints] | None,
+    windows: list[Window],
     dimensions: int,
     seed: int,
 ) -> RelevanceModel:
@@ -289,36 +266,198 @@ def fit(
         users: number of users.
         items: number of items in the catalogue.
         features: item features such as centred text embeddings, shape (items, features), or None.
-        validation: the history as of the start of the validation window, and the users and items of
-            the distinct pairs inside it. None, or too few pairs, uses fixed weights for the parts.
+        windows: windows of time to learn from, the latest first; without any, or with too few
+            pairs in the latest, the parts have fixed weights.
         dimensions: length of the item vectors.
-        seed: of the random start of the decomposition.
+        seed: of all that is random.
     """
-    chosen = {"half_life": 2.0, "ridge": 0.03, "trend": 0.5}
-    # without a validation window: likeness first, then popularity, frequency for what is known
-    unknown = np.zeros((2, 5), np.float32)
+    trainer = _Trainer(users, items, features, dimensions, seed)
+    chosen: dict[str, Any] = {"half_life": 2, "ridge": 0.03, "trend": TRENDS[0]}
+    # untrained: likeness first, then popularity, whoever the user is
+    unknown = np.zeros((5, 5), np.float32)
     unknown[0] = 10.0, 0.5, 0.25, 0.25, 0.0
-    known = np.zeros(3 + len(REPEAT_FEATURES) + 1, np.float32)
-    known[:3] = 1.0, 0.25, 0.25
-    known[3 + REPEAT_FEATURES.index("log_strength_medium")] = 1.0
-    content = _content(features, items)
-    if validation is not None:
-        learned = _learn(*validation, users, items, features, content, dimensions, seed)
+    again = repeats.untrained()
+    windows = [window for window in map(_returning, windows) if len(window.user) >= MIN_POSITIVES]
+    if windows:
+        sample = _Sample(windows[0], users, items, seed)
+        chosen = trainer.choose(sample)
+        learned = trainer.weigh(sample, chosen, unknown)
         if learned is not None:
-            chosen, unknown, known = learned
-    encoder, decoder, popularity, _ = _parts(
-        history, users, items, features, dimensions, seed, chosen
-    )
-    return RelevanceModel(
-        encoder=np.concatenate([encoder, content], axis=1),
-        decoder=np.concatenate([decoder, content], axis=1),
-        popularity=popularity,
-        content=content.shape[1],
-        unknown=unknown,
-        known=known,
-        half_life=int(chosen["half_life"]),
-        chosen=chosen,
-    )
+            unknown = learned
+        designs, labels = [], []
+        for window in windows:
+            sample = _Sample(window, users, items, seed)
+            model = trainer.model(window.past, chosen, unknown, again)
+            designs.append(model.of_users(sample.whole, sample.users).design)
+            labels.append(np.isin(sample.pairs_of(sample.whole), sample.truth))
+        model = trainer.model(history, chosen, unknown, again)
+        some = some_users(users, VALIDATION_USERS)
+        now = model.of_users(history.of_users(some, users), len(some)).design
+        again = repeats.fit(designs, labels, now, seed)
+    return trainer.model(history, chosen, unknown, again)
+
+
+def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
+    """At most `count` of `users` users, spread evenly."""
+    count = min(users, count)
+    return np.arange(count) * users // count
+
+
+def _returning(window: Window) -> Window:
+    """The pairs of the window whose users have a history before it."""
+    known = np.isin(window.user, window.past.user)
+    return Window(window.past, window.user[known], window.item[known])
+
+
+class _Sample:
+    """Some of the users of a window of time: their histories before it and what they did in it.
+
+    A pair of a user (numbered by the place in the sample) and an item is one number. In `rows` each
+    user stands twice, with all of the history and with a few items of it, so that short histories
+    are learnt too.
+    """
+
+    def __init__(self, window: Window, users: int, items: int, seed: int) -> None:
+        self.past, self.items = window.past, items
+        generator = np.random.default_rng(seed)
+        sample = np.unique(window.user).astype(np.int64)
+        if len(sample) > VALIDATION_USERS:
+            sample = np.sort(generator.choice(sample, VALIDATION_USERS, replace=False))
+        self.users = len(sample)
+        self.whole = window.past.of_users(sample, users)
+        place = np.minimum(np.searchsorted(sample, window.user), self.users - 1)
+        inside = sample[place] == window.user
+        self.truth = np.unique(place[inside] * items + window.item[inside])
+
+        order = np.lexsort((generator.random(len(self.whole)), self.whole.user))
+        starts = bounds(self.whole.user, self.users)
+        nth = np.empty(len(self.whole), np.int64)
+        nth[order] = np.arange(len(self.whole)) - np.repeat(starts[:-1], np.diff(starts))
+        size = generator.choice(SHORT_HISTORIES, self.users)
+        short = self.whole.take(nth < size[self.whole.user])
+        self.rows = self.whole.followed_by(short, self.users)
+
+    def pairs_of(self, history: History) -> npt.NDArray[np.int64]:
+        """The pairs of a history as numbers."""
+        return history.user.astype(np.int64) * self.items + history.item
+
+
+class _Trainer:
+    """Makes models of histories, and learns from samples how their parts add up."""
+
+    def __init__(
+        self, users: int, items: int, features: Floats | None, dimensions: int, seed: int
+    ) -> None:
+        self.users, self.items, self.dimensions, self.seed = users, items, dimensions, seed
+        self.features = features
+        self.content = _content(features, items)
+        self.decomposition: tuple[History, int, tuple[Floats, Floats]] | None = None
+
+    def factors(self, history: History, chosen: dict[str, Any]) -> tuple[Floats, Floats]:
+        """Encoder and decoder of behaviour, with the trend in the decoder, shape (items, d)."""
+        half_life = chosen["half_life"]
+        if self.decomposition is None or self.decomposition[:2] != (history, half_life):
+            starts = bounds(history.user, self.users)
+            weights = normalised(pair_weights(history, half_life), starts)
+            svd = _truncated_svd(
+                starts, history.item, weights, self.features, self.items, self.dimensions, self.seed
+            )
+            self.decomposition = history, half_life, svd
+        encoder, decoder = _encoder_decoder(*self.decomposition[2], chosen["ridge"])
+        return encoder, decoder * _trend(history, self.items, *chosen["trend"])[:, None]
+
+    def model(
+        self,
+        history: History,
+        chosen: dict[str, Any],
+        unknown: Floats,
+        again: repeats.RepeatModel,
+    ) -> RelevanceModel:
+        """The model of a history whose parts are weighed so."""
+        encoder, decoder = self.factors(history, chosen)
+        return RelevanceModel(
+            encoder=np.concatenate([encoder, self.content], axis=1),
+            decoder=np.concatenate([decoder, self.content], axis=1),
+            statistics=repeats.item_features(history, self.items),
+            content=self.content.shape[1],
+            unknown=unknown,
+            repeats=again,
+            half_life=chosen["half_life"],
+            chosen=chosen,
+        )
+
+    def choose(self, sample: _Sample) -> dict[str, Any]:
+        """The hyper-parameters with the best nDCG of items new to the user, by likeness alone."""
+        fresh = np.setdiff1d(sample.truth, sample.pairs_of(sample.whole))
+        sizes = np.bincount(fresh // self.items, minlength=sample.users)
+        evaluated = np.flatnonzero(sizes)
+        starts = bounds(sample.whole.user, sample.users)
+        k = min(20, self.items)
+
+        def measured(option: dict[str, Any]) -> dict[str, Any]:
+            if not len(evaluated):
+                return {**option, "validation_ndcg": 0.0}
+            encoder, decoder = self.factors(sample.past, option)
+            pair = normalised(pair_weights(sample.whole, option["half_life"]), starts)
+            queries = user_vectors(encoder, sample.whole.item, pair, starts)
+            index = _best_unseen(queries, decoder, sample.whole, k)
+            hits = np.isin(evaluated[:, None] * self.items + index[evaluated], fresh)
+            return {**option, "validation_ndcg": _ndcg(hits, sizes[evaluated])}
+
+        def best(options: list[dict[str, Any]]) -> dict[str, Any]:
+            return max(map(measured, options), key=lambda option: option["validation_ndcg"])
+
+        # the trend is chosen last, with the half-life and ridge that are best under the first one
+        first = best(
+            [
+                {"half_life": half_life, "ridge": ridge, "trend": TRENDS[0]}
+                for half_life in (1, 2)
+                for ridge in RIDGES
+            ]
+        )
+        return best([{**first, "trend": trend} for trend in TRENDS])
+
+    def weigh(self, sample: _Sample, chosen: dict[str, Any], start: Floats) -> Floats | None:
+        """Learn the weights of the parts of items that a user does not know, shape (5, 5).
+
+        Returns None where the sample has none, or nothing else.
+        """
+        rows, users = sample.rows, 2 * sample.users
+        model = self.model(sample.past, chosen, start, repeats.untrained())
+        starts = bounds(rows.user, users)
+        pair = normalised(pair_weights(rows, chosen["half_life"]), starts)
+        queries = user_vectors(model.encoder, rows.item, pair, starts)
+        split = queries.shape[1] - model.content
+        blocks = [
+            (np.ascontiguousarray(queries[:, part]), np.ascontiguousarray(model.decoder[:, part]))
+            for part in (slice(None, split), slice(split, None))
+        ]
+        popular = np.argsort(-model.popularity[:, 1], kind="stable")[: CONTENDERS // 4]
+        contenders = [np.tile(popular, (users, 1))]
+        for (query, decoder), count in zip(blocks, (CONTENDERS, CONTENDERS // 4), strict=True):
+            if query.shape[1]:
+                contenders.append(_best_unseen(query, decoder, rows, min(count, self.items)))
+        candidate = np.concatenate(contenders, axis=1)
+        pairs = np.unique(np.arange(users)[:, None] * self.items + candidate)
+        pairs = np.setdiff1d(pairs, sample.pairs_of(rows), assume_unique=True)
+        row, item = np.divmod(pairs, self.items)
+        parts = np.column_stack(
+            [
+                *(_dot(query, row, decoder, item) for query, decoder in blocks),
+                model.popularity[item],
+            ]
+        )
+        about = user_features(starts, repeats.activity(rows, users))[row, 1:]
+        design = np.concatenate([parts, about[:, :1] * parts, about], axis=1)
+        label = np.isin(row % sample.users * self.items + item, sample.truth)
+        if label.all() or not label.any():
+            return None
+        weights = _logistic(design, label, self.seed)
+        unknown = np.zeros((5, 5), np.float32)
+        unknown[0] = np.append(weights[:4], weights[-1])
+        unknown[1] = weights[4:9]
+        unknown[2:, 4] = weights[9:12]
+        return unknown
 
 
 def _content(features: Floats | None, items: int) -> Floats:
@@ -336,156 +475,12 @@ def _content(features: Floats | None, items: int) -> Floats:
     return out
 
 
-def _parts(
-    history: History,
-    users: int,
-    items: int,
-    features: Floats | None,
-    dimensions: int,
-    seed: int,
-    chosen: dict[str, float],
-    svd: tuple[Floats, Floats] | None = None,
-) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats]]:
-    """Encoder, decoder with trend, popularity, and the decomposition, computed where not given."""
-    if svd is None:
-        starts = bounds(history.user, users)
-        weights = normalised(pair_weights(history, int(chosen["half_life"])), starts)
-        svd = _truncated_svd(starts, history.item, weights, features, items, dimensions, seed)
-    encoder, decoder = _encoder_decoder(*svd, chosen["ridge"])
-    ever, late, trend = _item_statistics(history, items)
-    decoder = decoder * (trend ** np.float32(chosen["trend"]))[:, None]
-    return encoder, decoder, np.column_stack([ever, late]), svd
-
-
-def _validation_rows(
-    past: History, sample: npt.NDArray[np.int64], users: int, seed: int
-) -> tuple[History, npt.NDArray[np.int64]]:
-    """The histories of the sampled users, whole and then cut short; and where each row starts."""
-    generator = np.random.default_rng(seed)
-    whole = past.of_users(sample, users)
-    row = whole.user
-    starts = bounds(row, len(sample))
-    order = np.lexsort((generator.random(len(whole)), row))
-    place = np.empty(len(whole), np.int64)
-    place[order] = np.arange(len(whole)) - np.repeat(starts[:-1], np.diff(starts))
-    size = generator.choice(SHORT_HISTORIES, len(sample))
-    short = whole.take(place < size[row])
-    both = History(
-        *(
-            np.concatenate([getattr(whole, field.name), getattr(short, field.name)])
-            for field in dataclasses.fields(History)
-        )
-    )
-    rows = np.concatenate([row, short.user + len(sample)]).astype(np.int32)
-    return dataclasses.replace(both, user=rows), bounds(rows, 2 * len(sample))
-
-
-def _learn(
-    past: History,
-    target_user: Ints,
-    target_item: Ints,
-    users: int,
-    items: int,
-    features: Floats | None,
-    content: Floats,
-    dimensions: int,
-    seed: int,
-) -> tuple[dict[str, float], Floats, Floats] | None:
-    """Choose the hyper-parameters and learn how the parts add up, on the validation window.
-
-    Returns None where the window has too few pairs of users with a history.
-    """
-    returning = np.isin(target_user, past.user)
-    if returning.sum() < MIN_POSITIVES:
-        return None
-    target_user, target_item = target_user[returning], target_item[returning]
-    sample = np.unique(target_user).astype(np.int64)
-    if len(sample) > VALIDATION_USERS:
-        generator = np.random.default_rng(seed)
-        sample = np.sort(generator.choice(sample, VALIDATION_USERS, replace=False))
-    rows, starts = _validation_rows(past, sample, users, seed)
-    whole = len(sample)
-    # a pair of row and item is one number
-    place = np.searchsorted(sample, target_user)
-    inside = sample[np.minimum(place, whole - 1)] == target_user
-    truth = np.unique(place[inside] * items + target_item[inside])
-    seen = rows.user.astype(np.int64) * items + rows.item
-    fresh = np.setdiff1d(truth, seen)
-    fresh_sizes = np.bincount(fresh // items, minlength=whole)
-    evaluated = np.flatnonzero(fresh_sizes)
-    k = min(20, items)
-    mine = rows.take(rows.user < whole)
-
-    best: tuple[float, dict[str, float]] | None = None
-    for half_life in (1, 2):
-        svd = None
-        pair = normalised(pair_weights(mine, half_life), starts[: whole + 1])
-        for ridge in RIDGES:
-            for trend in TRENDS:
-                option = {"half_life": float(half_life), "ridge": ridge, "trend": trend}
-                encoder, decoder, _, svd = _parts(
-                    past, users, items, features, dimensions, seed, option, svd
-                )
-                queries = user_vectors(encoder, mine.item, pair, starts[: whole + 1])
-                index = _best_unseen(queries, decoder, mine, k)
-                hits = np.isin(evaluated[:, None] * items + index[evaluated], fresh)
-                quality = _ndcg(hits, fresh_sizes[evaluated]) if len(evaluated) else 0.0
-                if best is None or quality > best[0]:
-                    best = quality, option
-    assert best is not None
-    chosen = best[1]
-
-    encoder, decoder, popularity, _ = _parts(past, users, items, features, dimensions, seed, chosen)
-    pair = normalised(pair_weights(rows, int(chosen["half_life"])), starts)
-    behaviour = user_vectors(encoder, rows.item, pair, starts)
-    profile = user_vectors(content, rows.item, pair, starts)
-    popular = np.argsort(-popularity[:, 1], kind="stable")[: CONTENDERS // 4]
-    contenders = [
-        _best_unseen(behaviour, decoder, rows, min(CONTENDERS, items)),
-        np.tile(popular, (2 * whole, 1)),
-    ]
-    if content.shape[1]:
-        contenders.append(_best_unseen(profile, content, rows, min(CONTENDERS // 4, items)))
-    candidate = np.concatenate(contenders, axis=1)
-    pairs = np.unique(np.arange(2 * whole)[:, None] * items + candidate)
-    pairs = np.setdiff1d(pairs, seen, assume_unique=True)
-    row, item = np.divmod(pairs, items)
-    parts = np.column_stack(
-        [_dot(behaviour, row, decoder, item), _dot(profile, row, content, item), popularity[item]]
-    )
-    few = sparsity(starts)[row][:, None]
-    label = np.isin(row % whole * items + item, truth)
-    weights = _logistic(np.concatenate([parts, few * parts, few], axis=1), label, seed)
-    known_label = np.isin(seen[: len(mine)], truth)
-    if weights is None or known_label.all() or not known_label.any():
-        return None
-    unknown = np.stack([np.append(weights[:4], weights[9]), weights[4:9]])
-
-    # the known items see the likeness as unknown items do, without what they say of themselves
-    effect = (unknown[0] + sparsity(starts)[mine.user][:, None] * unknown[1]).astype(np.float32)
-    own = np.column_stack(
-        [
-            np.einsum("ij,ij->i", encoder[mine.item], decoder[mine.item]),
-            np.einsum("ij,ij->i", content[mine.item], content[mine.item]),
-        ]
-    )
-    likeness = np.column_stack(
-        [
-            _dot(behaviour, mine.user, decoder, mine.item),
-            _dot(profile, mine.user, content, mine.item),
-        ]
-    )
-    likeness = ((likeness - own * pair[: len(mine), None]) * effect[:, :2]).sum(axis=1)
-    design = np.column_stack([likeness, popularity[mine.item], repeat_features(mine)])
-    known = _logistic(design, known_label, seed)
-    assert known is not None
-    return {**chosen, "validation_ndcg": best[0]}, unknown, known
-
-
 def _dot(
     left: Floats, row: npt.NDArray[np.integer], right: Floats, item: npt.NDArray[np.integer]
 ) -> Floats:
     """Inner products of pairs of rows, in slices that fit in memory."""
+    if not left.shape[1]:
+        return np.zeros(len(row), np.float32)
     out = np.empty(len(row), np.float32)
     for first in range(0, len(row), 1 << 18):
         part = slice(first, first + (1 << 18))
@@ -513,12 +508,10 @@ def _best_unseen(queries: Floats, decoder: Floats, rows: History, k: int) -> npt
     return np.concatenate(index)
 
 
-def _logistic(design: Floats, label: npt.NDArray[np.bool_], seed: int) -> Floats | None:
-    """Logistic regression: the weights of the columns, the intercept last; None for one class."""
+def _logistic(design: Floats, label: npt.NDArray[np.bool_], seed: int) -> Floats:
+    """Logistic regression: the weights of the columns, the intercept last."""
     from sklearn.linear_model import LogisticRegression
 
-    if label.all() or not label.any():
-        return None
     scale = design.std(axis=0)
     scale[scale < 1e-6] = 1.0
     regression = LogisticRegression(max_iter=500, random_state=seed).fit(design / scale, label)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from . import relevance
 from .device import device
+from .history import Floats, History, bounds
 
 if TYPE_CHECKING:
     import torch
 
-    from .relevance import Floats, History, RelevanceModel
+    from .relevance import RelevanceModel
 
 USER_BLOCK = 256
 ITEM_BLOCK = 16384
@@ -49,10 +49,6 @@ class Catalogue:
         table = np.concatenate([linear, objectives], axis=1).astype(np.float32)
         self.table = torch.from_numpy(table).to(device())
         self.mean = linear.mean(axis=0, dtype=np.float64)
-        products = model.encoder * model.decoder
-        split = products.shape[1] - model.content
-        # what an item adds to its own likeness, by behaviour and by content
-        self.own = np.stack([products[:, :split].sum(axis=1), products[:, split:].sum(axis=1)], 1)
         padded = np.concatenate([likeness, np.zeros((1, likeness.shape[1]), np.float32)])
         self.likeness = torch.from_numpy(padded).to(device())
         rows = np.where(likeness_row < 0, len(likeness), likeness_row)
@@ -68,45 +64,6 @@ class Catalogue:
         left, right = (self.likeness[self.likeness_row[side]] for side in pairs)
         distance = 1 - (left * right).sum(dim=1)
         return float(distance.mean()), max(float(distance.std()), 1e-6)
-
-
-@dataclasses.dataclass(frozen=True)
-class Relevance:
-    """Relevance of a batch of users in parts: all that is needed to score any item.
-
-    relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + constant_u, plus bonus for the pairs
-    of the history; mean is that of user u's relevance over the whole catalogue, without constant_u.
-    """
-
-    queries: Floats
-    bonus: Floats
-    mean: npt.NDArray[np.float64]
-
-
-def user_relevance(catalogue: Catalogue, history: History, users: int) -> Relevance:
-    """Compute the parts of relevance for `users` users with sorted `history`."""
-    model = catalogue.model
-    starts = relevance.bounds(history.user, users)
-    pair = relevance.normalised(relevance.pair_weights(history, model.half_life), starts)
-    weights = model.user_weights(starts)
-    queries = relevance.user_vectors(model.encoder, history.item, pair, starts)
-    queries = model.scaled(queries, weights)
-    likeness = np.einsum("ij,ij->i", queries[history.user], model.decoder[history.item])
-    own = (catalogue.own[history.item] * weights[history.user, :2]).sum(axis=1) * pair
-    popularity = model.popularity[history.item]
-    as_unknown = likeness + (popularity * weights[history.user, 2:4]).sum(axis=1)
-    as_known = (
-        model.known[0] * (likeness - own)
-        + popularity @ model.known[1:3]
-        + relevance.repeat_features(history) @ model.known[3:-1]
-        + model.known[-1]
-        - weights[history.user, 4]
-    )
-    bonus = (as_known - as_unknown).astype(np.float32)
-    queries = np.concatenate([queries, weights[:, 2:4]], axis=1)
-    from_bonus = np.bincount(history.user, bonus.astype(np.float64), minlength=users)
-    mean = queries.astype(np.float64) @ catalogue.mean + from_bonus / catalogue.items
-    return Relevance(queries, bonus, mean)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,8 +105,10 @@ def rank(
 
     users = len(relevance_weight)
     where = catalogue.table.device
-    parts = user_relevance(catalogue, history, users)
-    starts = relevance.bounds(history.user, users)
+    parts = catalogue.model.of_users(history, users)
+    starts = bounds(history.user, users)
+    from_bonus = np.bincount(history.user, parts.bonus.astype(np.float64), minlength=users)
+    mean = parts.queries.astype(np.float64) @ catalogue.mean + from_bonus / catalogue.items
     factor = relevance_weight / catalogue.model.unit
     query = np.concatenate([parts.queries * factor[:, None], objective_weights], axis=1).astype(
         np.float32
@@ -191,7 +150,7 @@ def rank(
         found = allowed[found]
     objectives = catalogue.objectives[found].astype(np.float64) * objective_weights[:, None, :]
     # the inner product holds no constant: relevance is centred here
-    from_relevance = raw - objectives.sum(axis=2) - (parts.mean * factor)[:, None]
+    from_relevance = raw - objectives.sum(axis=2) - (mean * factor)[:, None]
     return Ranking(
         item=np.where(np.isfinite(raw), found, -1),
         score=from_relevance + objectives.sum(axis=2) + diversity,

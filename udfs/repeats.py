@@ -1,0 +1,283 @@
+"""Repeat purchases: the log-odds that a user comes back to an item of the history.
+
+The features of a pair are frequency, recency and rhythm of the user's own events with the item,
+how the item fares with everyone, how active the user is, the likeness of the item to the rest of
+the history, and how long ago the last event is against the interval usual for the item. A logistic
+regression weighs them, and a small network adds what it misses (products and thresholds of
+features); the network starts from nothing, so where there is little to learn from the regression
+stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .history import Floats, History
+
+if TYPE_CHECKING:
+    import torch
+
+PAIR_FEATURES = (
+    "log_count",
+    "log_strength_short",
+    "log_strength_medium",
+    "log_strength_long",
+    "log_last",
+    "log_first",
+    "repeated",
+    "rhythm",
+    "overdue",
+)
+ITEM_FEATURES = (
+    "log_users",
+    "log_late_users",
+    "log_latest_users",
+    "log_late_adopters",
+    "log_latest_adopters",
+    "repeat_share",
+    "log_mean_count",
+    "log_strength_short",
+    "log_strength_medium",
+    "log_strength_long",
+    "log_interval",
+    "loyal_share",
+)
+USER_FEATURES = ("log_strength_short", "log_strength_medium", "log_strength_long")
+FEATURES = 2 + len(PAIR_FEATURES) + len(ITEM_FEATURES) + len(USER_FEATURES)
+LATE, LATEST = 1.2, 1 / 3  # windows of item features, in medium half-lives
+HIDDEN = 32
+NETWORKS = 3  # trained one by one and averaged
+EPOCHS = 8
+REGRESSION_ROWS = 200_000  # more rows make the network's start no better
+BATCH = 4096
+LEARNING_RATE = 0.006
+LIMIT = 5.0  # deviations beyond which a feature is clipped
+
+
+def pair_features(history: History) -> Floats:
+    """Frequency, recency and rhythm of each pair, shape (pairs, len(PAIR_FEATURES))."""
+    repeated = history.count > 1
+    interval = _interval(history)
+    # 0.3 of the medium half-life smooths the ratio where an interval is short
+    overdue = np.where(repeated, np.log((history.last + 0.3) / (interval + 0.3)), 0)
+    return np.column_stack(
+        [
+            np.log(history.count),
+            *np.log(history.strength.T + 0.01),
+            np.log1p(history.last),
+            np.log1p(history.first),
+            repeated,
+            np.abs(overdue),
+            overdue,
+        ]
+    ).astype(np.float32)
+
+
+def _interval(history: History) -> Floats:
+    """Mean time between the events of each pair, 0 where there is one, shape (pairs,)."""
+    spans = history.first - history.last
+    return (spans / np.maximum(history.count - 1, 1)).astype(np.float32)
+
+
+def item_features(history: History, items: int) -> Floats:
+    """How each item fares with all users, shape (items, len(ITEM_FEATURES)).
+
+    An adopter is a user whose first event with the item lies in the window. The interval is that
+    of the users who came back, the loyal are those of them who did so of late.
+    """
+
+    def count(weight: npt.NDArray[Any] | None = None) -> npt.NDArray[np.float64]:
+        return np.bincount(history.item, weight, minlength=items).astype(np.float64)
+
+    users = count()
+    repeated = history.count > 1
+    interval = np.log(_interval(history) + 0.3)
+    usual = float(interval[repeated].mean()) if repeated.any() else 0.0
+    return np.column_stack(
+        [
+            np.log1p(users),
+            np.log1p(count(history.last <= LATE)),
+            np.log1p(count(history.last <= LATEST)),
+            np.log1p(count(history.first <= LATE)),
+            np.log1p(count(history.first <= LATEST)),
+            (count(history.count > 1) + 1) / (users + 4),
+            np.log((count(history.count) + 1) / (users + 1)),
+            *(np.log(count(strength) + 0.1) for strength in history.strength.T),
+            (count(np.where(repeated, interval, 0)) + 3 * usual) / (count(repeated) + 3),
+            (count(repeated & (history.last <= LATE)) + 1) / (count(repeated) + 2),
+        ]
+    ).astype(np.float32)
+
+
+def activity(history: History, users: int) -> Floats:
+    """Log of the decayed strength of all that a user did, shape (users, len(USER_FEATURES))."""
+    sums = [np.bincount(history.user, column, minlength=users) for column in history.strength.T]
+    out: Floats = np.log(np.column_stack(sums) + 0.1).astype(np.float32)
+    return out
+
+
+def design(history: History, active: Floats, statistics: Floats, likeness: Floats) -> Floats:
+    """All features of each pair, shape (pairs, FEATURES).
+
+    Args:
+        history: the users' pairs.
+        active: the activity of the users.
+        statistics: the item_features of all items.
+        likeness: of each pair's item to the rest of the user's history, in log-odds.
+    """
+    of_item = statistics[history.item]
+    due = np.log(history.last + 0.3) - of_item[:, ITEM_FEATURES.index("log_interval")]
+    return np.column_stack(
+        [likeness, due, pair_features(history), of_item, active[history.user]]
+    ).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class RepeatModel:
+    """Log-odds of a repeat purchase from f features, by h hidden units.
+
+    mean and scale (f,) standardise the features; linear (f,) and intercept are the logistic
+    regression; hidden (h, f), bias (h,) and output (h,) are the network.
+    """
+
+    mean: Floats
+    scale: Floats
+    linear: Floats
+    intercept: float
+    hidden: Floats
+    bias: Floats
+    output: Floats
+
+    def log_odds(self, features: Floats) -> Floats:
+        """The log-odds of rows of features, shape (rows,)."""
+        import torch
+
+        rows = torch.from_numpy(_standardised(features, self.mean, self.scale))
+        hidden = torch.addmm(torch.from_numpy(self.bias), rows, torch.from_numpy(self.hidden.T))
+        out = rows @ torch.from_numpy(self.linear) + hidden.relu_() @ torch.from_numpy(self.output)
+        values: Floats = out.numpy() + np.float32(self.intercept)
+        return values
+
+    def as_json(self) -> dict[str, Any]:
+        """All numbers as lists."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> RepeatModel:
+        """Read what as_json wrote."""
+        arrays: dict[str, Any] = {
+            name: np.array(value, np.float32) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return RepeatModel(**arrays)
+
+
+def _standardised(features: Floats, mean: Floats, scale: Floats) -> Floats:
+    """Features of mean 0 and deviation 1, clipped."""
+    out: Floats = np.clip((features - mean) / scale, -LIMIT, LIMIT)
+    return out
+
+
+def untrained() -> RepeatModel:
+    """Where nothing can be learnt: frequency of late, likeness, and what is popular."""
+    linear = np.zeros(FEATURES, np.float32)
+    linear[0] = 1.0
+    linear[1 + PAIR_FEATURES.index("log_strength_medium")] = 1.0
+    for name in ("log_users", "log_late_users"):
+        linear[1 + len(PAIR_FEATURES) + ITEM_FEATURES.index(name)] = 0.25
+    return RepeatModel(
+        mean=np.zeros(FEATURES, np.float32),
+        scale=np.ones(FEATURES, np.float32),
+        linear=linear,
+        intercept=0.0,
+        hidden=np.zeros((1, FEATURES), np.float32),
+        bias=np.zeros(1, np.float32),
+        output=np.zeros(1, np.float32),
+    )
+
+
+def fit(
+    designs: list[Floats], labels: list[npt.NDArray[np.bool_]], now: Floats, seed: int
+) -> RepeatModel:
+    """Learn which pairs were repeated from the windows of time.
+
+    Each window is standardised by itself, and the model by the features of now: histories grow
+    longer and seasons change, and what was learnt from one month would shift in the next.
+
+    Args:
+        designs: per window the rows that `design` makes, shape (rows, FEATURES).
+        labels: per window whether the user came back to the item, shape (rows,).
+        now: rows of the histories as of now, shape (rows, FEATURES).
+        seed: of the networks' starts and the order of the rows.
+    """
+    import torch
+    from sklearn.linear_model import LogisticRegression
+
+    label = np.concatenate(labels)
+    if label.all() or not label.any():
+        return untrained()
+    rows = np.concatenate([_standardised(rows, *_moments(rows)) for rows in designs])
+    some = slice(None, None, -(-len(rows) // REGRESSION_ROWS))
+    if label[some].all() or not label[some].any():
+        some = slice(None)
+    regression = LogisticRegression(max_iter=500).fit(rows[some], label[some])
+    data, targets = torch.from_numpy(rows), torch.from_numpy(label.astype(np.float32))
+    generator = torch.Generator().manual_seed(seed)
+    networks = [_network(data, targets, regression, generator) for _ in range(NETWORKS)]
+    linear, intercept, hidden, bias, output = zip(*networks, strict=True)
+    return RepeatModel(
+        *_moments(now),
+        linear=np.mean(linear, axis=0),
+        intercept=float(np.mean(intercept)),
+        hidden=np.concatenate(hidden),
+        bias=np.concatenate(bias),
+        output=(np.concatenate(output) / NETWORKS).astype(np.float32),
+    )
+
+
+def _moments(rows: Floats) -> tuple[Floats, Floats]:
+    """Mean and deviation of each feature."""
+    scale = rows.std(axis=0, dtype=np.float64)
+    scale[scale < 1e-6] = 1.0
+    return rows.mean(axis=0, dtype=np.float64).astype(np.float32), scale.astype(np.float32)
+
+
+def _network(
+    rows: torch.Tensor, targets: torch.Tensor, regression: Any, generator: torch.Generator
+) -> tuple[Floats, ...]:
+    """Train one network on top of the regression: linear, intercept, hidden, bias, output."""
+    import torch
+
+    width = rows.shape[1]
+    parameters = [
+        torch.from_numpy(regression.coef_[0].astype(np.float32)),
+        torch.from_numpy(regression.intercept_.astype(np.float32)),
+        torch.randn((HIDDEN, width), generator=generator) / width**0.5,
+        torch.zeros(HIDDEN),
+        torch.zeros(HIDDEN),
+    ]
+    for parameter in parameters:
+        parameter.requires_grad_()
+    linear, intercept, hidden, bias, output = parameters
+    batches = -(-len(rows) // BATCH)
+    optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, LEARNING_RATE, total_steps=EPOCHS * batches
+    )
+    for _ in range(EPOCHS):
+        for batch in torch.randperm(len(rows), generator=generator).chunk(batches):
+            part = rows[batch]
+            odds = part @ linear + intercept + (part @ hidden.T + bias).relu() @ output
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(odds, targets[batch])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    return tuple(parameter.detach().numpy() for parameter in parameters)
