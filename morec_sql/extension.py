@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import uuid
@@ -15,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
+from . import evaluation, serve
 from . import schema as schema_of
-from . import serve
 from .arrays import whole
 from .expressions import MorecError, identifier, literal
 from .source import Arguments
@@ -29,6 +30,10 @@ STAGES_TYPE = 'STRUCT(stage VARCHAR, "rows" BIGINT, seconds DOUBLE)[]'
 HISTORY_TYPE = (
     "STRUCT(item INTEGER, short FLOAT, medium FLOAT, long FLOAT, count FLOAT, last FLOAT,"
     " first FLOAT)[]"
+)
+MEASURED_TYPE = (
+    "STRUCT(model VARCHAR, metric VARCHAR, value DOUBLE, standard_error DOUBLE, low DOUBLE,"
+    " high DOUBLE, users BIGINT, difference DOUBLE, p_value DOUBLE)[]"
 )
 RANKED_TYPE = "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[])[]"
 
@@ -44,6 +49,7 @@ class _Instance:
         self.connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
         self.pending: dict[str, schema_of.Build] = {}
         self.recommenders = serve.Recommenders()
+        self.past = evaluation.Past()
 
     def add(self, con: duckdb.DuckDBPyConnection) -> None:
         self.connections = [ref for ref in self.connections if ref() is not None]
@@ -131,6 +137,7 @@ def _write_macros(con: duckdb.DuckDBPyConnection) -> None:
             raise MorecError(
                 f"connection: main.{name} exists and is not morec_sql's; drop or rename it first"
             )
+    con.execute(sql("metrics_macros"))
     con.execute(
         sql(
             "main_macros",
@@ -225,6 +232,21 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
                 cursor, found, name, histories, weights, ks, filters, exclude_seen
             )
 
+    def evaluate(catalogs: pa.Array, names: pa.Array, requests: pa.Array) -> pa.Array:
+        measured = []
+        for catalog, name, text in zip(
+            catalogs.to_pylist(), names.to_pylist(), requests.to_pylist(), strict=True
+        ):
+            request = evaluation.Request.from_json(text)
+            # the two halves of a UNION may run at once, and train the same past
+            with instance.past.lock:
+                found = evaluation.evaluate(
+                    functools.partial(instance.cursor, catalog),
+                    catalog, name, request, instance.past,
+                )  # fmt: skip
+            measured.append([dataclasses.asdict(row) for row in found.rows])
+        return pa.array(measured)
+
     def embed(*arguments: pa.Array) -> pa.Array:
         if len(arguments) not in (1, 2):
             raise MorecError(
@@ -270,6 +292,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
     define("morec_rebuild", rebuild, ["VARCHAR"] * 2, "VARCHAR", writes=True)
     define("morec_publish", publish, ["VARCHAR"], STAGES_TYPE, writes=True)
     define("morec_drop", drop, ["VARCHAR"] * 2, STAGES_TYPE, writes=True)
+    define("morec_evaluate", evaluate, ["VARCHAR"] * 3, MEASURED_TYPE, writes=True)
     define(
         "morec_recommend",
         recommend,

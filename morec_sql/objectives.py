@@ -151,12 +151,13 @@ def parse_weights(text: str, names: list[str]) -> list[float]:
 
 @dataclasses.dataclass(frozen=True)
 class Values:
-    """Standardised values of the item objectives, shape (items, objectives of kind item).
+    """Values of the item objectives, standardised and raw, shape (items, objectives of kind item).
 
     mean and deviation are per declared objective, None where it is not of kind item.
     """
 
     columns: npt.NDArray[np.float32]
+    raw: Doubles
     mean: list[float | None]
     deviation: list[float | None]
     without_effect: list[str]
@@ -180,7 +181,7 @@ def standardised(
         now: epoch seconds from which ages count.
         unit: the unit of the ages in `history`, in seconds.
     """
-    columns, means, deviations, without_effect = [], [], [], []
+    columns, raws, means, deviations, without_effect = [], [], [], [], []
     for position, objective in enumerate(listed):
         mean: float | None = None
         deviation: float | None = None
@@ -194,10 +195,11 @@ def standardised(
             if deviation == 0:
                 without_effect.append(objective.name)
             columns.append(values)
+            raws.append(raw)
         means.append(mean)
         deviations.append(deviation)
-    stacked = np.column_stack(columns) if columns else np.zeros((items, 0))
-    return Values(stacked.astype(np.float32), means, deviations, without_effect)
+    stacked, raw = (np.column_stack(x) if x else np.zeros((items, 0)) for x in (columns, raws))
+    return Values(stacked.astype(np.float32), raw, means, deviations, without_effect)
 
 
 def _column(con: duckdb.DuckDBPyConnection, column: str) -> Doubles:
@@ -221,6 +223,13 @@ def _standardise(
     return np.where(known, (clipped - mean) / deviation, 0.0), mean, deviation
 
 
+def self_information(history: History, items: int) -> Doubles:
+    """-log2 of the share of each item among all user-item pairs, in bits, smoothed by one user."""
+    users = np.bincount(history.item, minlength=items)
+    out: Doubles = -np.log2((users + 1) / (users.sum() + items))
+    return out
+
+
 def _built_in(
     con: duckdb.DuckDBPyConnection, name: str, history: History, items: int, now: float, unit: float
 ) -> Doubles:
@@ -229,7 +238,7 @@ def _built_in(
     if name == "popularity":
         values = np.log1p(users)
     elif name == "novelty":
-        values = -np.log2((users + 1) / (users.sum() + items))
+        values = self_information(history, items)
     elif name == "trend":
         late = np.bincount(history.item, history.last <= 1.0, minlength=items)
         values = np.log((late + 1) / (users * (late.sum() / max(users.sum(), 1)) + 1))

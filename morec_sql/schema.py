@@ -266,6 +266,7 @@ def statements(
             history=sql("history_of_items", schema=schema),
             **common,
         ),
+        sql("evaluate", schema=schema, schema_name=literal(arguments.name)),
     ], [
         sql(
             "events_view",

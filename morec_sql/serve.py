@@ -87,15 +87,13 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
         chosen=chosen,
         unit=chosen["unit"],
     )
-    if len(texts):
-        likeness = matrix(texts.column("embedding"))
-        row_of = pc.fill_null(vectors.column("text_id"), -1).to_numpy().astype(np.int64)
-    else:
-        length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
-        likeness = model.encoder / np.maximum(length, 1e-9)
-        row_of = np.arange(len(likeness))
     return Recommender(
-        catalogue=scoring.Catalogue(model, matrix(vectors.column("objectives")), likeness, row_of),
+        catalogue=scoring.Catalogue(
+            model,
+            matrix(vectors.column("objectives")),
+            matrix(texts.column("embedding")),
+            pc.fill_null(vectors.column("text_id"), -1).to_numpy().astype(np.int64),
+        ),
         item_ids=whole(vectors.column("item_id")),
         names=[row[0] for row in listed],
         kinds=[row[1] for row in listed],
@@ -255,8 +253,16 @@ def _history(histories: pa.Array, half_lives: tuple[float, ...]) -> History:
     return history_of(columns)
 
 
-def filtered(con: duckdb.DuckDBPyConnection, schema: str, predicate: str) -> npt.NDArray[np.int64]:
+def filtered(
+    con: duckdb.DuckDBPyConnection, schema: str, predicate: str, catalogue: str | None = None
+) -> npt.NDArray[np.int64]:
     """Indices of the items of which `predicate` is true, sorted.
+
+    Args:
+        con: where it is evaluated.
+        schema: the recommender, whose view items it is about.
+        predicate: as the user wrote it.
+        catalogue: the table, as SQL, that numbers the items; that of the recommender by default.
 
     Raises:
         MorecError: it is not one predicate over the columns of the items.
@@ -267,7 +273,12 @@ def filtered(con: duckdb.DuckDBPyConnection, schema: str, predicate: str) -> npt
     checked = expression(con, "filter", predicate, table, predicate=True)
     try:
         found = con.execute(
-            sql("filtered_items", schema=identifier(schema), predicate=checked)
+            sql(
+                "filtered_items",
+                schema=identifier(schema),
+                catalogue=catalogue or f"{identifier(schema)}.item_vectors",
+                predicate=checked,
+            )
         ).fetchnumpy()
     except duckdb.Error as error:
         reason = str(error).split("\n")[0]

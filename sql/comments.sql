@@ -51,5 +51,7 @@ COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column it
 COMMENT ON COLUMN ${schema}.items.item_id IS 'Id of the item; the other columns are your own.';
 COMMENT ON MACRO TABLE ${schema}.recommend IS
     'recommend(user_id, weights, k, filter, exclude_seen, as_of): the ranked list for a user: rank, item_id, score, contributions of each objective. weights: a list in the order of the table objectives, or a struct by name. filter: a SQL predicate over the view items, applied before ranking. exclude_seen: leave out what the history holds. as_of: rank as of a past time.';
+COMMENT ON MACRO TABLE ${schema}.evaluate IS
+    'evaluate(weights, k, test_from, novel_only, history, sample, filter, baselines): trains on the events before test_from and measures the lists against those from then on: one row per model and metric. novel_only: only items new to the user count. history: keep that many items of each history. sample: so many users. filter: a predicate over the items. baselines: true, false or names.';
 COMMENT ON MACRO TABLE ${schema}.recommend_for IS
     'recommend_for(items, ...): the ranked list for a basket or session given as a list of item ids; other arguments as in recommend.';

@@ -1,5 +1,5 @@
 -- The indices of the items that a filter lets through, in order.
 SELECT DISTINCT _v.item_index
 FROM (SELECT * FROM ${schema}.items WHERE ${predicate}) AS _i
-JOIN ${schema}.item_vectors AS _v ON _v.item_id = _i.item_id
+JOIN ${catalogue} AS _v ON _v.item_id = _i.item_id
 ORDER BY _v.item_index

@@ -44,6 +44,14 @@ class History:
         kept = self.take(number[self.user] >= 0)
         return dataclasses.replace(kept, user=number[kept.user])
 
+    def latest(self, count: int) -> History:
+        """Return the `count` pairs of each user whose last event is the latest."""
+        order = np.lexsort((self.last, self.user))
+        starts = np.searchsorted(self.user, self.user)
+        nth = np.empty(len(self), np.int64)
+        nth[order] = np.arange(len(self)) - starts
+        return self.take(nth < count)
+
     def followed_by(self, other: History, users: int) -> History:
         """Return both, with the users of `other` numbered on from `users`."""
         columns = {

@@ -21,23 +21,38 @@ ITEM_BLOCK = 16384
 CANDIDATES = 200  # at least so many contenders enter the greedy re-ranking for diversity
 
 
+def likeness(
+    model: RelevanceModel, embeddings: Floats, text_id: npt.NDArray[np.int64]
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """The vectors that say how alike two items are, and the row of each item among them.
+
+    The last vector is 0, for items without a text; arguments as for Catalogue.
+    """
+    if not len(embeddings):
+        length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
+        embeddings = model.encoder / np.maximum(length, 1e-9)
+        text_id = np.arange(len(embeddings))
+    padded = np.concatenate([embeddings, np.zeros((1, embeddings.shape[1]), np.float32)])
+    return padded, np.where(text_id < 0, len(embeddings), text_id)
+
+
 class Catalogue:
     """A trained recommender in memory, ready to score.
 
     Args:
         model: the relevance model of n items.
         objectives: standardised values of the objectives of kind item, shape (n, p).
-        likeness: unit-length vectors whose inner product is the likeness of two items in
-            intra-list diversity, shape (m, t).
-        likeness_row: the row of `likeness` for each item, shape (n,); -1 for an item without one.
+        embeddings: unit-length vectors of the texts, whose inner product is the likeness of two
+            items in intra-list diversity, shape (m, t); without any, behaviour says what is alike.
+        text_id: the row of `embeddings` for each item, shape (n,); -1 for an item without one.
     """
 
     def __init__(
         self,
         model: RelevanceModel,
         objectives: Floats,
-        likeness: Floats,
-        likeness_row: npt.NDArray[np.int64],
+        embeddings: Floats,
+        text_id: npt.NDArray[np.int64],
     ) -> None:
         import torch
 
@@ -49,9 +64,8 @@ class Catalogue:
         table = np.concatenate([linear, objectives], axis=1).astype(np.float32)
         self.table = torch.from_numpy(table).to(device())
         self.mean = linear.mean(axis=0, dtype=np.float64)
-        padded = np.concatenate([likeness, np.zeros((1, likeness.shape[1]), np.float32)])
-        self.likeness = torch.from_numpy(padded).to(device())
-        rows = np.where(likeness_row < 0, len(likeness), likeness_row)
+        vectors, rows = likeness(model, embeddings, text_id)
+        self.likeness = torch.from_numpy(vectors).to(device())
         self.likeness_row = torch.from_numpy(rows).to(device())
         self.distance_mean, self.distance_deviation = self._distances()
 

@@ -1,0 +1,5 @@
+-- What tells one past of a recommender from another: its training, and the events of the past.
+SELECT _s.version, count(_e.event_time), sum(epoch(_e.event_time))
+FROM ${schema}.settings AS _s
+LEFT JOIN ${schema}.events AS _e ON _e.event_time < CAST(${test_from} AS TIMESTAMP)
+GROUP BY _s.version

@@ -1,0 +1,189 @@
+"""Baselines: what a recommender must beat, each ranking the catalogue from the same histories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .history import Floats, History
+from .repeats import LATE
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+MOST_BOUGHT = 8000  # items of the item-item models: their matrix is dense
+NEIGHBOURS = 100
+RIDGE = 0.4  # of EASE, per user
+FACTORS = 64
+ROWS = 256
+
+Scores = Callable[[slice], Floats]
+
+
+def rank(
+    name: str,
+    history: History,
+    users: int,
+    items: int,
+    test: History,
+    test_users: int,
+    k: int,
+    exclude_seen: bool,
+    allowed: npt.NDArray[np.int64] | None,
+    seed: int,
+) -> npt.NDArray[np.int64]:
+    """The k best items of each test user, best first, shape (test_users, k); -1 where none is left.
+
+    Args:
+        name: one of BASELINES.
+        history: the pairs of all `users` users, to learn from.
+        users: their number.
+        items: number of items in the catalogue.
+        test: the pairs of the test users, to rank from.
+        test_users: their number.
+        k: length of the lists.
+        exclude_seen: whether to leave out what the test user knows.
+        allowed: sorted indices of the items that may be listed, or None for all.
+        seed: of what is random.
+    """
+    import torch
+
+    scores = BASELINES[name](
+        _matrix(history, users, items), history, _matrix(test, test_users, items), test, seed
+    )
+    # what a model says nothing about, and what it calls equal, comes in order of popularity
+    users_of = np.bincount(history.item, minlength=items)
+    tie = np.empty(items, np.float32)
+    tie[np.lexsort((np.arange(items), -users_of))] = -np.arange(items, dtype=np.float32) / items
+    forbidden = np.zeros(items, np.float32)
+    if allowed is not None:
+        forbidden[:] = -np.inf
+        forbidden[allowed] = 0
+    out = np.full((test_users, k), -1, np.int64)
+    seen = _matrix(test, test_users, items)
+    for first in range(0, test_users, ROWS):
+        rows = slice(first, min(first + ROWS, test_users))
+        block = scores(rows)
+        spread = np.abs(block).max(axis=1, keepdims=True)
+        block = block + tie * 1e-6 * np.maximum(spread, 1e-30) + forbidden
+        if exclude_seen:
+            known = seen[rows].tocoo()
+            block[known.row, known.col] = -np.inf
+        best = torch.from_numpy(block).topk(min(k, items), dim=1)
+        found = np.where(np.isfinite(best.values.numpy()), best.indices.numpy(), -1)
+        out[rows, : found.shape[1]] = found
+    return out
+
+
+def _matrix(history: History, users: int, items: int) -> csr_array:
+    """Who knows which item, shape (users, items)."""
+    from scipy.sparse import csr_array
+
+    ones = np.ones(len(history), np.float32)
+    return csr_array((ones, (history.user, history.item)), shape=(users, items))
+
+
+def _constant(values: npt.NDArray[Any], test: csr_array) -> Scores:
+    """The same scores for every user."""
+    row = values.astype(np.float32)
+    return lambda rows: np.tile(row, (len(range(*rows.indices(test.shape[0]))), 1))
+
+
+def _popularity(
+    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
+) -> Scores:
+    """The number of users."""
+    return _constant(np.bincount(history.item, minlength=known.shape[1]), test)
+
+
+def _recent_popularity(
+    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
+) -> Scores:
+    """The number of users of late (1.2 medium half-lives)."""
+    return _constant(np.bincount(history.item, history.last <= LATE, known.shape[1]), test)
+
+
+def _own_frequency(
+    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
+) -> Scores:
+    """On how many days the user bought the item."""
+    from scipy.sparse import csr_array
+
+    counts = csr_array((pairs.count, (pairs.user, pairs.item)), shape=test.shape)
+    return lambda rows: counts[rows].toarray()
+
+
+def _item_item(test: csr_array, most: npt.NDArray[np.int64], weights: Floats) -> Scores:
+    """Sums over the history of item-item weights between the items `most`."""
+
+    def scores(rows: slice) -> Floats:
+        part = test[rows]
+        out = np.zeros(part.shape, np.float32)
+        out[:, most] = part[:, most].toarray() @ weights
+        return out
+
+    return scores
+
+
+def _most_bought(known: csr_array) -> tuple[npt.NDArray[np.int64], Floats]:
+    """The most bought items and how many users each two of them share."""
+    most = np.sort(np.argsort(-known.sum(axis=0), kind="stable")[:MOST_BOUGHT])
+    part = known[:, most]
+    shared: Floats = (part.T @ part).toarray().astype(np.float32)
+    return most, shared
+
+
+def _item_knn(
+    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
+) -> Scores:
+    """Cosine of the items' users, the NEIGHBOURS nearest of each item (Sarwar et al. 2001)."""
+    import torch
+
+    most, cosine = _most_bought(known)
+    length = np.sqrt(np.maximum(np.diag(cosine), 1e-9))
+    cosine /= length[:, None]
+    cosine /= length
+    np.fill_diagonal(cosine, 0)
+    kept = min(NEIGHBOURS, len(most))
+    least = torch.from_numpy(cosine).topk(kept, dim=0).values[-1].numpy()
+    cosine[cosine < least] = 0
+    return _item_item(test, most, cosine)
+
+
+def _ease(known: csr_array, history: History, test: csr_array, pairs: History, seed: int) -> Scores:
+    """The linear auto-encoder in closed form (Steck 2019)."""
+    import torch
+
+    most, gram = _most_bought(known)
+    gram[np.diag_indices_from(gram)] += RIDGE * known.shape[0]
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(torch.from_numpy(gram))).numpy()
+    weights = (inverse / -np.diag(inverse)).astype(np.float32)
+    np.fill_diagonal(weights, 0)
+    return _item_item(test, most, weights)
+
+
+def _als(known: csr_array, history: History, test: csr_array, pairs: History, seed: int) -> Scores:
+    """Implicit alternating least squares (Hu, Koren and Volinsky 2008), by the library implicit."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits
+
+    # the library takes matrices of the older kind, and has threads of its own
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(factors=FACTORS, random_state=seed)
+        model.fit(csr_matrix(known), show_progress=False)
+        factors = model.recalculate_user(np.arange(test.shape[0]), csr_matrix(test))
+    return lambda rows: factors[rows] @ model.item_factors.T
+
+
+BASELINES: dict[str, Callable[[csr_array, History, csr_array, History, int], Scores]] = {
+    "popularity": _popularity,
+    "recent popularity": _recent_popularity,
+    "own frequency": _own_frequency,
+    "item knn": _item_knn,
+    "ease": _ease,
+    "als": _als,
+}
