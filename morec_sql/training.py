@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HALF_LIVES = (1 / 24, 1 / 8, 1 / 2)  # of the time that the events span
 WINDOW = 1 / 13  # of the time that the events span: the length of what is learnt from
-WINDOWS = 4
+WINDOWS = 7  # each begins half a window before the next
 SAMPLED_USERS = 500  # for the unit of relevance
 REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
 
@@ -380,8 +380,8 @@ def _windows(con: duckdb.DuckDBPyConnection, source: Source, clock: Clock) -> li
     Without times a fifth of the pairs stands in for one window.
     """
     windows = []
-    for number in range(1, WINDOWS + 1 if source.has_time else 2):
-        first = clock.now - number * clock.window
+    for number in range(WINDOWS if source.has_time else 1):
+        first = clock.now - (1 + number / 2) * clock.window
         inside = f"event_time >= {literal(first)} AND event_time < {literal(first + clock.window)}"
         if not source.has_time:
             inside = "hash(user_index, item_index) % 5 = 0"

@@ -1,0 +1,93 @@
+"""What each part of relevance brings: Complete Journey without it, nDCG at 20 as in relevance.py.
+
+Run: python benchmarks/ablation.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import relevance as benchmark
+
+import morec_sql
+from morec_sql import demo, evaluation, training
+from morec_sql.udfs import relevance, repeats
+
+TEST_FROM = "2017-12-04 05:00:00"
+BY_USERS = tuple(trend for trend in relevance.TRENDS if trend[0] == "users")
+
+
+def regression_alone(rows: Any, label: Any, regression: Any, seed: int) -> list[Any]:
+    """Stands in for repeats._networks: the start, without a network."""
+    none = np.zeros(1, np.float32)
+    hidden = np.zeros((1, rows.shape[1]), np.float32)
+    weights = regression.coef_.astype(np.float32), regression.intercept_.astype(np.float32)
+    return [*weights, hidden, none, none[None]]
+
+
+SETTINGS = ({}, {"novel_only": True}, {"history": 0}, {"history": 1}, {"history": 3})
+VARIANTS: list[tuple[str, str, list[tuple[Any, str, Any]]]] = [
+    ("all parts", "bench", []),
+    ("no trend", "bench", [(relevance, "TRENDS", (("users", 1.2, 0.0),))]),
+    ("trend by users, not adopters", "bench", [(relevance, "TRENDS", BY_USERS)]),
+    ("no texts", "plain", []),
+    (
+        "repeat purchases by the regression alone",
+        "bench",
+        [(repeats, "_networks", regression_alone)],
+    ),
+    ("one window of time, not seven", "bench", [(training, "WINDOWS", 1)]),
+    ("one length of history", "bench", [(relevance, "SHORT_HISTORIES", (10**9,))]),
+]
+
+
+@contextlib.contextmanager
+def patched(changes: list[tuple[Any, str, Any]]) -> Iterator[None]:
+    before = [getattr(module, name) for module, name, _ in changes]
+    for module, name, value in changes:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(changes, before, strict=True):
+            setattr(module, name, value)
+
+
+def main() -> None:
+    con = morec_sql.connect()
+    demo.load_warehouse(con)
+    con.execute(benchmark.TABLES)
+    con.execute(benchmark.CREATE).fetchall()
+    without_text = "".join(
+        line for line in benchmark.CREATE.splitlines(keepends=True) if "text =>" not in line
+    )
+    without_text = without_text.replace("'bench'", "'plain'").replace(
+        "'sold_products',", "'sold_products'"
+    )
+    con.execute(without_text).fetchall()
+    print(f"{'':42}  all    new    0 items  1 item  3 items")
+    for title, name, changes in SETTINGS = ({}, {"novel_only": True}, {"history": 0}, {"history": 1}, {"history": 3})
+VARIANTS:
+        past = evaluation.Past()
+        with patched(changes):
+            quality = []
+            for options in (
+                {},
+                {"novel_only": True},
+                {"history": 0},
+                {"history": 1},
+                {"history": 3},
+            ):
+                request = evaluation.Request(
+                    weights='{"relevance": 1}', k=20, test_from=TEST_FROM, **options
+                )
+                found = evaluation.evaluate(con.cursor, "memory", name, request, past)
+                quality += [row.value for row in found.rows if row.metric == "ndcg"]
+        print(f"{title:42}" + "".join(f"  {value:.4f}" for value in quality), flush=True)
+
+
+if __name__ == "__main__":
+    main()
