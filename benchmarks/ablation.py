@@ -69,8 +69,7 @@ def main() -> None:
     )
     con.execute(without_text).fetchall()
     print(f"{'':42}  all    new    0 items  1 item  3 items")
-    for title, name, changes in SETTINGS = ({}, {"novel_only": True}, {"history": 0}, {"history": 1}, {"history": 3})
-VARIANTS:
+    for title, name, changes in VARIANTS:
         past = evaluation.Past()
         with patched(changes):
             quality = []
