@@ -60,14 +60,8 @@ def main() -> None:
     con = morec_sql.connect()
     demo.load_warehouse(con)
     con.execute(benchmark.TABLES)
-    con.execute(benchmark.CREATE).fetchall()
-    without_text = "".join(
-        line for line in benchmark.CREATE.splitlines(keepends=True) if "text =>" not in line
-    )
-    without_text = without_text.replace("'bench'", "'plain'").replace(
-        "'sold_products',", "'sold_products'"
-    )
-    con.execute(without_text).fetchall()
+    for name, text in (("bench", benchmark.TEXT), ("plain", "NULL")):
+        con.execute(benchmark.CREATE.format(name=name, text=text)).fetchall()
     print(f"{'':42}  all    new    0 items  1 item  3 items")
     for title, name, changes in VARIANTS:
         past = evaluation.Past()

@@ -20,15 +20,16 @@ CREATE TABLE sold_products AS
     FROM (SELECT DISTINCT product_id FROM sold) AS o
     LEFT JOIN products AS p USING (product_id);
 """
+TEXT = "['department', 'product_category', 'product_type', 'brand']"
 CREATE = """
 SELECT * FROM create_recommender(
-    'bench',
+    '{name}',
     events => 'sold',
     user_id => 'household_id',
     item_id => 'product_id',
     event_time => 'transaction_timestamp',
     items => 'sold_products',
-    text => ['department', 'product_category', 'product_type', 'brand']
+    text => {text}
 )
 """
 
@@ -44,7 +45,7 @@ def main() -> None:
     con = morec_sql.connect()
     demo.load_warehouse(con)
     con.execute(TABLES)
-    show(con, "create_recommender, on all events", CREATE)
+    show(con, "create_recommender, on all events", CREATE.format(name="bench", text=TEXT))
     here = Path(__file__).parent
     show(con, "ours and the baselines", (here / "relevance.sql").read_text())
     show(con, "cold start", (here / "cold_start.sql").read_text())

@@ -118,6 +118,13 @@ def _write_macros(con: duckdb.DuckDBPyConnection) -> None:
         " of a recommender; one row per stage",
         "refresh_recommender": "trains a recommender anew on what its tables hold now",
         "drop_recommender": "removes a recommender",
+        "ranking_metrics": "precision, recall, f1, hit_rate, ndcg, map and mrr of each user's list;"
+        " two tables by name: (model,) user_id, item_id, rank and user_id, item_id",
+        "item_metrics": "the mean over each list of every column of the second table but item_id",
+        "diversity_metrics": "the mean cosine distance of two items of each list; the second table"
+        " has item_id and vector",
+        "catalogue_metrics": "coverage and Gini coefficient of all lists of a model; the second"
+        " table has the item_id of the catalogue",
     }
     comments = {name: f"{name}: {text} (morec_sql {VERSION})." for name, text in comments.items()}
     rows = con.execute(
@@ -137,15 +144,10 @@ def _write_macros(con: duckdb.DuckDBPyConnection) -> None:
             raise MorecError(
                 f"connection: main.{name} exists and is not morec_sql's; drop or rename it first"
             )
+    con.execute(sql("main_macros"))
     con.execute(sql("metrics_macros"))
-    con.execute(
-        sql(
-            "main_macros",
-            create_comment=literal(comments["create_recommender"]),
-            refresh_comment=literal(comments["refresh_recommender"]),
-            drop_comment=literal(comments["drop_recommender"]),
-        )
-    )
+    for name, comment in comments.items():
+        con.execute(f"COMMENT ON MACRO TABLE main.{name} IS {literal(comment)}")
 
 
 def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> None:

@@ -55,7 +55,3 @@ SELECT unnest(morec_publish(_token), recursive := true) FROM _built;
 
 CREATE OR REPLACE MACRO main.drop_recommender(name) AS TABLE
 SELECT unnest(morec_drop(current_database(), name), recursive := true);
-
-COMMENT ON MACRO TABLE main.create_recommender IS ${create_comment};
-COMMENT ON MACRO TABLE main.refresh_recommender IS ${refresh_comment};
-COMMENT ON MACRO TABLE main.drop_recommender IS ${drop_comment};

@@ -295,6 +295,14 @@ def test_errors(small: Connection, arguments: str, message: str) -> None:
     assert message in str(error.value)
 
 
+def test_a_macro_of_the_users_is_left_alone() -> None:
+    con = duckdb.connect()
+    con.execute("CREATE MACRO ranking_metrics(a) AS a + 1")
+    with pytest.raises(morec_sql.MorecError, match=r"main\.ranking_metrics exists"):
+        morec_sql.load(con)
+    assert con.execute("SELECT ranking_metrics(1)").fetchall() == [(2,)]
+
+
 def test_without_times_there_is_no_test() -> None:
     con = morec_sql.connect()
     con.execute(

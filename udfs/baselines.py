@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,17 @@ FACTORS = 64
 ROWS = 256
 
 Scores = Callable[[slice], Floats]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    """What a baseline learns from (history, and as a matrix known) and ranks for (test, seen)."""
+
+    history: History
+    known: csr_array
+    test: History
+    seen: csr_array
+    seed: int
 
 
 def rank(
@@ -51,22 +63,21 @@ def rank(
     """
     import torch
 
-    scores = BASELINES[name](
-        _matrix(history, users, items), history, _matrix(test, test_users, items), test, seed
-    )
+    seen = _matrix(test, test_users, items)
+    scores = BASELINES[name](_Data(history, _matrix(history, users, items), test, seen, seed))
     # what a model says nothing about, and what it calls equal, comes in order of popularity
     users_of = np.bincount(history.item, minlength=items)
-    tie = np.empty(items, np.float32)
-    tie[np.lexsort((np.arange(items), -users_of))] = -np.arange(items, dtype=np.float32) / items
-    forbidden = np.zeros(items, np.float32)
+    tie = np.empty(items)
+    tie[np.lexsort((np.arange(items), -users_of))] = -np.arange(items) / items
+    forbidden = np.zeros(items)
     if allowed is not None:
         forbidden[:] = -np.inf
         forbidden[allowed] = 0
     out = np.full((test_users, k), -1, np.int64)
-    seen = _matrix(test, test_users, items)
     for first in range(0, test_users, ROWS):
         rows = slice(first, min(first + ROWS, test_users))
-        block = scores(rows)
+        # in double precision, where the tie is far below any difference of two scores
+        block = scores(rows).astype(np.float64)
         spread = np.abs(block).max(axis=1, keepdims=True)
         block = block + tie * 1e-6 * np.maximum(spread, 1e-30) + forbidden
         if exclude_seen:
@@ -86,41 +97,37 @@ def _matrix(history: History, users: int, items: int) -> csr_array:
     return csr_array((ones, (history.user, history.item)), shape=(users, items))
 
 
-def _constant(values: npt.NDArray[Any], test: csr_array) -> Scores:
+def _constant(values: npt.NDArray[Any]) -> Scores:
     """The same scores for every user."""
     row = values.astype(np.float32)
-    return lambda rows: np.tile(row, (len(range(*rows.indices(test.shape[0]))), 1))
+    return lambda rows: np.tile(row, (rows.stop - rows.start, 1))
 
 
-def _popularity(
-    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
-) -> Scores:
+def _popularity(data: _Data) -> Scores:
     """The number of users."""
-    return _constant(np.bincount(history.item, minlength=known.shape[1]), test)
+    return _constant(np.bincount(data.history.item, minlength=data.known.shape[1]))
 
 
-def _recent_popularity(
-    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
-) -> Scores:
+def _recent_popularity(data: _Data) -> Scores:
     """The number of users of late (1.2 medium half-lives)."""
-    return _constant(np.bincount(history.item, history.last <= LATE, known.shape[1]), test)
+    late = data.history.last <= LATE
+    return _constant(np.bincount(data.history.item, late, data.known.shape[1]))
 
 
-def _own_frequency(
-    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
-) -> Scores:
+def _own_frequency(data: _Data) -> Scores:
     """On how many days the user bought the item."""
     from scipy.sparse import csr_array
 
-    counts = csr_array((pairs.count, (pairs.user, pairs.item)), shape=test.shape)
+    pairs = data.test.user, data.test.item
+    counts = csr_array((data.test.count, pairs), shape=data.seen.shape)
     return lambda rows: counts[rows].toarray()
 
 
-def _item_item(test: csr_array, most: npt.NDArray[np.int64], weights: Floats) -> Scores:
+def _item_item(seen: csr_array, most: npt.NDArray[np.int64], weights: Floats) -> Scores:
     """Sums over the history of item-item weights between the items `most`."""
 
     def scores(rows: slice) -> Floats:
-        part = test[rows]
+        part = seen[rows]
         out = np.zeros(part.shape, np.float32)
         out[:, most] = part[:, most].toarray() @ weights
         return out
@@ -136,13 +143,11 @@ def _most_bought(known: csr_array) -> tuple[npt.NDArray[np.int64], Floats]:
     return most, shared
 
 
-def _item_knn(
-    known: csr_array, history: History, test: csr_array, pairs: History, seed: int
-) -> Scores:
+def _item_knn(data: _Data) -> Scores:
     """Cosine of the items' users, the NEIGHBOURS nearest of each item (Sarwar et al. 2001)."""
     import torch
 
-    most, cosine = _most_bought(known)
+    most, cosine = _most_bought(data.known)
     length = np.sqrt(np.maximum(np.diag(cosine), 1e-9))
     cosine /= length[:, None]
     cosine /= length
@@ -150,22 +155,22 @@ def _item_knn(
     kept = min(NEIGHBOURS, len(most))
     least = torch.from_numpy(cosine).topk(kept, dim=0).values[-1].numpy()
     cosine[cosine < least] = 0
-    return _item_item(test, most, cosine)
+    return _item_item(data.seen, most, cosine)
 
 
-def _ease(known: csr_array, history: History, test: csr_array, pairs: History, seed: int) -> Scores:
+def _ease(data: _Data) -> Scores:
     """The linear auto-encoder in closed form (Steck 2019)."""
     import torch
 
-    most, gram = _most_bought(known)
-    gram[np.diag_indices_from(gram)] += RIDGE * known.shape[0]
+    most, gram = _most_bought(data.known)
+    gram[np.diag_indices_from(gram)] += RIDGE * data.known.shape[0]
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(torch.from_numpy(gram))).numpy()
     weights = (inverse / -np.diag(inverse)).astype(np.float32)
     np.fill_diagonal(weights, 0)
-    return _item_item(test, most, weights)
+    return _item_item(data.seen, most, weights)
 
 
-def _als(known: csr_array, history: History, test: csr_array, pairs: History, seed: int) -> Scores:
+def _als(data: _Data) -> Scores:
     """Implicit alternating least squares (Hu, Koren and Volinsky 2008), by the library implicit."""
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
@@ -173,13 +178,14 @@ def _als(known: csr_array, history: History, test: csr_array, pairs: History, se
 
     # the library takes matrices of the older kind, and has threads of its own
     with threadpool_limits(1, "blas"):
-        model = AlternatingLeastSquares(factors=FACTORS, random_state=seed)
-        model.fit(csr_matrix(known), show_progress=False)
-        factors = model.recalculate_user(np.arange(test.shape[0]), csr_matrix(test))
+        model = AlternatingLeastSquares(factors=FACTORS, random_state=data.seed)
+        model.fit(csr_matrix(data.known), show_progress=False)
+        users = np.arange(data.seen.shape[0])
+        factors = model.recalculate_user(users, csr_matrix(data.seen))
     return lambda rows: factors[rows] @ model.item_factors.T
 
 
-BASELINES: dict[str, Callable[[csr_array, History, csr_array, History, int], Scores]] = {
+BASELINES: dict[str, Callable[[_Data], Scores]] = {
     "popularity": _popularity,
     "recent popularity": _recent_popularity,
     "own frequency": _own_frequency,
