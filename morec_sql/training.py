@@ -84,13 +84,12 @@ class Trained:
     texts: list[str]
     embeddings: npt.NDArray[np.float32]
     text_id: npt.NDArray[np.int64]
-    repeat_share: float
     stages: list[tuple[str, int, float | None]]
 
     @property
     def exclude_seen(self) -> bool:
         """Whether lists leave out what is known, since hardly anyone buys the same thing twice."""
-        return self.repeat_share < REPEAT_SHARE
+        return not self.source.has_time or self.model.chosen["repeat_share"] < REPEAT_SHARE
 
 
 def train(
@@ -141,9 +140,14 @@ def train(
                 features = np.where(
                     (text_id >= 0)[:, None], embeddings[text_id] - embeddings.mean(axis=0), 0
                 ).astype(np.float32)
-            windows = _windows(con, source, clock)
             model = relevance.fit(
-                history, users, items, features, windows, arguments.dimensions, arguments.seed
+                history,
+                users,
+                items,
+                features,
+                _windows(con, source, clock),
+                arguments.dimensions,
+                arguments.seed,
             )
             model = dataclasses.replace(model, unit=_relevance_unit(model, history, users))
             done(len(history))
@@ -158,7 +162,7 @@ def train(
             done(len(listed))
     return Trained(
         con, source, clock, cap, history, users, items, model, listed, default_weights, values,
-        texts, embeddings, text_id, _repeat_share(source, windows), stages.rows,
+        texts, embeddings, text_id, stages.rows,
     )  # fmt: skip
 
 
@@ -184,7 +188,6 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
         "unit": model.unit,
         "half_lives": list(clock.half_lives),
         "exclude_seen": trained.exclude_seen,
-        "repeat_share": trained.repeat_share,
     }
     tables = {
         "morec_new_settings": pa.table(
@@ -374,37 +377,21 @@ def _history(
     return history_of(columns)
 
 
-def _windows(con: duckdb.DuckDBPyConnection, source: Source, clock: Clock) -> list[Window]:
+def _windows(con: duckdb.DuckDBPyConnection, source: Source, clock: Clock) -> Iterator[Window]:
     """The windows of time to learn from, the latest first: what came before, and what in them.
 
     Without times a fifth of the pairs stands in for one window.
     """
-    windows = []
     for number in range(WINDOWS if source.has_time else 1):
         first = clock.now - (1 + number / 2) * clock.window
         inside = f"event_time >= {literal(first)} AND event_time < {literal(first + clock.window)}"
         if not source.has_time:
             inside = "hash(user_index, item_index) % 5 = 0"
-        past = _history(con, source, clock, first)
         target = con.execute(
             f"SELECT DISTINCT user_index, item_index FROM morec_events WHERE {inside} ORDER BY ALL"
         ).fetchnumpy()
         user, item = (np.asarray(target[key], np.int32) for key in ("user_index", "item_index"))
-        windows.append(Window(past, user, item))
-    return windows
-
-
-def _repeat_share(source: Source, windows: list[Window]) -> float:
-    """The share of the pairs of returning users in the latest window that are repeats."""
-    if not source.has_time:
-        return 0.0
-    past, user, item = windows[0].past, windows[0].user, windows[0].item
-    known = np.isin(user, past.user)
-    if known.sum() < relevance.MIN_POSITIVES:
-        return 1.0
-    width = int(max(past.item.max(), item.max())) + 1
-    pairs = user[known].astype(np.int64) * width + item[known]
-    return float(np.isin(pairs, past.user.astype(np.int64) * width + past.item).mean())
+        yield Window(_history(con, source, clock, first), user, item)
 
 
 def _relevance_unit(model: relevance.RelevanceModel, history: History, users: int) -> float:

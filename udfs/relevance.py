@@ -31,6 +31,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -255,7 +256,7 @@ def fit(
     users: int,
     items: int,
     features: Floats | None,
-    windows: list[Window],
+    windows: Iterable[Window],
     dimensions: int,
     seed: int,
 ) -> RelevanceModel:
@@ -266,35 +267,35 @@ def fit(
         users: number of users.
         items: number of items in the catalogue.
         features: item features such as centred text embeddings, shape (items, features), or None.
-        windows: windows of time to learn from, the latest first; without any, or with too few
-            pairs in the latest, the parts have fixed weights.
+        windows: windows of time to learn from, the latest first; each is used before the next is
+            asked for. Without any that has enough pairs the parts have fixed weights.
         dimensions: length of the item vectors.
         seed: of all that is random.
     """
     trainer = _Trainer(users, items, features, dimensions, seed)
-    chosen: dict[str, Any] = {"half_life": 2, "ridge": 0.03, "trend": TRENDS[0]}
+    chosen = {"half_life": 2, "ridge": 0.03, "trend": TRENDS[0], "repeat_share": 1.0}
     # untrained: likeness first, then popularity, whoever the user is
     unknown = np.zeros((5, 5), np.float32)
     unknown[0] = 10.0, 0.5, 0.25, 0.25, 0.0
     again = repeats.untrained()
-    windows = [window for window in map(_returning, windows) if len(window.user) >= MIN_POSITIVES]
-    if windows:
-        sample = _Sample(windows[0], users, items, seed)
-        chosen = trainer.choose(sample)
-        learned = trainer.weigh(sample, chosen, unknown)
-        if learned is not None:
-            unknown = learned
-        designs, labels = [], []
-        for window in windows:
-            sample = _Sample(window, users, items, seed)
-            model = trainer.model(window.past, chosen, unknown, again)
-            designs.append(model.of_users(sample.whole, sample.users).design)
-            labels.append(np.isin(sample.pairs_of(sample.whole), sample.truth))
-        model = trainer.model(history, chosen, unknown, again)
+    designs: list[Floats] = []
+    labels: list[npt.NDArray[np.bool_]] = []
+    for window in map(_returning, windows):
+        if len(window.user) < MIN_POSITIVES:
+            continue
+        sample = _Sample(window, users, items, seed)
+        if not designs:
+            chosen = trainer.choose(sample) | {"repeat_share": sample.repeat_share()}
+            unknown = trainer.weigh(sample, chosen, unknown)
+        model = trainer.model(window.past, chosen, unknown, again)
+        designs.append(model.of_users(sample.whole, sample.users).design)
+        labels.append(np.isin(sample.pairs_of(sample.whole), sample.truth))
+    model = trainer.model(history, chosen, unknown, again)
+    if designs:
         some = some_users(users, VALIDATION_USERS)
         now = model.of_users(history.of_users(some, users), len(some)).design
-        again = repeats.fit(designs, labels, now, seed)
-    return trainer.model(history, chosen, unknown, again)
+        model = dataclasses.replace(model, repeats=repeats.fit(designs, labels, now, seed))
+    return model
 
 
 def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
@@ -336,6 +337,10 @@ class _Sample:
         size = generator.choice(SHORT_HISTORIES, self.users)
         short = self.whole.take(nth < size[self.whole.user])
         self.rows = self.whole.followed_by(short, self.users)
+
+    def repeat_share(self) -> float:
+        """The share of what the users did in the window that they had done before it."""
+        return float(np.isin(self.truth, self.pairs_of(self.whole)).mean())
 
     def pairs_of(self, history: History) -> npt.NDArray[np.int64]:
         """The pairs of a history as numbers."""
@@ -417,10 +422,10 @@ class _Trainer:
         )
         return best([{**first, "trend": trend} for trend in TRENDS])
 
-    def weigh(self, sample: _Sample, chosen: dict[str, Any], start: Floats) -> Floats | None:
+    def weigh(self, sample: _Sample, chosen: dict[str, Any], start: Floats) -> Floats:
         """Learn the weights of the parts of items that a user does not know, shape (5, 5).
 
-        Returns None where the sample has none, or nothing else.
+        Returns `start` where all contenders were bought, or none.
         """
         rows, users = sample.rows, 2 * sample.users
         model = self.model(sample.past, chosen, start, repeats.untrained())
@@ -451,7 +456,7 @@ class _Trainer:
         design = np.concatenate([parts, about[:, :1] * parts, about], axis=1)
         label = np.isin(row % sample.users * self.items + item, sample.truth)
         if label.all() or not label.any():
-            return None
+            return start
         weights = _logistic(design, label, self.seed)
         unknown = np.zeros((5, 5), np.float32)
         unknown[0] = np.append(weights[:4], weights[-1])
