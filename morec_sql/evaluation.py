@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from .arrays import vectors
 from .expressions import MorecError, identifier, literal, nearest
-from .objectives import parse_weights, self_information, weights
+from .objectives import parse_weights, self_information, stored_weights
 from .schema import stored_arguments
 from .serve import filtered
 from .templates import arrow, first_row, sql
@@ -133,7 +133,7 @@ class Evaluation:
     """The outcome; con holds the temporary tables it was measured on.
 
     These are morec_lists (model, user_id, rank, item_id), morec_truth (user_id, item_id) and
-    morec_test_users (user_id, items in the history), where ids are numbers of ours.
+    morec_test_users (name, user_index, user_id), where ids are numbers of ours.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -240,10 +240,7 @@ def _weights(
     names = [objective.name for objective in trained.objectives]
     if request.weights is not None:
         return np.array(parse_weights(request.weights, names))
-    rows = con.execute(
-        f"SELECT default_weight FROM {identifier(name)}.objectives ORDER BY position"
-    ).fetchall()
-    return np.array(weights([row[0] for row in rows], names))
+    return np.array(stored_weights(con, name, names))
 
 
 def _ours(

@@ -149,6 +149,14 @@ def parse_weights(text: str, names: list[str]) -> list[float]:
     return weights(given, names)
 
 
+def stored_weights(con: duckdb.DuckDBPyConnection, schema: str, names: list[str]) -> list[float]:
+    """The default weights of a recommender as they are now, since users may UPDATE them."""
+    rows = con.execute(
+        f"SELECT default_weight FROM {identifier(schema)}.objectives ORDER BY position"
+    ).fetchall()
+    return weights([row[0] for row in rows], names)
+
+
 @dataclasses.dataclass(frozen=True)
 class Values:
     """Values of the item objectives, standardised and raw, shape (items, objectives of kind item).

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from .arrays import history_of, matrix, whole
 from .expressions import MorecError, Table, expression, identifier
-from .objectives import parse_weights, weights
+from .objectives import parse_weights, stored_weights
 from .templates import arrow, first_row, sql
 from .udfs import scoring
 from .udfs.history import History
@@ -215,10 +215,7 @@ def _weights(
         None if text == "null" else parse_weights(text, recommender.names) for text in distinct
     ]
     if texts.null_count or None in table:
-        rows = con.execute(
-            f"SELECT default_weight FROM {identifier(schema)}.objectives ORDER BY position"
-        ).fetchall()
-        default = weights([row[0] for row in rows], recommender.names)
+        default = stored_weights(con, schema, recommender.names)
     else:
         default = []
     filled = [default if row is None else row for row in table]

@@ -1,5 +1,7 @@
 -- Metrics of ranked lists as table macros in the schema main, over any two tables, named as text.
 -- recommendations: user_id, item_id, rank from 1, and where several are compared, model.
+-- Each macro reads its lists itself: one that called another could not be called by the name of an
+-- attached database.
 -- Recall and average precision are divided by the most that k places can hold, min(k, truth).
 CREATE OR REPLACE MACRO main.ranking_metrics(recommendations, truth, k := 10) AS TABLE
 WITH _lists AS (

@@ -46,11 +46,20 @@ class History:
 
     def latest(self, count: int) -> History:
         """Return the `count` pairs of each user whose last event is the latest."""
-        order = np.lexsort((self.last, self.user))
-        starts = np.searchsorted(self.user, self.user)
+        return self.smallest(self.last, count)
+
+    def smallest(
+        self, key: npt.NDArray[np.floating], count: int | npt.NDArray[np.int64]
+    ) -> History:
+        """Return the `count` pairs of each user with the smallest keys.
+
+        Args:
+            key: of each pair.
+            count: how many, for all or for each pair's user.
+        """
         nth = np.empty(len(self), np.int64)
-        nth[order] = np.arange(len(self)) - starts
-        return self.take(nth < count)
+        nth[np.lexsort((key, self.user))] = np.arange(len(self))
+        return self.take(nth - np.searchsorted(self.user, self.user) < count)
 
     def followed_by(self, other: History, users: int) -> History:
         """Return both, with the users of `other` numbered on from `users`."""

@@ -286,8 +286,10 @@ def fit(
         sample = _Sample(window, users, items, seed)
         if not designs:
             chosen = trainer.choose(sample) | {"repeat_share": sample.repeat_share()}
-            unknown = trainer.weigh(sample, chosen, unknown)
         model = trainer.model(window.past, chosen, unknown, again)
+        if not designs:
+            unknown = trainer.weigh(sample, model)
+            model = dataclasses.replace(model, unknown=unknown)
         designs.append(model.of_users(sample.whole, sample.users).design)
         labels.append(np.isin(sample.pairs_of(sample.whole), sample.truth))
     model = trainer.model(history, chosen, unknown, again)
@@ -330,12 +332,9 @@ class _Sample:
         inside = sample[place] == window.user
         self.truth = np.unique(place[inside] * items + window.item[inside])
 
-        order = np.lexsort((generator.random(len(self.whole)), self.whole.user))
-        starts = bounds(self.whole.user, self.users)
-        nth = np.empty(len(self.whole), np.int64)
-        nth[order] = np.arange(len(self.whole)) - np.repeat(starts[:-1], np.diff(starts))
+        key = generator.random(len(self.whole))
         size = generator.choice(SHORT_HISTORIES, self.users)
-        short = self.whole.take(nth < size[self.whole.user])
+        short = self.whole.smallest(key, size[self.whole.user])
         self.rows = self.whole.followed_by(short, self.users)
 
     def repeat_share(self) -> float:
@@ -422,15 +421,14 @@ class _Trainer:
         )
         return best([{**first, "trend": trend} for trend in TRENDS])
 
-    def weigh(self, sample: _Sample, chosen: dict[str, Any], start: Floats) -> Floats:
+    def weigh(self, sample: _Sample, model: RelevanceModel) -> Floats:
         """Learn the weights of the parts of items that a user does not know, shape (5, 5).
 
-        Returns `start` where all contenders were bought, or none.
+        Returns those that the model of the past has where all contenders were bought, or none.
         """
         rows, users = sample.rows, 2 * sample.users
-        model = self.model(sample.past, chosen, start, repeats.untrained())
         starts = bounds(rows.user, users)
-        pair = normalised(pair_weights(rows, chosen["half_life"]), starts)
+        pair = normalised(pair_weights(rows, model.half_life), starts)
         queries = user_vectors(model.encoder, rows.item, pair, starts)
         split = queries.shape[1] - model.content
         blocks = [
@@ -456,7 +454,7 @@ class _Trainer:
         design = np.concatenate([parts, about[:, :1] * parts, about], axis=1)
         label = np.isin(row % sample.users * self.items + item, sample.truth)
         if label.all() or not label.any():
-            return start
+            return model.unknown
         weights = _logistic(design, label, self.seed)
         unknown = np.zeros((5, 5), np.float32)
         unknown[0] = np.append(weights[:4], weights[-1])
