@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from .arrays import vectors
 from .expressions import MorecError, identifier, literal, nearest
-from .objectives import parse_weights, self_information, stored_weights
+from .objectives import check_diversify, parse_weights, self_information, stored_weights
 from .schema import stored_arguments
 from .serve import filtered
+from .source import Arguments
 from .templates import arrow, first_row, sql
 from .training import WINDOW, Trained, train
 from .udfs import baselines, scoring
@@ -44,6 +45,7 @@ class Request:
     history: int | None = None
     sample: int | None = None
     filter: str | None = None
+    diversify: str = "mmr"
     baselines: tuple[str, ...] = ()
 
     @staticmethod
@@ -56,6 +58,7 @@ class Request:
                 raise MorecError(f"{key}: {value!r} is not a whole number from {low} up")
         if not isinstance(given.get("novel_only", False), bool):
             raise MorecError(f"novel_only: true or false is needed, not {given['novel_only']!r}")
+        check_diversify(given.get("diversify", "mmr"))
         chosen = given.pop("baselines", False)
         if isinstance(chosen, bool):
             # ALS is left out where its library is not installed, unless it is asked for by name
@@ -129,11 +132,56 @@ class Past:
 
 
 @dataclasses.dataclass(frozen=True)
+class Trial:
+    """A recommender as of a time, and who did what from then on.
+
+    con holds the temporary tables morec_truth (user_id, item_id) and morec_test_users (name,
+    user_index, user_id), where ids are numbers of ours; history is what is known of these users,
+    numbered alike; allowed are the items that may be listed, None for all.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    arguments: Arguments
+    trained: Trained
+    test_from: str
+    k: int
+    users: int
+    history: History
+    exclude_seen: bool
+    allowed: npt.NDArray[np.int64] | None
+
+    def batches(self) -> Iterator[scoring.Batch]:
+        """The users in batches."""
+        for first in range(0, self.users, ROWS):
+            rows = np.arange(first, min(first + ROWS, self.users))
+            yield self.trained.catalogue.batch(self.history.of_users(rows, self.users), len(rows))
+
+    def lists(
+        self, batches: Iterable[scoring.Batch], weights: Doubles, diversify: str
+    ) -> npt.NDArray[np.int64]:
+        """Our lists, shape (users, k); -1 behind the end of a short one."""
+        out = np.full((self.users, self.k), -1, np.int64)
+        first = 0
+        for batch in batches:
+            ranked = scoring.rank(
+                self.trained.catalogue,
+                batch,
+                np.tile(weights, (batch.users, 1)),
+                self.k,
+                self.allowed,
+                np.full(batch.users, self.exclude_seen),
+                diversify,
+            )
+            out[first : first + batch.users, : ranked.item.shape[1]] = ranked.item
+            first += batch.users
+        return out
+
+
+@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """The outcome; con holds the temporary tables it was measured on.
 
-    These are morec_lists (model, user_id, rank, item_id), morec_truth (user_id, item_id) and
-    morec_test_users (name, user_index, user_id), where ids are numbers of ours.
+    These are those of a Trial and morec_lists (model, user_id, rank, item_id).
     """
 
     con: duckdb.DuckDBPyConnection
@@ -162,18 +210,43 @@ def evaluate(
         MorecError: an argument is wrong, or there is nothing to measure.
     """
     with connect() as con:
-        arguments, _ = stored_arguments(con, catalog, name)
-        if arguments.event_time is None:
-            raise MorecError(
-                f"test_from: {name!r} has no event_time, so nothing comes after anything"
-            )
-        test_from = _test_from(con, name, request.test_from)
-        trained = past.get(con, connect, catalog, name, test_from)
-        if request.k > trained.items:
-            raise MorecError(
-                f"k: {request.k} is above the {trained.items} items of the catalogue of {name!r}"
-            )
-        given = _weights(con, name, request, trained)
+        trial = prepare(con, connect, catalog, name, request, past)
+        given = _weights(con, name, request, trial.trained)
+    trained = trial.trained
+    lists = {OURS: trial.lists(trial.batches(), given, request.diversify)}
+    for baseline in request.baselines:
+        if baseline == "own frequency" and trial.exclude_seen:
+            continue
+        lists[baseline] = baselines.rank(
+            baseline, trained.history, trained.users, trained.items, trial.history, trial.users,
+            trial.k, trial.exclude_seen, trial.allowed, trial.arguments.seed,
+        )  # fmt: skip
+    query = write(trial, lists)
+    return Evaluation(trial.con, trial.k, trial.test_from, _measured(trial, lists, query))
+
+
+def prepare(
+    con: duckdb.DuckDBPyConnection,
+    connect: Callable[[], duckdb.DuckDBPyConnection],
+    catalog: str,
+    name: str,
+    request: Request,
+    past: Past,
+) -> Trial:
+    """Train on the past, and find out who is measured against what; arguments as of evaluate.
+
+    Raises:
+        MorecError: an argument is wrong, or there is nothing to measure.
+    """
+    arguments, _ = stored_arguments(con, catalog, name)
+    if arguments.event_time is None:
+        raise MorecError(f"test_from: {name!r} has no event_time, so nothing comes after anything")
+    test_from = _test_from(con, name, request.test_from)
+    trained = past.get(con, connect, catalog, name, test_from)
+    if request.k > trained.items:
+        raise MorecError(
+            f"k: {request.k} is above the {trained.items} items of the catalogue of {name!r}"
+        )
     con = trained.con
     allowed = None
     kept = "true"
@@ -194,8 +267,7 @@ def evaluate(
         )
     )
     numbers = arrow(con, "SELECT user_index FROM morec_test_users ORDER BY user_id").column(0)
-    users = len(numbers)
-    if not users:
+    if not len(numbers):
         what = "an item that is new to them" if request.novel_only else "any item"
         chosen = " of the filter" if request.filter else ""
         raise MorecError(f"test_from: nobody has an event with {what}{chosen} from {test_from} on")
@@ -204,16 +276,9 @@ def evaluate(
     if request.history is not None:
         history = history.latest(request.history)
     exclude_seen = request.novel_only or trained.exclude_seen
-    lists = {OURS: _ours(trained, history, users, given, request.k, exclude_seen, allowed)}
-    for baseline in request.baselines:
-        if baseline == "own frequency" and exclude_seen:
-            continue
-        lists[baseline] = baselines.rank(
-            baseline, trained.history, trained.users, trained.items, history, users, request.k,
-            exclude_seen, allowed, arguments.seed,
-        )  # fmt: skip
-    _write(con, trained, lists)
-    return Evaluation(con, request.k, test_from, _measured(con, trained, lists, request.k))
+    return Trial(
+        con, arguments, trained, test_from, request.k, len(numbers), history, exclude_seen, allowed
+    )
 
 
 def _test_from(con: duckdb.DuckDBPyConnection, name: str, given: str | None) -> str:
@@ -243,90 +308,83 @@ def _weights(
     return np.array(stored_weights(con, name, names))
 
 
-def _ours(
-    trained: Trained,
-    history: History,
-    users: int,
-    given: Doubles,
-    k: int,
-    exclude_seen: bool,
-    allowed: npt.NDArray[np.int64] | None,
-) -> npt.NDArray[np.int64]:
-    """Our lists, shape (users, k); -1 behind the end of a short one."""
-    kinds = np.array([objective.kind for objective in trained.objectives])
-    catalogue = scoring.Catalogue(
-        trained.model, trained.values.columns, trained.embeddings, trained.text_id
-    )
-    out = np.full((users, k), -1, np.int64)
-    for first in range(0, users, ROWS):
-        rows = np.arange(first, min(first + ROWS, users))
-        count = len(rows)
-        ranked = scoring.rank(
-            catalogue,
-            history.of_users(rows, users),
-            np.full(count, given[kinds == "relevance"].sum()),
-            np.tile(given[kinds == "item"], (count, 1)),
-            np.full(count, given[kinds == "diversity"].sum()),
-            k,
-            allowed,
-            np.full(count, exclude_seen),
-        )
-        out[rows, : ranked.item.shape[1]] = ranked.item
-    return out
+def write(trial: Trial, lists: dict[str, npt.NDArray[np.int64]]) -> str:
+    """Write lists by model, and what is known of their items, as temporary tables.
 
-
-def _write(
-    con: duckdb.DuckDBPyConnection, trained: Trained, lists: dict[str, npt.NDArray[np.int64]]
-) -> None:
-    """Write the lists, the values of the items and their vectors as temporary tables."""
+    Returns:
+        a query of the metrics that each user has, one row per model and user.
+    """
+    con, trained = trial.con, trial.trained
     models = list(lists)
     stacked = np.stack([lists[model] for model in models])
     model, user, place = np.nonzero(stacked >= 0)
     item = stacked[model, user, place]
-    con.register(
-        "morec_new_lists",
-        pa.table(
-            {
-                "model": pa.DictionaryArray.from_arrays(pa.array(model, pa.int32()), models),
-                "user_id": user,
-                "rank": place + 1,
-                "item_id": item,
-            }
-        ),
-    )
-    values: dict[str, npt.NDArray[Any]] = {
-        "item_id": np.arange(trained.items),
-        "novelty": self_information(trained.history, trained.items),
-    }
-    of_items = [objective for objective in trained.objectives if objective.kind == "item"]
-    for objective, column in zip(of_items, trained.values.raw.T, strict=True):
-        if objective.built_in != "novelty":
-            values[f"mean_{objective.name}"] = np.where(np.isfinite(column), column, np.nan)
-    con.register(
-        "morec_new_values",
-        pa.table({name: pa.array(column, from_pandas=True) for name, column in values.items()}),
-    )
     shown = np.unique(item)
-    vector, row_of = scoring.likeness(trained.model, trained.embeddings, trained.text_id)
-    con.register(
-        "morec_new_vectors",
-        pa.table({"item_id": shown, "vector": vectors(vector[row_of[shown]])}),
-    )
-    con.execute(sql("evaluation_tables"))
-    for name in ("morec_new_lists", "morec_new_values", "morec_new_vectors"):
-        con.unregister(name)
+    tables: dict[str, dict[str, Any]] = {
+        "morec_lists": {
+            "model": pa.DictionaryArray.from_arrays(pa.array(model, pa.int32()), models),
+            "user_id": user,
+            "rank": place + 1,
+            "item_id": item,
+        },
+        "morec_values": {
+            "item_id": np.arange(trained.items),
+            "novelty": self_information(trained.history, trained.items),
+        },
+    }
+    likeness = trained.catalogue.likeness
+    rows = likeness.rows.cpu().numpy()[shown]
+    if likeness.vectors is None:
+        tables["morec_list_vectors"] = {
+            "item_id": shown,
+            "category": pa.array(rows, mask=rows < 0),
+        }
+    else:
+        vector = likeness.vectors.cpu().numpy()[rows]
+        tables["morec_list_vectors"] = {"item_id": shown, "vector": vectors(vector)}
+    joins = []
+    for position, objective in enumerate(trained.objectives):
+        raw, column = trained.values.raw[:, position], f"mean_{objective.name}"
+        parts = {"position": str(position), "column": identifier(column), "k": literal(trial.k)}
+        of_items = {"item_id": shown, "value": pa.array(raw[shown], from_pandas=True)}
+        if objective.kind == "item" and objective.built_in != "novelty":
+            finite = np.where(np.isfinite(raw), raw, np.nan)
+            tables["morec_values"][column] = pa.array(finite, from_pandas=True)
+        elif objective.kind == "fit":
+            tables[f"morec_values_{position}"] = of_items
+            tables[f"morec_tastes_{position}"] = _tastes(trial, position)
+            joins.append(sql("evaluation_fit", **parts))
+        elif objective.kind in ("coverage", "calibration"):
+            tables[f"morec_values_{position}"] = {"item_id": shown, "category": raw[shown]}
+            tables[f"morec_tastes_{position}"] = _tastes(trial, position)
+            joins.append(sql("evaluation_categories", metric=objective.kind, **parts))
+    for name, columns in tables.items():
+        con.register("morec_new", pa.table(columns))
+        con.execute(sql("evaluation_table", table=identifier(name)))
+        con.unregister("morec_new")
+    return sql("evaluation_metrics", k=literal(trial.k), joins=" ".join(joins))
 
 
-def _measured(
-    con: duckdb.DuckDBPyConnection,
-    trained: Trained,
-    lists: dict[str, npt.NDArray[np.int64]],
-    k: int,
-) -> list[Measured]:
+def _tastes(trial: Trial, position: int) -> dict[str, Any]:
+    """What users with a history are used to: a value, or the shares of categories."""
+    values, catalogue, history = trial.trained.values, trial.trained.catalogue, trial.history
+    if catalogue.kinds[position] == "fit":
+        users = int(history.user.max(initial=-1)) + 1
+        mean, deviation = values.mean[position], values.deviation[position]
+        assert mean is not None
+        assert deviation is not None
+        taste = catalogue.taste(history, users, position) * deviation + mean
+        return {"user_id": np.arange(users), "value": taste}
+    user, category, share = catalogue.mix(history, position)
+    return {"user_id": user, "category": category.astype(np.float64), "share": share}
+
+
+def _measured(trial: Trial, lists: dict[str, npt.NDArray[np.int64]], query: str) -> list[Measured]:
     """Every metric of every model."""
-    table = arrow(con, sql("evaluation_metrics", k=literal(k)))
+    con = trial.con
+    table = arrow(con, query)
     models = list(lists)
-    users = len(lists[OURS])
+    users = trial.users
     model_of = np.array([models.index(model) for model in table.column("model").to_pylist()])
     user_of = table.column("user_id").to_numpy()
     names = [name for name in table.column_names if name not in ("model", "user_id")]
@@ -337,13 +395,13 @@ def _measured(
         by_metric[name] = values
     of_sets = {
         (model, metric): value
-        for model, *both in con.execute(sql("evaluation_sets", k=literal(k))).fetchall()
+        for model, *both in con.execute(sql("evaluation_sets", k=literal(trial.k))).fetchall()
         for metric, value in zip(("coverage", "gini"), both, strict=True)
     }
     names[len(RANKING_METRICS) : len(RANKING_METRICS)] = ["coverage", "gini"]
     rows = []
     for number, model in enumerate(models):
-        errors = _errors_of_sets(lists[model], trained.items)
+        errors = _errors_of_sets(lists[model], trial.trained.items)
         for name in names:
             if name in by_metric:
                 ours, theirs = by_metric[name][0], by_metric[name][number]

@@ -136,31 +136,78 @@ def _parse(argument: str, text: str, columns: Iterable[str]) -> exp.Expression:
     return expression
 
 
+def call(argument: str, text: str, names: Iterable[str]) -> tuple[str, str] | None:
+    """Read `text` as a call of one of `names` with one argument; None where it is something else.
+
+    Returns:
+        the name, and the SQL of its argument.
+    """
+    with contextlib.suppress(SqlglotError, TypeError):
+        parsed = sqlglot.parse_one(text, dialect=DIALECT)
+        if isinstance(parsed, exp.Anonymous) and str(parsed.this).lower() in names:
+            name = str(parsed.this).lower()
+            if len(parsed.expressions) != 1:
+                raise MorecError(
+                    f"{argument}: {text!r} has {len(parsed.expressions)} arguments, where {name}"
+                    " takes one"
+                )
+            return name, parsed.expressions[0].sql(DIALECT, comments=False)
+    return None
+
+
+def aggregates(con: duckdb.DuckDBPyConnection, text: str) -> bool:
+    """Whether `text` is an expression that aggregates rows, outside of any subquery."""
+    try:
+        parsed = sqlglot.parse_one(f"SELECT {text}", dialect=DIALECT)
+    except SqlglotError:
+        return False
+    if parsed.find(exp.Subquery, exp.Window) or parsed.find(exp.Select) is not parsed:
+        return False
+    names = {str(function.this).lower() for function in parsed.find_all(exp.Anonymous)}
+    return parsed.find(exp.AggFunc) is not None or bool(names & _aggregate_functions(con))
+
+
+def _aggregate_functions(con: duckdb.DuckDBPyConnection) -> set[str]:
+    rows = con.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def expression(
-    con: duckdb.DuckDBPyConnection, argument: str, text: str, table: Table, predicate: bool = False
+    con: duckdb.DuckDBPyConnection,
+    argument: str,
+    text: str,
+    table: Table,
+    wanted: str = "number",
+    per: str | None = None,
 ) -> str:
-    """Check a scalar SQL expression over the columns of `table`, and write it anew.
+    """Check a SQL expression over the columns of `table`, and write it anew.
 
     Args:
         con: where the table is; the expression is bound, not run.
         argument: the name of the argument, for errors.
         text: what the user wrote.
         table: the table whose columns it may use.
-        predicate: whether it must be BOOLEAN, and a number otherwise.
+        wanted: a number (or BOOLEAN), a predicate, or a category, which may be of any type.
+        per: for an aggregate, the SQL that it is grouped by; without it there must be one value
+            per row.
     """
     parsed = _parse(argument, text, table.columns)
-    if parsed.find(exp.Subquery, exp.Select) is None and parsed.find(exp.AggFunc, exp.Window):
+    per_row = per is None and parsed.find(exp.Subquery, exp.Select) is None
+    if per_row and (aggregates(con, text) or parsed.find(exp.Window)):
         raise MorecError(f"{argument}: {text!r} aggregates rows, where one value per row is needed")
     written = parsed.sql(DIALECT, comments=False)
+    rows = f"{table.sql} AS _e GROUP BY {per}" if per else table.sql
     try:
-        row = first_row(con, f"DESCRIBE SELECT ({written}) AS value FROM {table.sql}")
+        row = first_row(con, f"DESCRIBE SELECT ({written}) AS value FROM {rows}")
     except duckdb.Error as error:
         reason = str(error).split("\n")[0]
         raise MorecError(f"{argument}: {text!r} cannot be evaluated: {reason}") from None
     kind = str(row[1]) if row else ""
-    if predicate and kind != "BOOLEAN":
+    if wanted == "predicate" and kind != "BOOLEAN":
         raise MorecError(f"{argument}: {text!r} is {kind}, but a predicate must be BOOLEAN")
-    if not predicate and not is_number(kind) and kind != "BOOLEAN":
+    if wanted == "number" and not is_number(kind) and kind != "BOOLEAN":
         raise MorecError(f"{argument}: {text!r} is {kind}, but a number is needed")
     return written
 

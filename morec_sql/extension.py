@@ -121,8 +121,10 @@ def _write_macros(con: duckdb.DuckDBPyConnection) -> None:
         "ranking_metrics": "precision, recall, f1, hit_rate, ndcg, map and mrr of each user's list;"
         " two tables by name: (model,) user_id, item_id, rank and user_id, item_id",
         "item_metrics": "the mean over each list of every column of the second table but item_id",
-        "diversity_metrics": "the mean cosine distance of two items of each list; the second table"
-        " has item_id and vector",
+        "diversity_metrics": "the mean distance of two items of each list; the second table has"
+        " item_id and vector, or item_id and category",
+        "category_metrics": "coverage of categories, and calibration to the user's own mix, of each"
+        " list; tables with item_id, category and with user_id, category, share",
         "catalogue_metrics": "coverage and Gini coefficient of all lists of a model; the second"
         " table has the item_id of the catalogue",
     }
@@ -226,12 +228,13 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         ks: pa.Array,
         filters: pa.Array,
         exclude_seen: pa.Array,
+        diversify: pa.Array,
     ) -> pa.Array:
         name, version = names[0].as_py(), versions[0].as_py()
         with instance.cursor(catalogs[0].as_py()) as cursor:
             found = instance.recommenders.get(cursor, name, version)
             return serve.recommend(
-                cursor, found, name, histories, weights, ks, filters, exclude_seen
+                cursor, found, name, histories, weights, ks, filters, exclude_seen, diversify
             )
 
     def evaluate(catalogs: pa.Array, names: pa.Array, requests: pa.Array) -> pa.Array:
@@ -298,7 +301,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
     define(
         "morec_recommend",
         recommend,
-        ["VARCHAR"] * 3 + [HISTORY_TYPE, "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN"],
+        ["VARCHAR"] * 3 + [HISTORY_TYPE, "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR"],
         RANKED_TYPE,
         # a filter reads the items: the answer is not a function of the arguments alone
         writes=True,

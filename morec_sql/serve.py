@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from .arrays import history_of, matrix, whole
 from .expressions import MorecError, Table, expression, identifier
-from .objectives import parse_weights, stored_weights
+from .objectives import check_diversify, parse_weights, stored_weights
 from .templates import arrow, first_row, sql
 from .udfs import scoring
 from .udfs.history import History
@@ -33,7 +33,6 @@ class Recommender:
     catalogue: scoring.Catalogue
     item_ids: pa.Array
     names: list[str]
-    kinds: list[str]
     exclude_seen: bool
     half_lives: tuple[float, ...]
 
@@ -90,13 +89,13 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     return Recommender(
         catalogue=scoring.Catalogue(
             model,
+            [row[1] for row in listed],
             matrix(vectors.column("objectives")),
             matrix(texts.column("embedding")),
             pc.fill_null(vectors.column("text_id"), -1).to_numpy().astype(np.int64),
         ),
         item_ids=whole(vectors.column("item_id")),
         names=[row[0] for row in listed],
-        kinds=[row[1] for row in listed],
         exclude_seen=chosen["exclude_seen"],
         half_lives=tuple(chosen["half_lives"]),
     )
@@ -111,6 +110,7 @@ def recommend(
     ks: pa.Array,
     filters: pa.Array,
     exclude_seen: pa.Array,
+    diversify: pa.Array,
 ) -> pa.Array:
     """Rank the catalogue for a chunk of users.
 
@@ -123,6 +123,7 @@ def recommend(
         ks: per user the length of the list.
         filters: per user a predicate over the items, NULL for none.
         exclude_seen: per user whether to leave the history out, NULL for the default.
+        diversify: per user how to diversify.
 
     Returns:
         per user the ranked list.
@@ -132,41 +133,38 @@ def recommend(
     row_weights = _weights(con, recommender, schema, weight_texts)
     excluded = pc.fill_null(exclude_seen, recommender.exclude_seen).to_numpy(zero_copy_only=False)
     history = _history(histories, recommender.half_lives)
-    groups = filters.dictionary_encode()
-    group_of = groups.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    # users with the same filter who are diversified alike are ranked together
+    alike = pa.StructArray.from_arrays([filters, diversify], names=["filter", "diversify"])
+    keys = [tuple(row.values()) for row in alike.to_pylist()]
+    groups = list(dict.fromkeys(keys))
+    group_of = np.array([groups.index(key) for key in keys])
+    for _, how in groups:
+        check_diversify(how)
     width = int(k.max())
     objectives = len(recommender.names)
     item = np.full((users, width), -1, np.int64)
     score = np.zeros((users, width))
     contributions = np.zeros((users, width, objectives))
-    is_item = [kind == "item" for kind in recommender.kinds]
-    for group in np.unique(group_of):
+    for group, (predicate, how) in enumerate(groups):
         rows = np.flatnonzero(group_of == group)
         allowed = None
-        if group >= 0:
-            allowed = filtered(con, schema, groups.dictionary[int(group)].as_py())
+        if predicate is not None:
+            allowed = filtered(con, schema, predicate)
             if not len(allowed):
                 continue
         ranked = scoring.rank(
             recommender.catalogue,
-            history.of_users(rows, users),
-            _named(recommender, row_weights[rows], "relevance"),
-            row_weights[np.ix_(rows, np.flatnonzero(is_item))],
-            _named(recommender, row_weights[rows], "diversity"),
+            recommender.catalogue.batch(history.of_users(rows, users), len(rows)),
+            row_weights[rows],
             int(k[rows].max()),
             allowed,
             excluded[rows],
+            how,
         )
         depth = ranked.item.shape[1]
         item[rows, :depth] = ranked.item
         score[rows, :depth] = ranked.score
-        at_item = 0
-        for position, kind in enumerate(recommender.kinds):
-            part = ranked.relevance if kind == "relevance" else ranked.diversity
-            if kind == "item":
-                part = ranked.objectives[:, :, at_item]
-                at_item += 1
-            contributions[rows, :depth, position] = part
+        contributions[rows, :depth] = ranked.contributions
     listed = (item >= 0) & (np.arange(width) < k[:, None])
     offsets = np.concatenate([[0], np.cumsum(listed.sum(axis=1))]).astype(np.int32)
     rank = np.broadcast_to(np.arange(1, width + 1, dtype=np.int32), item.shape)[listed]
@@ -184,16 +182,6 @@ def recommend(
         names=["rank", "item_id", "score", "contributions"],
     )
     return pa.ListArray.from_arrays(pa.array(offsets), entries)
-
-
-def _named(
-    recommender: Recommender, row_weights: npt.NDArray[np.float64], kind: str
-) -> npt.NDArray[np.float64]:
-    """The weights of the objective of this kind; 0 where it is not declared."""
-    if kind not in recommender.kinds:
-        return np.zeros(len(row_weights))
-    column: npt.NDArray[np.float64] = row_weights[:, recommender.kinds.index(kind)]
-    return column
 
 
 def _lengths(ks: pa.Array) -> npt.NDArray[np.int64]:
@@ -267,7 +255,7 @@ def filtered(
     view = f"{identifier(schema)}.items"
     columns = con.execute(f"DESCRIBE SELECT * FROM {view}").fetchall()
     table = Table(view, {row[0]: row[1] for row in columns})
-    checked = expression(con, "filter", predicate, table, predicate=True)
+    checked = expression(con, "filter", predicate, table, wanted="predicate")
     try:
         found = con.execute(
             sql(

@@ -76,8 +76,11 @@ class Arguments:
 
 @dataclasses.dataclass
 class Source:
-    """The user's tables as SQL."""
+    """The user's tables as SQL; in item_sql and time_sql the events are called _e."""
 
+    events: Table
+    item_sql: str
+    time_sql: str
     events_raw: str
     usable: str
     time_usable: str
@@ -88,11 +91,12 @@ class Source:
     has_time: bool
     text: list[str]
     item_time: str | None
+    until: str | None = None
 
     def before(self, until: str) -> Source:
         """The same without the events from the timestamp `until` on."""
         usable = f"{self.usable} AND _c.event_time < CAST({literal(until)} AS TIMESTAMP)"
-        return dataclasses.replace(self, usable=usable)
+        return dataclasses.replace(self, usable=usable, until=until)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +162,9 @@ def resolve(
             weight = expression(con, "event_weight", arguments.event_weight, events)
     time_usable = USABLE_TIME if arguments.event_time else "true"
     return Source(
+        events=events,
+        item_sql=item_sql,
+        time_sql=time_sql,
         events_raw=sql(
             "events_raw",
             user_id=identifier(user),

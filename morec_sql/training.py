@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import time
 import uuid
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 HALF_LIVES = (1 / 24, 1 / 8, 1 / 2)  # of the time that the events span
 WINDOW = 1 / 13  # of the time that the events span: the length of what is learnt from
 WINDOWS = 7  # each begins half a window before the next
-SAMPLED_USERS = 500  # for the unit of relevance
+SAMPLED_USERS = 500  # for the unit of relevance, and what gets attention
+LISTED = 10  # length of the lists in which items get attention
 REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
 
 
@@ -86,6 +88,14 @@ class Trained:
     text_id: npt.NDArray[np.int64]
     stages: list[tuple[str, int, float | None]]
 
+    @functools.cached_property
+    def catalogue(self) -> scoring.Catalogue:
+        """The recommender, ready to score."""
+        kinds = [objective.kind for objective in self.objectives]
+        return scoring.Catalogue(
+            self.model, kinds, self.values.columns, self.embeddings, self.text_id
+        )
+
     @property
     def exclude_seen(self) -> bool:
         """Whether lists leave out what is known, since hardly anyone buys the same thing twice."""
@@ -115,7 +125,7 @@ def train(
     source = resolve(con, catalog, schema, arguments)
     if until is not None:
         source = source.before(until)
-    listed = objectives_of.declared(con, arguments.objectives, source.items)
+    listed = objectives_of.declared(con, arguments.objectives, source)
     default_weights = objectives_of.default_weights(arguments.weights, listed)
     with Progress() as progress:
         stages = _Stages(progress)
@@ -153,7 +163,13 @@ def train(
             done(len(history))
         with stages.stage("objectives") as done:
             values = objectives_of.standardised(
-                con, listed, history, items, clock.now, clock.half_lives[1]
+                con,
+                listed,
+                history,
+                items,
+                clock.now,
+                clock.half_lives[1],
+                lambda: _exposure(model, history, users),
             )
             for objective in values.without_effect:
                 stages.count(
@@ -283,11 +299,14 @@ def _load_catalogue(
         columns[0] = f"nullif(concat_ws(' | ', {parts}), '') AS _text"
     if source.item_time:
         columns[1] = f"CAST({identifier(source.item_time)} AS TIMESTAMP) AS _item_time"
-    columns += [
-        f"TRY_CAST(({objective.sql}) AS DOUBLE) AS {identifier(f'_objective_{position}')}"
-        for position, objective in enumerate(listed)
-        if objective.sql
-    ]
+    of_events: list[str] = []
+    for position, objective in enumerate(listed):
+        if objective.sql:
+            value = f"({objective.sql})"
+            if not objective.of_categories:
+                value = f"TRY_CAST({value} AS DOUBLE)"
+            value += f" AS {identifier(f'_objective_{position}')}"
+            (of_events if objective.over_events else columns).append(value)
     if source.items is not None:
         key = identifier(source.items_key)
         origin = (
@@ -297,7 +316,18 @@ def _load_catalogue(
     else:
         origin = f"item_id, {', '.join(columns)} FROM morec_raw_events"
     con.execute(f"CREATE TEMP TABLE morec_raw_items AS SELECT {origin}")
-    con.execute(sql("catalogue"))
+    before = "true" if of_events else "false"
+    if of_events and source.until is not None:
+        before = f"{source.time_sql} < CAST({literal(source.until)} AS TIMESTAMP)"
+    con.execute(
+        sql(
+            "catalogue",
+            item_id=source.item_sql,
+            of_events="".join(f", {value}" for value in of_events),
+            events=source.events.sql,
+            before=before,
+        )
+    )
     con.execute("DROP TABLE morec_raw_items")
 
 
@@ -400,21 +430,33 @@ def _relevance_unit(model: relevance.RelevanceModel, history: History, users: in
     Over the whole catalogue relevance is mostly tail, and its deviation there would make the best
     items weigh tens of deviations: no weight of another objective could be seen beside it.
     """
-    sample = relevance.some_users(users, SAMPLED_USERS)
-    mine = history.of_users(sample, users)
-    items = len(model.decoder)
-    empty = np.zeros((items, 0), np.float32)
-    catalogue = scoring.Catalogue(model, empty, empty, np.full(items, -1))
-    ranked = scoring.rank(
-        catalogue,
-        mine,
-        np.ones(len(sample)),
-        np.zeros((len(sample), 0)),
-        np.zeros(len(sample)),
-        min(relevance.CONTENDERS, items),
-        None,
-        np.zeros(len(sample), bool),
-    )
-    spread = float(np.median(ranked.relevance.std(axis=1)))
+    ranked = _by_relevance(model, history, users, relevance.CONTENDERS)
+    spread = float(np.median(ranked.score.std(axis=1)))
     # where relevance tells no item from another, what is left are rounding errors
     return spread if spread > 1e-3 else 1.0
+
+
+def _exposure(
+    model: relevance.RelevanceModel, history: History, users: int
+) -> npt.NDArray[np.float64]:
+    """The attention that each item gets in lists by relevance, discounted by rank as in nDCG."""
+    ranked = _by_relevance(model, history, users, LISTED)
+    attention = np.broadcast_to(1 / np.log2(np.arange(ranked.item.shape[1]) + 2), ranked.item.shape)
+    out: npt.NDArray[np.float64] = np.bincount(
+        ranked.item.ravel(), attention.ravel(), minlength=len(model.decoder)
+    ).astype(np.float64)
+    return out
+
+
+def _by_relevance(
+    model: relevance.RelevanceModel, history: History, users: int, k: int
+) -> scoring.Ranking:
+    """The lists of a sample of the users by relevance alone."""
+    sample = relevance.some_users(users, SAMPLED_USERS)
+    items = len(model.decoder)
+    catalogue = scoring.Catalogue(
+        model, ["relevance"], np.zeros((items, 1), np.float32), np.zeros((0, 1), np.float32),
+        np.full(items, -1),
+    )  # fmt: skip
+    batch = catalogue.batch(history.of_users(sample, users), len(sample))
+    return scoring.rank(catalogue, batch, np.ones((len(sample), 1)), min(k, items))

@@ -5,6 +5,7 @@ CREATE OR REPLACE MACRO main.recommend(
     k := 10,
     filter := NULL,
     exclude_seen := NULL,
+    diversify := 'mmr',
     as_of := NULL
 ) AS TABLE
 SELECT * FROM ${schema}.recommend(
@@ -13,6 +14,7 @@ SELECT * FROM ${schema}.recommend(
     k => k,
     filter => filter,
     exclude_seen => exclude_seen,
+    diversify => diversify,
     as_of => as_of
 );
 

@@ -8,6 +8,7 @@ CREATE OR REPLACE MACRO ${schema}.evaluate(
     history := NULL,
     sample := NULL,
     filter := NULL,
+    diversify := 'mmr',
     baselines := true
 ) AS TABLE
 SELECT
@@ -23,6 +24,7 @@ SELECT
                 'history': history,
                 'sample': sample,
                 'filter': filter,
+                'diversify': diversify,
                 'baselines': to_json(baselines)
             }) AS VARCHAR)
         ),

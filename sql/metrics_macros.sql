@@ -76,14 +76,16 @@ FROM (
 )
 GROUP BY model, user_id;
 
--- Intra-list diversity: the mean cosine distance between two items of a list; vectors: item_id,
--- vector. An item whose vector is all 0 is at distance 1 from every other.
+-- Intra-list diversity: the mean distance between two items of a list. vectors: item_id and vector,
+-- where it is the cosine distance, or item_id and category, where it is 1 between categories. An
+-- item without a category, or whose vector is all 0, is at distance 1 from every other.
 CREATE OR REPLACE MACRO main.diversity_metrics(recommendations, vectors, k := 10) AS TABLE
 WITH _entries AS (
     SELECT
         _r.model,
         _r.user_id,
         _r.rank,
+        _v.category,
         CAST(_v.vector AS FLOAT[]) AS vector,
         sqrt(list_inner_product(CAST(_v.vector AS FLOAT[]), CAST(_v.vector AS FLOAT[]))) AS length
     FROM (
@@ -91,18 +93,75 @@ WITH _entries AS (
         UNION ALL BY NAME
         SELECT * FROM query_table(recommendations)
     ) AS _r
-    JOIN query_table(vectors) AS _v ON _v.item_id = _r.item_id
+    JOIN (
+        SELECT CAST(NULL AS FLOAT[]) AS vector, NULL AS category WHERE false
+        UNION ALL BY NAME
+        SELECT * FROM query_table(vectors)
+    ) AS _v ON _v.item_id = _r.item_id
     WHERE _r.rank <= k
 )
 SELECT
     _a.model,
     _a.user_id,
-    avg(1 - list_inner_product(_a.vector, _b.vector) / greatest(_a.length * _b.length, 1e-12))
-        AS intra_list_diversity
+    avg(
+        CASE
+            WHEN _a.vector IS NULL OR _b.vector IS NULL
+                THEN CAST(coalesce(_a.category <> _b.category, true) AS DOUBLE)
+            ELSE 1 - list_inner_product(_a.vector, _b.vector)
+                / greatest(_a.length * _b.length, 1e-12)
+        END
+    ) AS intra_list_diversity
 FROM _entries AS _a
 JOIN _entries AS _b
     ON _a.model IS NOT DISTINCT FROM _b.model AND _a.user_id = _b.user_id AND _a.rank < _b.rank
 GROUP BY ALL;
+
+-- Categories of each list. categories: item_id, category; mixes: user_id, category, share, the mix
+-- that a user is used to. coverage is the number of categories in the list; calibration (Steck
+-- 2018) is 1 - KL(p || 0.99 q + 0.01 p) / log(100) for shares p in the mix and q in the list, from
+-- 0, nothing in common, to 1, the same mix; NULL for a user without a mix.
+CREATE OR REPLACE MACRO main.category_metrics(recommendations, categories, mixes, k := 10) AS TABLE
+WITH _entries AS (
+    SELECT _r.model, _r.user_id, _c.category
+    FROM (
+        SELECT CAST(NULL AS VARCHAR) AS model WHERE false
+        UNION ALL BY NAME
+        SELECT * FROM query_table(recommendations)
+    ) AS _r
+    LEFT JOIN query_table(categories) AS _c ON _c.item_id = _r.item_id
+    WHERE _r.rank <= k
+),
+_sizes AS (
+    SELECT model, user_id, count(*) AS size, count(DISTINCT category) AS coverage
+    FROM _entries
+    GROUP BY ALL
+),
+_counts AS (
+    SELECT model, user_id, category, count(*) AS times FROM _entries GROUP BY ALL
+),
+_divergences AS (
+    SELECT
+        _s.model,
+        _s.user_id,
+        sum(
+            _m.share * ln(_m.share / (0.99 * coalesce(_n.times, 0) / _s.size + 0.01 * _m.share))
+        ) AS divergence
+    FROM _sizes AS _s
+    JOIN query_table(mixes) AS _m ON _m.user_id = _s.user_id AND _m.share > 0
+    LEFT JOIN _counts AS _n
+        ON _n.model IS NOT DISTINCT FROM _s.model
+        AND _n.user_id = _s.user_id
+        AND _n.category = _m.category
+    GROUP BY ALL
+)
+SELECT
+    _s.model,
+    _s.user_id,
+    _s.coverage,
+    1 - _d.divergence / ln(100) AS calibration
+FROM _sizes AS _s
+LEFT JOIN _divergences AS _d
+    ON _d.model IS NOT DISTINCT FROM _s.model AND _d.user_id = _s.user_id;
 
 -- How much of the catalogue the lists use: the share of the items that occur in any list, and the
 -- Gini coefficient of how often each item does (0: all alike, towards 1: few have it all).

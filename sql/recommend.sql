@@ -6,6 +6,7 @@ CREATE OR REPLACE MACRO ${schema}.${macro}(
     k := 10,
     filter := NULL,
     exclude_seen := NULL,
+    diversify := 'mmr',
     as_of := NULL
 ) AS TABLE
 SELECT
@@ -17,7 +18,7 @@ FROM (
     SELECT unnest(morec_recommend(
         current_database(), ${schema_name}, ${version},
         (${history}),
-        _a._weights, _a._k, _a._filter, _a._exclude_seen
+        _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify
     )) AS _r
     FROM (
         SELECT
@@ -26,6 +27,7 @@ FROM (
             CAST(k AS BIGINT) AS _k,
             CAST(filter AS VARCHAR) AS _filter,
             CAST(exclude_seen AS BOOLEAN) AS _exclude_seen,
+            CAST(diversify AS VARCHAR) AS _diversify,
             CAST(as_of AS TIMESTAMP) AS _as_of,
             coalesce(epoch(CAST(as_of AS TIMESTAMP)), ${trained_until}) AS _anchor
     ) AS _a

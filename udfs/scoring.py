@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,26 +17,97 @@ from .history import Floats, History, bounds
 if TYPE_CHECKING:
     import torch
 
-    from .relevance import RelevanceModel
+    from .relevance import OfUsers, RelevanceModel
 
-USER_BLOCK = 256
-ITEM_BLOCK = 16384
-CANDIDATES = 200  # at least so many contenders enter the greedy re-ranking for diversity
+DIVERSITIES = ("diversity", "diversity by behaviour", "diversity by category")
+LISTWISE = (*DIVERSITIES, "coverage", "calibration")
+DIVERSIFIERS = ("mmr", "dpp")
+
+SCORES = 1 << 22  # scores held at once: what the cache holds
+USER_BLOCK = 64
+ITEM_BLOCK = 1 << 18
+GROUP = 32  # items whose best score stands for them in the first pass of the top-k
+GREEDY_BLOCK = 256  # users
+CANDIDATES = 200  # at least so many contenders enter the greedy choice for list-wise objectives
+GRAM_ROWS = 6000  # up to so many distinct vectors their likenesses are kept as one matrix
+RIDGE = 0.01  # added to the diagonal of the likenesses, so that twins do not make them singular
+SMOOTHING = 0.01  # share of the user's own mix in that of a list, so that no divergence is infinite
+DIVERGENCE_UNIT = 0.1  # divergence, in nats, that counts as 1 beside other objectives
+PRIOR_PAIRS = 1.0  # weight of the average price beside the pairs of a history
+
+Doubles = npt.NDArray[np.float64]
+Longs = npt.NDArray[np.int64]
 
 
-def likeness(
-    model: RelevanceModel, embeddings: Floats, text_id: npt.NDArray[np.int64]
-) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """The vectors that say how alike two items are, and the row of each item among them.
+class Likeness:
+    """How alike two items are: the inner product of their vectors, or 1 within a category.
 
-    The last vector is 0, for items without a text; arguments as for Catalogue.
+    Args:
+        rows: the row of `vectors` for each item, or the number of its category, shape (n,);
+            -1 for an item without one, which is like no other.
+        vectors: unit-length vectors, shape (m, t), or None for categories.
     """
-    if not len(embeddings):
-        length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
-        embeddings = model.encoder / np.maximum(length, 1e-9)
-        text_id = np.arange(len(embeddings))
-    padded = np.concatenate([embeddings, np.zeros((1, embeddings.shape[1]), np.float32)])
-    return padded, np.where(text_id < 0, len(embeddings), text_id)
+
+    def __init__(self, rows: Longs, vectors: Floats | None) -> None:
+        import torch
+
+        self.vectors: torch.Tensor | None = None
+        if vectors is not None:
+            rows = np.where(rows < 0, len(vectors), rows)
+            # the last vector is 0
+            vectors = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
+            self.vectors = torch.from_numpy(vectors).to(device())
+        self.rows = torch.from_numpy(np.ascontiguousarray(rows, np.int64)).to(device())
+        left, right = self._pairs()
+        distance = 1 - left
+        self.distance_mean = float(distance.mean())
+        self.distance_deviation = _spread(distance)
+        self.volume_unit = _spread(right)
+
+    def _pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of random pairs of items: likeness, and the log determinant of their likenesses."""
+        import torch
+
+        generator = torch.Generator().manual_seed(0)
+        pairs = torch.randint(len(self.rows), (20000, 2), generator=generator).to(self.rows.device)
+        like = self.among(pairs)(torch.zeros(len(pairs), dtype=torch.int64, device=pairs.device))
+        like = like[:, 1]
+        return like, (1 - (like / (1 + RIDGE)) ** 2).log()
+
+    @functools.cached_property
+    def _gram(self) -> torch.Tensor | None:
+        if self.vectors is None or len(self.vectors) > GRAM_ROWS:
+            return None
+        return (self.vectors @ self.vectors.T).ravel()
+
+    def among(self, item: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return a function of picked columns (users,) that gives the likeness of all (users, c).
+
+        Args:
+            item: candidates, shape (users, c).
+        """
+        import torch
+
+        rows = self.rows[item]
+        if self.vectors is None:
+
+            def of_categories(pick: torch.Tensor) -> torch.Tensor:
+                mine = rows.gather(1, pick[:, None])
+                return ((rows == mine) & (mine >= 0)).float()
+
+            return of_categories
+        gram, width = self._gram, len(self.vectors)
+        if gram is not None:
+            return lambda pick: gram.take(rows.gather(1, pick[:, None]) * width + rows)
+        vectors = self.vectors[rows]
+        users = torch.arange(len(item), device=item.device)
+        return lambda pick: torch.einsum("uct,ut->uc", vectors, vectors[users, pick])
+
+
+def _spread(values: torch.Tensor) -> float:
+    """The deviation, or 1 where all values are the same."""
+    deviation = float(values.std())
+    return deviation if deviation > 1e-6 else 1.0
 
 
 class Catalogue:
@@ -41,94 +115,185 @@ class Catalogue:
 
     Args:
         model: the relevance model of n items.
-        objectives: standardised values of the objectives of kind item, shape (n, p).
-        embeddings: unit-length vectors of the texts, whose inner product is the likeness of two
-            items in intra-list diversity, shape (m, t); without any, behaviour says what is alike.
+        kinds: of each objective, in the order of the weights: relevance, item (a value per item),
+            fit (minus the squared distance of the item's value from the user's), or list-wise:
+            diversity by text, behaviour or category, coverage or calibration of categories.
+        values: shape (n, objectives): standardised values for item and fit, numbers of categories
+            (-1: unknown) for what is of categories; of no meaning for the others.
+        embeddings: unit-length vectors of the texts, shape (m, t); diversity goes by behaviour
+            where there is none.
         text_id: the row of `embeddings` for each item, shape (n,); -1 for an item without one.
     """
 
     def __init__(
         self,
         model: RelevanceModel,
-        objectives: Floats,
+        kinds: Sequence[str],
+        values: Floats,
         embeddings: Floats,
-        text_id: npt.NDArray[np.int64],
+        text_id: Longs,
     ) -> None:
         import torch
 
         self.model = model
+        self.kinds = tuple(kinds)
         self.items = len(model.decoder)
-        self.objectives = objectives
+        self.values = values
+        by_category = self.of_kind("diversity by category")
+        if by_category:
+            self.likeness = Likeness(values[:, by_category[0]].astype(np.int64), None)
+        elif len(embeddings) and not self.of_kind("diversity by behaviour"):
+            self.likeness = Likeness(text_id, embeddings)
+        else:
+            length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
+            behaviour = model.encoder / np.maximum(length, 1e-9)
+            self.likeness = Likeness(np.arange(self.items), behaviour)
         # one block of columns per term of the inner product: likeness, popularity, objectives
         linear = np.concatenate([model.decoder, model.popularity], axis=1)
-        table = np.concatenate([linear, objectives], axis=1).astype(np.float32)
+        fits = values[:, self.of_kind("fit")]
+        table = np.concatenate(
+            [linear, values[:, self.of_kind("item")], fits, fits**2], axis=1, dtype=np.float32
+        )
         self.table = torch.from_numpy(table).to(device())
         self.mean = linear.mean(axis=0, dtype=np.float64)
-        vectors, rows = likeness(model, embeddings, text_id)
-        self.likeness = torch.from_numpy(vectors).to(device())
-        self.likeness_row = torch.from_numpy(rows).to(device())
-        self.distance_mean, self.distance_deviation = self._distances()
+        self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 
-    def _distances(self) -> tuple[float, float]:
-        """Mean and deviation of 1 - likeness over random pairs of items."""
-        import torch
+    def of_kind(self, *kinds: str) -> list[int]:
+        """The positions of the objectives of these kinds."""
+        return [position for position, kind in enumerate(self.kinds) if kind in kinds]
 
-        generator = torch.Generator().manual_seed(0)
-        pairs = torch.randint(self.items, (2, 20000), generator=generator).to(self.table.device)
-        left, right = (self.likeness[self.likeness_row[side]] for side in pairs)
-        distance = 1 - (left * right).sum(dim=1)
-        return float(distance.mean()), max(float(distance.std()), 1e-6)
+    def batch(self, history: History, users: int) -> Batch:
+        """Work out what does not depend on weights for `users` users with sorted `history`."""
+        parts = self.model.of_users(history, users)
+        bonus = np.bincount(history.user, parts.bonus.astype(np.float64), minlength=users)
+        tastes = [self.taste(history, users, position) for position in self.of_kind("fit")]
+        return Batch(
+            history=history,
+            users=users,
+            starts=bounds(history.user, users),
+            parts=parts,
+            mean=parts.queries.astype(np.float64) @ self.mean + bonus / self.items,
+            tastes=np.stack(tastes, axis=1) if tastes else np.zeros((users, 0)),
+        )
+
+    def taste(self, history: History, users: int, position: int) -> Doubles:
+        """The mean value of each user's pairs by strength, and of one pair of average value."""
+        strength = history.strength[:, -1].astype(np.float64)
+        values = strength * self.values[history.item, position]
+        total = np.bincount(history.user, strength, minlength=users)
+        out: Doubles = np.bincount(history.user, values, minlength=users) / (total + PRIOR_PAIRS)
+        return out
+
+    def mix(self, history: History, position: int) -> tuple[Longs, Longs, Doubles]:
+        """The share of each category in each user's history, by strength.
+
+        Args:
+            history: the users' pairs, sorted by user.
+            position: the objective whose categories they are.
+
+        Returns:
+            user, category and share of what is not 0, sorted by user and category.
+        """
+        category = self.values[history.item, position].astype(np.int64)
+        known = category >= 0
+        category, user = category[known], history.user[known].astype(np.int64)
+        strength = history.strength[known, -1].astype(np.float64)
+        count = int(category.max(initial=0)) + 1
+        key, place = np.unique(user * count + category, return_inverse=True)
+        of_user, of_category = np.divmod(key, count)
+        total = np.bincount(user, strength)
+        share = np.bincount(place, strength, minlength=len(key)) / total[of_user]
+        return of_user, of_category, share
+
+    def fit(self, tastes: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+        """A fit as a function of value x: slope * x + curve * x^2 + constant, each (users, fits).
+
+        It is -(x - taste)^2, standardised over the catalogue in closed form.
+        """
+        _, first, second, third, fourth = self.moments
+        mean = -second + 2 * tastes * first
+        square = fourth - 4 * tastes * third + 4 * tastes**2 * second
+        deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
+        return 2 * tastes / deviation, -1 / deviation, -mean / deviation
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """A batch of users before weights: their pairs, bounds, relevance in parts.
+
+    mean is the mean relevance over the catalogue, in log-odds, shape (users,); tastes are the
+    values that the user's fits are about, shape (users, fits).
+    """
+
+    history: History
+    users: int
+    starts: Longs
+    parts: OfUsers
+    mean: Doubles
+    tastes: Doubles
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """Ranked lists of a batch, shape (users, k); `item` is -1 behind the end of a short list."""
+    """Ranked lists of a batch, shape (users, k); `item` is -1 behind the end of a short list.
 
-    item: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
-    relevance: npt.NDArray[np.float64]
-    objectives: npt.NDArray[np.float64]
-    diversity: npt.NDArray[np.float64]
+    contributions, shape (users, k, objectives), add up to the score.
+    """
+
+    item: Longs
+    score: Doubles
+    contributions: Doubles
 
 
 def rank(
     catalogue: Catalogue,
-    history: History,
-    relevance_weight: npt.NDArray[np.float64],
-    objective_weights: npt.NDArray[np.float64],
-    diversity_weight: npt.NDArray[np.float64],
+    batch: Batch,
+    weights: Doubles,
     k: int,
-    allowed: npt.NDArray[np.int64] | None,
-    exclude_seen: npt.NDArray[np.bool_],
+    allowed: Longs | None = None,
+    exclude_seen: npt.NDArray[np.bool_] | None = None,
+    diversify: str = "mmr",
 ) -> Ranking:
     """Rank the catalogue for each user by the weighted sum of the objectives.
 
+    The sum of point-wise objectives is maximised over the whole catalogue. Where a list-wise one
+    has weight the list is built greedily from the best candidates: each next item has the largest
+    score plus gain in the list-wise objectives.
+
     Args:
         catalogue: the recommender.
-        history: the users' pairs, sorted by user; users are numbered from 0.
-        relevance_weight: shape (users,).
-        objective_weights: shape (users, p), in the order of the catalogue's objectives.
-        diversity_weight: shape (users,); above 0 the list is built greedily: each next item
-            maximises its score plus the weighted mean distance to the items before it (maximal
-            marginal relevance, Carbonell and Goldstein 1998).
+        batch: the users.
+        weights: shape (users, objectives).
         k: length of the lists.
         allowed: sorted indices of the items that may be listed, or None for all.
-        exclude_seen: whether to leave the history out, shape (users,).
+        exclude_seen: whether to leave the history out, shape (users,); never by default.
+        diversify: mmr, maximal marginal relevance (Carbonell and Goldstein 1998), where the gain of
+            an item in diversity is its mean distance to the items before it; or dpp, where it is
+            what it adds to the log determinant of the likenesses in the list, the greedy mode of a
+            determinantal point process (Chen, Zhang and Zhou 2018).
     """
     import torch
 
-    users = len(relevance_weight)
+    users, history = batch.users, batch.history
     where = catalogue.table.device
-    parts = catalogue.model.of_users(history, users)
-    starts = bounds(history.user, users)
-    from_bonus = np.bincount(history.user, parts.bonus.astype(np.float64), minlength=users)
-    mean = parts.queries.astype(np.float64) @ catalogue.mean + from_bonus / catalogue.items
-    factor = relevance_weight / catalogue.model.unit
-    query = np.concatenate([parts.queries * factor[:, None], objective_weights], axis=1).astype(
-        np.float32
+    factor = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
+    of_items = catalogue.of_kind("item")
+    of_fits = catalogue.of_kind("fit")
+    slope, curve, constant = catalogue.fit(batch.tastes)
+    fit_weights = weights[:, of_fits]
+    query = np.concatenate(
+        [
+            batch.parts.queries * factor[:, None],
+            weights[:, of_items],
+            slope * fit_weights,
+            curve * fit_weights,
+        ],
+        axis=1,
+        dtype=np.float32,
     )
-    bonus = (parts.bonus * factor[history.user]).astype(np.float32)
-    bonus[exclude_seen[history.user]] = -np.inf
+    bonus = (batch.parts.bonus * factor[history.user]).astype(np.float32)
+    if exclude_seen is not None:
+        bonus[exclude_seen[history.user]] = -np.inf
     table, position = catalogue.table, history.item.astype(np.int64)
     inside = np.ones(len(history), bool)
     if allowed is not None:
@@ -137,40 +302,50 @@ def rank(
         inside = (place < len(allowed)) & (allowed[np.minimum(place, len(allowed) - 1)] == position)
         position = place
     count = len(table)
-    wanted = k if not diversity_weight.any() else max(10 * k, CANDIDATES)
-    wanted = min(wanted, count)
+    listwise = [p for p in catalogue.of_kind(*LISTWISE) if weights[:, p].any()]
+    wanted = min(max(10 * k, CANDIDATES) if listwise else k, count)
 
-    results: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    for first in range(0, users, USER_BLOCK):
-        last = min(first + USER_BLOCK, users)
-        mine = slice(starts[first], starts[last])
+    score = torch.empty((users, wanted), device=where)
+    column = torch.empty((users, wanted), dtype=torch.int64, device=where)
+    step = max(16, min(USER_BLOCK, SCORES // count))
+    for first in range(0, users, step):
+        last = min(first + step, users)
+        mine = slice(batch.starts[first], batch.starts[last])
         keep = inside[mine]
-        row = torch.from_numpy(history.user[mine][keep].astype(np.int64) - first).to(where)
-        column = torch.from_numpy(position[mine][keep]).to(where)
-        extra = torch.from_numpy(bonus[mine][keep]).to(where)
-        block_query = torch.from_numpy(query[first:last]).to(where)
-        score, item = _top(block_query, table, row, column, extra, wanted)
-        diverse = torch.from_numpy(diversity_weight[first:last]).to(where)
-        if diversity_weight.any():
-            original = item if allowed is None else torch.from_numpy(allowed).to(where)[item]
-            score, item, gain = _diversify(catalogue, score, item, original, diverse, k)
-        else:
-            gain = torch.zeros_like(score)
-        results.append((score, item, gain))
-    raw = torch.cat([part[0] for part in results]).double().cpu().numpy()
-    found = torch.cat([part[1] for part in results]).cpu().numpy()
-    diversity = torch.cat([part[2] for part in results]).double().cpu().numpy()
-    if allowed is not None:
-        found = allowed[found]
-    objectives = catalogue.objectives[found].astype(np.float64) * objective_weights[:, None, :]
+        score[first:last], column[first:last] = _top(
+            torch.from_numpy(query[first:last]).to(where),
+            table,
+            torch.from_numpy(history.user[mine][keep].astype(np.int64) - first).to(where),
+            torch.from_numpy(position[mine][keep]).to(where),
+            torch.from_numpy(bonus[mine][keep]).to(where),
+            wanted,
+        )
+    item = column if allowed is None else torch.from_numpy(allowed).to(where)[column]
+    contributions = np.zeros((users, min(k, wanted), len(catalogue.kinds)))
+    if listwise:
+        parts = []
+        for first in range(0, users, GREEDY_BLOCK):
+            rows = slice(first, min(first + GREEDY_BLOCK, users))
+            terms = _terms(catalogue, batch, rows, item[rows], weights, listwise, diversify)
+            parts.append(_greedy(score[rows], terms, k))
+        order = torch.cat([part[0] for part in parts])
+        gains = torch.cat([part[1] for part in parts])
+        score, item = score.gather(1, order), item.gather(1, order)
+        contributions[:, :, listwise] = gains.double().cpu().numpy()
+    raw, found = score.double().cpu().numpy(), item.cpu().numpy()
+    values = catalogue.values[found].astype(np.float64)
+    contributions[:, :, of_items] = values[:, :, of_items] * weights[:, None, of_items]
+    x = values[:, :, of_fits]
+    fits = fit_weights[:, None] * (slope[:, None] * x + curve[:, None] * x**2)
+    contributions[:, :, of_fits] = fits + (fit_weights * constant)[:, None]
     # the inner product holds no constant: relevance is centred here
-    from_relevance = raw - objectives.sum(axis=2) - (mean * factor)[:, None]
+    others = contributions[:, :, of_items].sum(axis=2) + fits.sum(axis=2)
+    from_relevance = raw - others - (batch.mean * factor)[:, None]
+    contributions[:, :, catalogue.of_kind("relevance")] = from_relevance[:, :, None]
     return Ranking(
         item=np.where(np.isfinite(raw), found, -1),
-        score=from_relevance + objectives.sum(axis=2) + diversity,
-        relevance=from_relevance,
-        objectives=objectives,
-        diversity=diversity,
+        score=contributions.sum(axis=2),
+        contributions=contributions,
     )
 
 
@@ -185,55 +360,246 @@ def _top(
     """Scores and columns of the k largest of query @ table' + sparse(row, column, extra)."""
     import torch
 
-    best_score: torch.Tensor | None = None
-    best_item: torch.Tensor | None = None
+    scores, items = [], []
     for first in range(0, len(table), ITEM_BLOCK):
         last = min(first + ITEM_BLOCK, len(table))
         block = query @ table[first:last].T
         here = (column >= first) & (column < last)
         block.index_put_((row[here], column[here] - first), extra[here], accumulate=True)
-        score, item = block.topk(min(k, last - first), dim=1)
-        item += first
-        if best_score is not None and best_item is not None:
-            score = torch.cat([best_score, score], dim=1)
-            item = torch.cat([best_item, item], dim=1)
-            score, order = score.topk(min(k, score.shape[1]), dim=1)
-            item = item.gather(1, order)
-        best_score, best_item = score, item
-    assert best_score is not None
-    assert best_item is not None
+        score, item = _top_of_block(block, min(k, last - first))
+        scores.append(score)
+        items.append(item + first)
+    score, item = torch.cat(scores, dim=1), torch.cat(items, dim=1)
+    if len(scores) > 1:
+        score, order = score.topk(min(k, score.shape[1]), dim=1)
+        item = item.gather(1, order)
     # equal scores come in the order of the items
-    order = best_item.argsort(dim=1)
-    best_score, best_item = best_score.gather(1, order), best_item.gather(1, order)
-    order = best_score.argsort(dim=1, descending=True, stable=True)
-    return best_score.gather(1, order), best_item.gather(1, order)
+    order = item.argsort(dim=1)
+    score, item = score.gather(1, order), item.gather(1, order)
+    order = score.argsort(dim=1, descending=True, stable=True)
+    return score.gather(1, order), item.gather(1, order)
 
 
-def _diversify(
-    catalogue: Catalogue,
-    score: torch.Tensor,
-    column: torch.Tensor,
-    item: torch.Tensor,
-    weight: torch.Tensor,
-    k: int,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Greedy choice of k of the candidates: (score without diversity, column, diversity gain)."""
+def _top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k largest of each row and their columns.
+
+    They lie in the k groups of columns whose maxima are largest: those are found first, which
+    reads the block once, and only what is in them is sorted out.
+    """
     import torch
 
-    vectors = catalogue.likeness[catalogue.likeness_row[item]]
-    users = torch.arange(len(score), device=score.device)
-    distance = torch.zeros_like(score)
+    width = block.shape[1]
+    groups = width // GROUP
+    if k > groups // 2:
+        return block.topk(k, dim=1)
+    whole = groups * GROUP
+    maxima = block[:, :whole].view(len(block), GROUP, groups).amax(dim=1)
+    best = maxima.topk(k, dim=1, sorted=False).indices
+    within = torch.arange(0, whole, groups, device=block.device)
+    columns = (best[:, None, :] + within[None, :, None]).flatten(1)
+    if whole < width:
+        rest = torch.arange(whole, width, device=block.device)
+        columns = torch.cat([columns, rest.expand(len(block), -1)], dim=1)
+    score, order = block.gather(1, columns).topk(k, dim=1)
+    return score, columns.gather(1, order)
+
+
+def _greedy(score: torch.Tensor, terms: list[_Term], k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pick up to k of the candidates one by one, each with the largest score plus gains.
+
+    Returns:
+        the columns picked, shape (users, k), and the gain of each term, (users, k, terms).
+    """
+    import torch
+
     left = score.clone()
-    chosen, gains = [], []
-    for step in range(min(k, score.shape[1])):
-        gain = torch.zeros_like(score)
-        if step:
-            gain = (distance / step - catalogue.distance_mean) / catalogue.distance_deviation
-            gain *= weight[:, None].float()
-        pick = (left + gain).argmax(dim=1)
-        chosen.append(pick)
-        gains.append(gain[users, pick])
-        left[users, pick] = -torch.inf
-        distance += 1 - torch.einsum("uct,ut->uc", vectors, vectors[users, pick])
-    order = torch.stack(chosen, dim=1)
-    return score.gather(1, order), column.gather(1, order), torch.stack(gains, dim=1)
+    picks, gained = [], []
+    for _ in range(min(k, score.shape[1])):
+        gains = torch.stack([term.gain() for term in terms], dim=2)
+        pick = (left + gains.sum(dim=2)).argmax(dim=1)
+        picks.append(pick)
+        gained.append(gains[torch.arange(len(pick), device=pick.device), pick])
+        left.scatter_(1, pick[:, None], -torch.inf)
+        for term in terms:
+            term.add(pick)
+    return torch.stack(picks, dim=1), torch.stack(gained, dim=1)
+
+
+class _Term:
+    """A list-wise objective: the gain of each candidate, given what is picked."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        self.weight = weight[:, None]
+
+    def gain(self) -> torch.Tensor:
+        """The weighted gain of adding each candidate, shape (users, c)."""
+        raise NotImplementedError
+
+    def add(self, pick: torch.Tensor) -> None:
+        """Take the picked columns, shape (users,), into the list."""
+        raise NotImplementedError
+
+
+class _Distance(_Term):
+    """The mean distance to the items of the list, standardised over pairs of the catalogue."""
+
+    def __init__(self, weight: torch.Tensor, likeness: Likeness, item: torch.Tensor) -> None:
+        import torch
+
+        super().__init__(weight)
+        self.likeness, self.to = likeness, likeness.among(item)
+        self.distance = torch.zeros(item.shape, device=item.device)
+        self.listed = 0
+
+    def gain(self) -> torch.Tensor:
+        if not self.listed:
+            return self.distance
+        distance = self.distance / self.listed - self.likeness.distance_mean
+        return self.weight * distance / self.likeness.distance_deviation
+
+    def add(self, pick: torch.Tensor) -> None:
+        self.distance = self.distance + 1 - self.to(pick)
+        self.listed += 1
+
+
+class _Volume(_Term):
+    """The log determinant of the likenesses in the list, by an incremental Cholesky factor."""
+
+    def __init__(self, weight: torch.Tensor, likeness: Likeness, item: torch.Tensor) -> None:
+        import torch
+
+        super().__init__(weight)
+        self.likeness, self.to = likeness, likeness.among(item)
+        self.rest = torch.ones(item.shape, device=item.device)
+        self.factor = torch.zeros((len(item), 0, item.shape[1]), device=item.device)
+
+    def gain(self) -> torch.Tensor:
+        return self.weight * self.rest.log() / self.likeness.volume_unit
+
+    def add(self, pick: torch.Tensor) -> None:
+        import torch
+
+        at = pick[:, None]
+        like = (self.to(pick) / (1 + RIDGE)).scatter(1, at, 1.0)
+        at_pick = self.factor.gather(2, at[:, None].expand(-1, self.factor.shape[1], 1))
+        row = like - (self.factor * at_pick).sum(dim=1)
+        row = row / self.rest.gather(1, at).sqrt()
+        self.factor = torch.cat([self.factor, row[:, None]], dim=1)
+        self.rest = (self.rest - row**2).clamp_min(1e-6)
+
+
+class _Coverage(_Term):
+    """The number of categories in the list."""
+
+    def __init__(self, weight: torch.Tensor, category: torch.Tensor) -> None:
+        super().__init__(weight)
+        self.category = category
+        self.new = (category >= 0).float()
+
+    def gain(self) -> torch.Tensor:
+        return self.weight * self.new
+
+    def add(self, pick: torch.Tensor) -> None:
+        self.new = self.new * (self.category != self.category.gather(1, pick[:, None]))
+
+
+class _Calibration(_Term):
+    """Minus the divergence of the list's categories from the user's mix (Steck 2018).
+
+    KL(p || (1 - a) q + a p), with the share p of each category in the history, q in the list.
+    """
+
+    def __init__(self, weight: torch.Tensor, category: torch.Tensor, share: torch.Tensor) -> None:
+        import torch
+
+        super().__init__(weight)
+        self.category, self.share = category, share
+        self.count = torch.zeros_like(share)
+        self.divergence = torch.full_like(self.weight, -math.log(SMOOTHING), dtype=share.dtype)
+        # of each listed item: its category, share, how often that is listed, whether first of it
+        self.listed = [torch.zeros((len(share), 0), device=share.device) for _ in range(4)]
+
+    def gain(self) -> torch.Tensor:
+        """Return the fall of the divergence."""
+        _, share, count, first = self.listed
+        size = share.shape[1] + 1
+
+        def log_mix(share: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+            mix: torch.Tensor = (1 - SMOOTHING) * count / size + SMOOTHING * share
+            return mix.clamp_min(1e-12).log()
+
+        unlisted = -math.log(SMOOTHING) * (1 - (first * share).sum(dim=1, keepdim=True))
+        of_listed = share * (share.clamp_min(1e-12).log() - log_mix(share, count))
+        now = unlisted + (first * of_listed).sum(dim=1, keepdim=True)
+        more = log_mix(self.share, self.count + 1) - log_mix(self.share, self.count)
+        self.after = now - self.share * more
+        return self.weight * (self.divergence - self.after) / DIVERGENCE_UNIT
+
+    def add(self, pick: torch.Tensor) -> None:
+        import torch
+
+        at = pick[:, None]
+        mine = self.category.gather(1, at)
+        category, share, count, first = self.listed
+        count = count + (category == mine)
+        known = (category == mine).any(dim=1, keepdim=True)
+        self.count = self.count + (self.category == mine)
+        new = (mine.float(), self.share.gather(1, at), self.count.gather(1, at), (~known).float())
+        old = (category, share, count, first)
+        self.listed = [torch.cat([a, b], dim=1) for a, b in zip(old, new, strict=True)]
+        self.divergence = self.after.gather(1, at)
+
+
+def _terms(
+    catalogue: Catalogue,
+    batch: Batch,
+    rows: slice,
+    item: torch.Tensor,
+    weights: Doubles,
+    listwise: list[int],
+    diversify: str,
+) -> list[_Term]:
+    """The list-wise objectives of a block of users over their candidates."""
+    import torch
+
+    terms: list[_Term] = []
+    for position in listwise:
+        weight = torch.from_numpy(weights[rows, position].astype(np.float32)).to(item.device)
+        kind = catalogue.kinds[position]
+        if kind in DIVERSITIES:
+            term = _Volume if diversify == "dpp" else _Distance
+            terms.append(term(weight, catalogue.likeness, item))
+            continue
+        category = catalogue.values[item.cpu().numpy(), position].astype(np.int64)
+        codes = torch.from_numpy(category).to(item.device)
+        if kind == "coverage":
+            terms.append(_Coverage(weight, codes))
+            continue
+        share = torch.from_numpy(_shares(catalogue, batch, rows, position, category))
+        terms.append(_Calibration(weight, codes, share.to(item.device)))
+    return terms
+
+
+def _shares(
+    catalogue: Catalogue, batch: Batch, rows: slice, position: int, category: Longs
+) -> Floats:
+    """The share of given categories in each user's mix; without history, in the catalogue.
+
+    Args:
+        catalogue: the recommender.
+        batch: the users.
+        rows: which of them.
+        position: the objective whose categories they are.
+        category: shape (users of `rows`, c).
+    """
+    user, known, share = catalogue.mix(batch.history, position)
+    everyone = catalogue.values[:, position].astype(np.int64)
+    counts = np.bincount(everyone[everyone >= 0], minlength=int(category.max(initial=0)) + 1)
+    width = len(counts)
+    key = np.append(user * width + known, np.iinfo(np.int64).max)
+    wanted = np.arange(rows.start, rows.stop)[:, None] * width + category
+    at = np.searchsorted(key, wanted)
+    out = np.where(key[at] == wanted, np.append(share, 0.0)[at], 0.0)
+    without = ~np.isin(np.arange(rows.start, rows.stop), user)
+    out[without] = counts[category[without]] / max(counts.sum(), 1)
+    return np.where(category >= 0, out, 0.0).astype(np.float32)
