@@ -16,7 +16,15 @@ import pyarrow as pa
 
 from .arrays import vectors
 from .expressions import MorecError, identifier, literal, nearest
-from .objectives import check_diversify, parse_weights, self_information, stored_weights
+from .objectives import (
+    SET_METRICS,
+    check_diversify,
+    metric_names,
+    metric_of,
+    parse_weights,
+    self_information,
+    stored_weights,
+)
 from .schema import stored_arguments
 from .serve import filtered
 from .source import Arguments
@@ -29,7 +37,6 @@ OURS = "morec_sql"
 RESAMPLES = 999
 RESAMPLES_OF_SETS = 199  # for coverage and Gini, which count over all lists at once
 ROWS = 2048
-RANKING_METRICS = ("precision", "recall", "f1", "hit_rate", "ndcg", "map", "mrr")
 
 Doubles = npt.NDArray[np.float64]
 
@@ -344,7 +351,7 @@ def write(trial: Trial, lists: dict[str, npt.NDArray[np.int64]]) -> str:
         tables["morec_list_vectors"] = {"item_id": shown, "vector": vectors(vector)}
     joins = []
     for position, objective in enumerate(trained.objectives):
-        raw, column = trained.values.raw[:, position], f"mean_{objective.name}"
+        raw, column = trained.values.raw[:, position], metric_of(objective)
         parts = {"position": str(position), "column": identifier(column), "k": literal(trial.k)}
         of_items = {"item_id": shown, "value": pa.array(raw[shown], from_pandas=True)}
         if objective.kind == "item" and objective.built_in != "novelty":
@@ -387,18 +394,17 @@ def _measured(trial: Trial, lists: dict[str, npt.NDArray[np.int64]], query: str)
     users = trial.users
     model_of = np.array([models.index(model) for model in table.column("model").to_pylist()])
     user_of = table.column("user_id").to_numpy()
-    names = [name for name in table.column_names if name not in ("model", "user_id")]
+    names = metric_names(trial.trained.objectives)
     by_metric: dict[str, Doubles] = {}
-    for name in names:
+    for name in set(names) - set(SET_METRICS):
         values = np.full((len(models), users), np.nan)
         values[model_of, user_of] = table.column(name).to_numpy(zero_copy_only=False)
         by_metric[name] = values
     of_sets = {
         (model, metric): value
         for model, *both in con.execute(sql("evaluation_sets", k=literal(trial.k))).fetchall()
-        for metric, value in zip(("coverage", "gini"), both, strict=True)
+        for metric, value in zip(SET_METRICS, both, strict=True)
     }
-    names[len(RANKING_METRICS) : len(RANKING_METRICS)] = ["coverage", "gini"]
     rows = []
     for number, model in enumerate(models):
         errors = _errors_of_sets(lists[model], trial.trained.items)

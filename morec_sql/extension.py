@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from . import evaluation, serve
+from . import evaluation, search, serve
 from . import schema as schema_of
 from .arrays import whole
 from .expressions import MorecError, identifier, literal
@@ -35,6 +35,11 @@ MEASURED_TYPE = (
     "STRUCT(model VARCHAR, metric VARCHAR, value DOUBLE, standard_error DOUBLE, low DOUBLE,"
     " high DOUBLE, users BIGINT, difference DOUBLE, p_value DOUBLE)[]"
 )
+POINTS_TYPE = (
+    "STRUCT(weights DOUBLE[], metrics DOUBLE[], hypervolume_contribution DOUBLE, knee BOOLEAN,"
+    " today BOOLEAN, dominated BOOLEAN)[]"
+)
+TUNED_TYPE = "STRUCT(weights DOUBLE[], metrics DOUBLE[], evaluations BIGINT)[]"
 RANKED_TYPE = "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[])[]"
 
 # weak, since the functions registered in a database keep its instance as long as it is open
@@ -252,6 +257,32 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
             measured.append([dataclasses.asdict(row) for row in found.rows])
         return pa.array(measured)
 
+    def pareto(catalogs: pa.Array, names: pa.Array, requests: pa.Array) -> pa.Array:
+        found = _searched(search.pareto, catalogs, names, requests)
+        return pa.array([[dataclasses.asdict(point) for point in points] for points in found])
+
+    def tune(catalogs: pa.Array, names: pa.Array, requests: pa.Array) -> pa.Array:
+        found = _searched(search.tune, catalogs, names, requests)
+        return pa.array(
+            [
+                [{"weights": point.weights, "metrics": point.metrics, "evaluations": evaluations}]
+                for point, evaluations in found
+            ]
+        )
+
+    def _searched(
+        function: Callable[..., Any], catalogs: pa.Array, names: pa.Array, requests: pa.Array
+    ) -> list[Any]:
+        found = []
+        for catalog, name, text in zip(
+            catalogs.to_pylist(), names.to_pylist(), requests.to_pylist(), strict=True
+        ):
+            request = search.SearchRequest.from_json(text)
+            with instance.past.lock:
+                connect = functools.partial(instance.cursor, catalog)
+                found.append(function(connect, catalog, name, request, instance.past))
+        return found
+
     def embed(*arguments: pa.Array) -> pa.Array:
         if len(arguments) not in (1, 2):
             raise MorecError(
@@ -298,6 +329,8 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
     define("morec_publish", publish, ["VARCHAR"], STAGES_TYPE, writes=True)
     define("morec_drop", drop, ["VARCHAR"] * 2, STAGES_TYPE, writes=True)
     define("morec_evaluate", evaluate, ["VARCHAR"] * 3, MEASURED_TYPE, writes=True)
+    define("morec_pareto", pareto, ["VARCHAR"] * 3, POINTS_TYPE, writes=True)
+    define("morec_tune", tune, ["VARCHAR"] * 3, TUNED_TYPE, writes=True)
     define(
         "morec_recommend",
         recommend,

@@ -134,6 +134,29 @@ def _declared(
     return dataclasses.replace(objective, sql=written)
 
 
+RANKING_METRICS = ("precision", "recall", "f1", "hit_rate", "ndcg", "map", "mrr")
+SET_METRICS = ("coverage", "gini")
+
+
+def metric_of(objective: Objective) -> str:
+    """The metric of lists that says how well they do in an objective."""
+    if objective.kind == "relevance":
+        return "ndcg"
+    if objective.kind in scoring.DIVERSITIES:
+        return "intra_list_diversity"
+    return "novelty" if objective.built_in == "novelty" else f"mean_{objective.name}"
+
+
+def metric_names(listed: list[Objective]) -> list[str]:
+    """All metrics that are measured, in their order."""
+    of_objectives = [
+        metric_of(o) for kinds in (("item",), ("fit", "coverage", "calibration"))
+        for o in listed if o.kind in kinds
+    ]  # fmt: skip
+    names = (*RANKING_METRICS, *SET_METRICS, "intra_list_diversity", "novelty", *of_objectives)
+    return list(dict.fromkeys(names))
+
+
 def default_weights(given: Any, listed: list[Objective]) -> list[float]:
     """Weights where a query gives none: as declared, or 0.6 for relevance, 0.4 for the rest."""
     names = [objective.name for objective in listed]

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from .expressions import MorecError, identifier, literal
-from .objectives import Objective
+from .objectives import Objective, metric_names
 from .source import DAY, Arguments, Clock, Source
 from .templates import first_row, sql
 from .udfs.repeats import ITEM_FEATURES
@@ -215,10 +215,7 @@ def statements(
         "version": literal(version),
         "item_type": source.item_type,
         "trained_until": literal(clock.now),
-        "contributions": ", ".join(
-            f"{literal(objective.name)}: _r.contributions[{position}]"
-            for position, objective in enumerate(listed, 1)
-        ),
+        "contributions": _by_objective(listed, "_r.contributions"),
     }
     if source.items is not None:
         excluded = [
@@ -267,6 +264,16 @@ def statements(
             **common,
         ),
         sql("evaluate", schema=schema, schema_name=literal(arguments.name)),
+        sql(
+            "search",
+            schema=schema,
+            schema_name=literal(arguments.name),
+            weights=_by_objective(listed, "_p.weights"),
+            metrics=", ".join(
+                f"_p.metrics[{position}] AS {identifier(metric)}"
+                for position, metric in enumerate(metric_names(listed), 1)
+            ),
+        ),
     ], [
         sql(
             "events_view",
@@ -277,6 +284,14 @@ def statements(
         ),
         items_view,
     ]
+
+
+def _by_objective(listed: list[Objective], values: str) -> str:
+    """The fields of a struct that has one of the list `values` for each objective."""
+    return ", ".join(
+        f"{literal(objective.name)}: {values}[{position}]"
+        for position, objective in enumerate(listed, 1)
+    )
 
 
 def pair_features(source: Source, clock: Clock, anchor: str) -> str:

@@ -11,9 +11,9 @@ COMMENT ON TABLE ${schema}.objectives IS
 COMMENT ON COLUMN ${schema}.objectives.position IS 'Place in the list of weights, from 1.';
 COMMENT ON COLUMN ${schema}.objectives.objective IS 'Name, as in weights => {name: weight}.';
 COMMENT ON COLUMN ${schema}.objectives.kind IS
-    'relevance and diversity are computed for each user and list; others per item.';
+    'What it is a value of: relevance and fit of user and item, item, the others of a list.';
 COMMENT ON COLUMN ${schema}.objectives.expression IS
-    'SQL over the items table; NULL for a built-in objective.';
+    'SQL over the items or, aggregated, the events; NULL for a built-in objective.';
 COMMENT ON COLUMN ${schema}.objectives.default_weight IS
     'Weight where a query gives none; UPDATE it to change the default.';
 COMMENT ON COLUMN ${schema}.objectives.mean IS
@@ -40,7 +40,7 @@ COMMENT ON COLUMN ${schema}.item_vectors.decoder IS
 COMMENT ON COLUMN ${schema}.item_vectors.statistics IS
     'How the item fares with all users: users, adopters, repeats, strength (logs, ever and of late).';
 COMMENT ON COLUMN ${schema}.item_vectors.objectives IS
-    'Standardised values of the objectives of kind item, in order of position.';
+    'One number per objective, in order of position: its standardised value, or number of category.';
 COMMENT ON VIEW ${schema}.events IS
     'The events table under standard names, without the rows that do not count.';
 COMMENT ON COLUMN ${schema}.events.user_id IS 'Who.';
@@ -50,8 +50,12 @@ COMMENT ON COLUMN ${schema}.events.weight IS 'How much it counts; outliers are c
 COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column item_id.';
 COMMENT ON COLUMN ${schema}.items.item_id IS 'Id of the item; the other columns are your own.';
 COMMENT ON MACRO TABLE ${schema}.recommend IS
-    'recommend(user_id, weights, k, filter, exclude_seen, as_of): the ranked list for a user: rank, item_id, score, contributions of each objective. weights: a list in the order of the table objectives, or a struct by name. filter: a SQL predicate over the view items, applied before ranking. exclude_seen: leave out what the history holds. as_of: rank as of a past time.';
+    'recommend(user_id, weights, k, filter, exclude_seen, diversify, as_of): the ranked list for a user: rank, item_id, score, contributions of each objective. weights: a list in the order of the table objectives, or a struct by name. filter: a SQL predicate over the view items, applied before ranking. exclude_seen: leave out what the history holds. as_of: rank as of a past time.';
 COMMENT ON MACRO TABLE ${schema}.evaluate IS
     'evaluate(weights, k, test_from, novel_only, history, sample, filter, baselines): trains on the events before test_from and measures the lists against those from then on: one row per model and metric. novel_only: only items new to the user count. history: keep that many items of each history. sample: so many users. filter: a predicate over the items. baselines: true, false or names.';
+COMMENT ON MACRO TABLE ${schema}.pareto IS
+    'pareto(objectives, algorithm, budget, k, users, test_from, novel_only, filter, diversify, seed): weight vectors that no other one beats in all of the objectives, on a time split: weights, metrics, hypervolume_contribution (share of the front), knee, and today for the present defaults. algorithm: nsga2, nsga3, pso, ga, de, grid or random; budget: so many weight vectors are measured.';
+COMMENT ON MACRO TABLE ${schema}.tune IS
+    'tune(prefer, algorithm, budget, k, users, test_from, novel_only, filter, diversify, seed, store): the weight vector that a preference likes best. prefer: metrics and weights, a reference, an order of metrics, or text such as keep relevance within 2 % of the best and maximise margin. store: make it the default weights.';
 COMMENT ON MACRO TABLE ${schema}.recommend_for IS
     'recommend_for(items, ...): the ranked list for a basket or session given as a list of item ids; other arguments as in recommend.';
