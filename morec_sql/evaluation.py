@@ -157,11 +157,12 @@ class Trial:
     exclude_seen: bool
     allowed: npt.NDArray[np.int64] | None
 
-    def batches(self) -> Iterator[scoring.Batch]:
-        """The users in batches."""
+    def batches(self, keep: bool = False) -> Iterator[scoring.Batch]:
+        """The users in batches; `keep` their relevance, for many weights to be tried."""
         for first in range(0, self.users, ROWS):
             rows = np.arange(first, min(first + ROWS, self.users))
-            yield self.trained.catalogue.batch(self.history.of_users(rows, self.users), len(rows))
+            mine = self.history.of_users(rows, self.users)
+            yield self.trained.catalogue.batch(mine, len(rows), keep)
 
     def lists(
         self, batches: Iterable[scoring.Batch], weights: Doubles, diversify: str

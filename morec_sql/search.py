@@ -24,6 +24,7 @@ SINGLE = ("ga", "pso", "de", "grid", "random")
 LOWER_IS_BETTER = ("gini",)
 MAX_BUDGET = 100_000
 POPULATION = 20
+KEPT = 1 << 28  # relevances of users and items that are kept: 1 GiB
 CHUNK = 20  # weight vectors whose lists are measured by one query
 IDLE = 20  # generations without a new weight vector that end a search
 FAR = 1e6  # what counts as hopeless
@@ -110,7 +111,7 @@ class Archive:
         self.progress = progress
         self.diversify = diversify
         self.budget = budget
-        self.batches = list(trial.batches())
+        self.batches = list(trial.batches(keep=trial.users * trial.trained.items <= KEPT))
         objectives = trial.trained.objectives
         self.names = metric_names(objectives)
         without = trial.trained.values.without_effect
@@ -411,8 +412,7 @@ def _search(
     if algorithm == "random":
         archive.measure(archive.of(generator.dirichlet(np.ones(count), archive.left)))
         return
-    population = min(POPULATION, archive.left)
-    method = _method(algorithm, goals, population, _start(archive, values, population, generator))
+    method = _method(algorithm, goals, _start(archive, values, generator))
     problem = Problem(n_var=count, n_obj=goals, xl=0.0, xu=1.0)
     method.setup(problem, termination=NoTermination(), seed=seed)
     idle = 0
@@ -428,16 +428,15 @@ def _search(
 def _start(
     archive: Archive,
     values: Callable[[Doubles], Doubles],
-    population: int,
     generator: np.random.Generator,
 ) -> Doubles:
     """The first generation: what is known to be best, corners, the middle, and random ones."""
     count = len(archive.active)
-    rows = [np.eye(count), np.ones((1, count)), generator.dirichlet(np.ones(count), population)]
+    rows = [np.eye(count), np.ones((1, count)), generator.dirichlet(np.ones(count), POPULATION)]
     if len(archive.weights):
-        best = np.argsort(-values(archive.metrics)[:, 0], kind="stable")[: population // 2]
+        best = np.argsort(-values(archive.metrics)[:, 0], kind="stable")[: POPULATION // 2]
         rows.insert(0, archive.weights[best][:, archive.active])
-    x = np.concatenate(rows)[:population]
+    x = np.concatenate(rows)[:POPULATION]
     out: Doubles = x / x.max(axis=1, keepdims=True)
     return out
 
@@ -453,17 +452,22 @@ def _grid(count: int, budget: int) -> Doubles:
     return out[:budget]
 
 
-def _method(algorithm: str, goals: int, population: int, start: Doubles) -> Any:
+def _method(algorithm: str, goals: int, start: Doubles) -> Any:
     """The algorithm of pymoo, for one goal or several."""
     from pymoo.algorithms.moo import gde3, mopso_cd, nsga2, nsga3, sms
     from pymoo.algorithms.soo.nonconvex import de, ga, pso
+    from pymoo.core.sampling import Sampling
     from pymoo.util.ref_dirs import get_reference_directions
 
-    given: dict[str, Any] = {"pop_size": population, "sampling": start}
+    class Start(Sampling):  # type: ignore[misc]
+        def _do(self, *_: Any, **__: Any) -> Doubles:
+            return start
+
+    given: dict[str, Any] = {"pop_size": POPULATION, "sampling": Start()}
     if goals == 1:
         return {"ga": ga.GA, "pso": pso.PSO, "de": de.DE}[algorithm](**given)
     if algorithm == "nsga3":
-        directions = get_reference_directions("energy", goals, population, seed=1)
+        directions = get_reference_directions("energy", goals, POPULATION, seed=1)
         return nsga3.NSGA3(directions, **given)
     if algorithm == "pso":
         return mopso_cd.MOPSO_CD(**given)  # crowding distance (Raquel and Naval 2005)
@@ -479,7 +483,7 @@ def _front(archive: Archive, values: Doubles, today: tuple[float, ...]) -> list[
     known = np.isfinite(values).all(axis=1)
     if not known.any():
         raise MorecError("objectives: none of the lists has a value in all of them")
-    front = known.copy()
+    front = np.zeros(len(values), bool)
     front[known] = moocore.is_nondominated(values[known], maximise=True)
     place = [tuple(row) for row in archive.weights.tolist()].index(today)
     best = values[front]

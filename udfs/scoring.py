@@ -162,11 +162,23 @@ class Catalogue:
         """The positions of the objectives of these kinds."""
         return [position for position, kind in enumerate(self.kinds) if kind in kinds]
 
-    def batch(self, history: History, users: int) -> Batch:
-        """Work out what does not depend on weights for `users` users with sorted `history`."""
+    def batch(self, history: History, users: int, keep: bool = False) -> Batch:
+        """Work out what does not depend on weights for `users` users with sorted `history`.
+
+        Args:
+            history: the users' pairs.
+            users: how many users.
+            keep: whether to keep the relevance of every item, for many weights to be tried.
+        """
+        import torch
+
         parts = self.model.of_users(history, users)
         bonus = np.bincount(history.user, parts.bonus.astype(np.float64), minlength=users)
         tastes = [self.taste(history, users, position) for position in self.of_kind("fit")]
+        relevance = None
+        if keep:
+            queries = torch.from_numpy(parts.queries).to(self.table.device)
+            relevance = queries @ self.table[:, : queries.shape[1]].T
         return Batch(
             history=history,
             users=users,
@@ -174,6 +186,7 @@ class Catalogue:
             parts=parts,
             mean=parts.queries.astype(np.float64) @ self.mean + bonus / self.items,
             tastes=np.stack(tastes, axis=1) if tastes else np.zeros((users, 0)),
+            relevance=relevance,
         )
 
     def taste(self, history: History, users: int, position: int) -> Doubles:
@@ -222,7 +235,8 @@ class Batch:
     """A batch of users before weights: their pairs, bounds, relevance in parts.
 
     mean is the mean relevance over the catalogue, in log-odds, shape (users,); tastes are the
-    values that the user's fits are about, shape (users, fits).
+    values that the user's fits are about, shape (users, fits); relevance, where it is kept, is in
+    log-odds too, shape (users, items), without a bonus for the history.
     """
 
     history: History
@@ -231,6 +245,7 @@ class Batch:
     parts: OfUsers
     mean: Doubles
     tastes: Doubles
+    relevance: torch.Tensor | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,13 +323,22 @@ def rank(
     score = torch.empty((users, wanted), device=where)
     column = torch.empty((users, wanted), dtype=torch.int64, device=where)
     step = max(16, min(USER_BLOCK, SCORES // count))
+    kept = batch.relevance if allowed is None and not np.ptp(factor) else None
+    linear = batch.parts.queries.shape[1]
     for first in range(0, users, step):
         last = min(first + step, users)
         mine = slice(batch.starts[first], batch.starts[last])
         keep = inside[mine]
+        mine_query = torch.from_numpy(query[first:last]).to(where)
+        if kept is None:
+            scores = functools.partial(_product, mine_query, table)
+        else:
+            scores = functools.partial(
+                _sum, kept[first:last], float(factor[0]), mine_query[:, linear:], table[:, linear:]
+            )
         score[first:last], column[first:last] = _top(
-            torch.from_numpy(query[first:last]).to(where),
-            table,
+            scores,
+            count,
             torch.from_numpy(history.user[mine][keep].astype(np.int64) - first).to(where),
             torch.from_numpy(position[mine][keep]).to(where),
             torch.from_numpy(bonus[mine][keep]).to(where),
@@ -349,29 +373,54 @@ def rank(
     )
 
 
-def _top(
+def _product(query: torch.Tensor, table: torch.Tensor, items: slice) -> torch.Tensor:
+    return query @ table[items].T
+
+
+def _sum(
+    relevance: torch.Tensor,
+    factor: float,
     query: torch.Tensor,
     table: torch.Tensor,
+    items: slice,
+) -> torch.Tensor:
+    import torch
+
+    return torch.addmm(relevance[:, items], query, table[items].T, beta=factor)
+
+
+def _top(
+    scores: Callable[[slice], torch.Tensor],
+    count: int,
     row: torch.Tensor,
     column: torch.Tensor,
     extra: torch.Tensor,
     k: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scores and columns of the k largest of query @ table' + sparse(row, column, extra)."""
+    """The k largest of a block's scores of `count` items + sparse(row, column, extra), and where.
+
+    Args:
+        scores: gives the scores of some of the items, shape (users, items).
+        count: how many items there are.
+        row: users of the sparse extra scores.
+        column: items of the sparse extra scores.
+        extra: the sparse extra scores.
+        k: how many, at most `count`.
+    """
     import torch
 
-    scores, items = [], []
-    for first in range(0, len(table), ITEM_BLOCK):
-        last = min(first + ITEM_BLOCK, len(table))
-        block = query @ table[first:last].T
+    parts, items = [], []
+    for first in range(0, count, ITEM_BLOCK):
+        last = min(first + ITEM_BLOCK, count)
+        block = scores(slice(first, last))
         here = (column >= first) & (column < last)
         block.index_put_((row[here], column[here] - first), extra[here], accumulate=True)
         score, item = _top_of_block(block, min(k, last - first))
-        scores.append(score)
+        parts.append(score)
         items.append(item + first)
-    score, item = torch.cat(scores, dim=1), torch.cat(items, dim=1)
-    if len(scores) > 1:
-        score, order = score.topk(min(k, score.shape[1]), dim=1)
+    score, item = torch.cat(parts, dim=1), torch.cat(items, dim=1)
+    if len(parts) > 1:
+        score, order = score.topk(k, dim=1)
         item = item.gather(1, order)
     # equal scores come in the order of the items
     order = item.argsort(dim=1)

@@ -1,0 +1,147 @@
+"""Fronts of weight vectors against simpler ways to balance objectives, by their hypervolume.
+
+On Complete Journey, trained on all but the last four weeks and measured on these: relevance (nDCG),
+basket value (log of the mean price paid), diversity and novelty of lists of 10 for 2,000 households
+over the full catalogue. Hypervolume is over the metrics scaled to their range in all that was
+measured, from their worst values; the same search, budget and metrics for every way.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import moocore
+import numpy as np
+
+import morec_sql
+from morec_sql import demo, search
+from morec_sql.evaluation import Past, Trial, prepare
+from morec_sql.progress import Progress
+from morec_sql.udfs import scoring
+
+BUDGET = 200
+CREATE = """
+SELECT * FROM create_recommender(
+    'shop',
+    events => 'orders',
+    user_id => 'household_id',
+    item_id => 'product_id',
+    event_time => 'transaction_timestamp',
+    event_weight => 'CASE WHEN quantity > 0 THEN 1 END',
+    items => 'products',
+    text => ['department', 'product_category', 'product_type', 'brand'],
+    objectives => {
+        'relevance': NULL,
+        'basket_value': 'ln(1 + sum(sales_value) / sum(quantity))',
+        'diversity': NULL,
+        'novelty': NULL
+    }
+)"""
+METRICS = ("ndcg", "mean_basket_value", "intra_list_diversity", "novelty")
+
+
+class PostHoc(Trial):
+    """Lists that re-rank the 100 most relevant items, as a stage behind another recommender."""
+
+    pool = 100
+
+    def lists(self, batches, weights, diversify):  # type: ignore[no-untyped-def]
+        catalogue = self.trained.catalogue
+        rows = []
+        for batch in batches:
+            if id(batch) not in POOLS:
+                alone = np.tile(np.eye(4)[0], (batch.users, 1))
+                POOLS[id(batch)] = scoring.rank(catalogue, batch, alone, self.pool)
+            pool = POOLS[id(batch)]
+            values = catalogue.values[pool.item]
+            point = weights[0] * pool.score + weights[1] * values[:, :, 1]
+            point += weights[3] * values[:, :, 3]
+            rows.append(rerank(catalogue, pool.item, point, weights[2], self.k))
+        return np.concatenate(rows)
+
+
+POOLS: dict[int, scoring.Ranking] = {}
+
+
+def rerank(catalogue, items, score, diversity, k):  # type: ignore[no-untyped-def]
+    """Greedy maximal marginal relevance in NumPy, over candidates (users, c)."""
+    if not diversity:
+        return np.take_along_axis(items, np.argsort(-score, axis=1, kind="stable")[:, :k], axis=1)
+    like = catalogue.likeness
+    vectors = like.vectors.numpy()[like.rows.numpy()[items]]
+    left, distance = score.copy(), np.zeros_like(score)
+    users, picks = np.arange(len(items)), []
+    for step in range(k):
+        gain = 0.0
+        if step:
+            mean = distance / step - like.distance_mean
+            gain = diversity * mean / like.distance_deviation
+        pick = (left + gain).argmax(axis=1)
+        picks.append(items[users, pick])
+        left[users, pick] = -np.inf
+        distance += 1 - np.einsum("uct,ut->uc", vectors, vectors[users, pick])
+    return np.stack(picks, axis=1)
+
+
+def run(trial: Trial, algorithm: str, budget: int, seed: int = 42) -> tuple[np.ndarray, float]:
+    """The metrics of the weight vectors that a search measures, in order, and its seconds."""
+    began = time.perf_counter()
+    with Progress() as progress:
+        archive = search.Archive(trial, "mmr", budget, progress)
+        search._search(archive, algorithm, lambda m: archive.columns(m, METRICS), 4, seed)
+    return archive.columns(archive.metrics, METRICS), time.perf_counter() - began
+
+
+def main() -> None:
+    con = morec_sql.connect(sys.argv[1] if len(sys.argv) > 1 else ":memory:")
+    if len(sys.argv) == 1:
+        demo.load_warehouse(con)
+        con.execute(CREATE).fetchall()
+    catalog = con.execute("SELECT current_database()").fetchall()[0][0]
+    request = search.SearchRequest.from_json(
+        json.dumps({"algorithm": "grid", "budget": 1, "users": 2000, "seed": 1, "k": 10})
+    )
+    trial = prepare(con.cursor(), con.cursor, catalog, "shop", request.trial, Past())
+    post_hoc = PostHoc(**trial.__dict__)
+    found: dict[str, tuple[np.ndarray, float]] = {}
+    for name, algorithm, of in (
+        ("grid", "grid", trial),
+        ("random", "random", trial),
+        *((name, name, trial) for name in ("nsga2", "nsga3", "pso", "ga", "de")),
+        ("post-hoc re-ranking of the top 100, nsga2", "nsga2", post_hoc),
+        ("post-hoc re-ranking of the top 100, grid", "grid", post_hoc),
+    ):
+        found[name] = run(of, algorithm, BUDGET)
+        print(name, len(found[name][0]), round(found[name][1], 1), file=sys.stderr, flush=True)
+    corners = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
+    with Progress() as progress:
+        archive = search.Archive(trial, "mmr", 10, progress)
+        single = archive.columns(archive.measure([tuple(row) for row in corners.tolist()]), METRICS)
+    found["each objective alone"] = single, 0.0
+    every = np.concatenate([values for values, _ in found.values()])
+    every = every[np.isfinite(every).all(axis=1)]
+    low, high = every.min(axis=0), every.max(axis=0)
+    for name, worst, best in zip(METRICS, low, high, strict=True):
+        print(f"{name}: {worst:.4g} to {best:.4g}")
+
+    def volume(values: np.ndarray, count: int | None = None) -> float:
+        values = values[:count]
+        scaled = (values[np.isfinite(values).all(axis=1)] - low) / (high - low)
+        return float(moocore.hypervolume(scaled, ref=np.zeros(4), maximise=True))
+
+    grid = volume(found["grid"][0])
+    third = len(found["grid"][0]) // 3
+    print(f"\n| way | weight vectors | seconds | hypervolume | with {third} | grid's after |")
+    print("|---|---|---|---|---|---|")
+    for name, (values, seconds) in found.items():
+        reached = next((n for n in range(1, len(values) + 1) if volume(values, n) >= grid), "-")
+        print(
+            f"| {name} | {len(values)} | {seconds:.0f} | {volume(values):.4f}"
+            f" | {volume(values, third):.4f} | {reached} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
