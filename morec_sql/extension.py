@@ -40,7 +40,9 @@ POINTS_TYPE = (
     " today BOOLEAN, dominated BOOLEAN)[]"
 )
 TUNED_TYPE = "STRUCT(weights DOUBLE[], metrics DOUBLE[], evaluations BIGINT)[]"
-RANKED_TYPE = "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[])[]"
+RANKED_TYPE = (
+    "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[], unmet VARCHAR[])[]"
+)
 
 # weak, since the functions registered in a database keep its instance as long as it is open
 _instances: weakref.WeakValueDictionary[str, _Instance] = weakref.WeakValueDictionary()
@@ -234,12 +236,22 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         filters: pa.Array,
         exclude_seen: pa.Array,
         diversify: pa.Array,
+        limited: pa.Array,
     ) -> pa.Array:
         name, version = names[0].as_py(), versions[0].as_py()
         with instance.cursor(catalogs[0].as_py()) as cursor:
             found = instance.recommenders.get(cursor, name, version)
             return serve.recommend(
-                cursor, found, name, histories, weights, ks, filters, exclude_seen, diversify
+                cursor,
+                found,
+                name,
+                histories,
+                weights,
+                ks,
+                filters,
+                exclude_seen,
+                diversify,
+                limited,
             )
 
     def evaluate(catalogs: pa.Array, names: pa.Array, requests: pa.Array) -> pa.Array:
@@ -334,7 +346,8 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
     define(
         "morec_recommend",
         recommend,
-        ["VARCHAR"] * 3 + [HISTORY_TYPE, "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR"],
+        ["VARCHAR"] * 3
+        + [HISTORY_TYPE, "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
         RANKED_TYPE,
         # a filter reads the items: the answer is not a function of the arguments alone
         writes=True,

@@ -312,7 +312,7 @@ def preference(given: Any, objectives: list[Objective]) -> list[Goal]:
 
     Args:
         given: {metric: weight}, {'reference': {metric: value}}, a list of metrics in order,
-            {'order': [...], 'tolerance': share}, or text that says what to keep within how much
+            {'in_order': [...], 'tolerance': share}, or text that says what to keep within how much
             of its best and what to maximise.
         objectives: the recommender's.
 
@@ -337,12 +337,14 @@ def preference(given: Any, objectives: list[Objective]) -> list[Goal]:
         ]
         return [*goals, Goal({_metric("prefer", found["name"], objectives): 1.0})]
     tolerance = 0.0
-    if isinstance(given, dict) and "order" in given:
+    if isinstance(given, dict) and "in_order" in given:
         given = dict(given)
         tolerance = _number("prefer.tolerance", given.pop("tolerance", 0.0), 0.0)
         if len(given) > 1:
-            raise MorecError(f"prefer: order and tolerance are allowed together, not {list(given)}")
-        given = given["order"]
+            raise MorecError(
+                f"prefer: in_order and tolerance are allowed together, not {list(given)}"
+            )
+        given = given["in_order"]
     if isinstance(given, list) and given:
         names = [_metric("prefer", name, objectives) for name in given]
         return [Goal({name: 1.0}, None, tolerance) for name in names]

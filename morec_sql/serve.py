@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from .arrays import history_of, matrix, whole
 from .expressions import MorecError, Table, expression, identifier
+from .limits import constraints
 from .objectives import check_diversify, parse_weights, stored_weights
 from .templates import arrow, first_row, sql
 from .udfs import scoring
@@ -33,6 +34,7 @@ class Recommender:
     catalogue: scoring.Catalogue
     item_ids: pa.Array
     names: list[str]
+    raw: dict[str, npt.NDArray[np.float64]]
     exclude_seen: bool
     half_lives: tuple[float, ...]
 
@@ -73,8 +75,9 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     )
     texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
     listed = con.execute(
-        f"SELECT objective, kind FROM {schema}.objectives ORDER BY position"
+        f"SELECT objective, kind, mean, deviation FROM {schema}.objectives ORDER BY position"
     ).fetchall()
+    values = matrix(vectors.column("objectives"))
     model = RelevanceModel(
         encoder=matrix(vectors.column("encoder")),
         decoder=matrix(vectors.column("decoder")),
@@ -90,12 +93,17 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
         catalogue=scoring.Catalogue(
             model,
             [row[1] for row in listed],
-            matrix(vectors.column("objectives")),
+            values,
             matrix(texts.column("embedding")),
             pc.fill_null(vectors.column("text_id"), -1).to_numpy().astype(np.int64),
         ),
         item_ids=whole(vectors.column("item_id")),
         names=[row[0] for row in listed],
+        raw={
+            name: values[:, position].astype(np.float64) * deviation + mean
+            for position, (name, kind, mean, deviation) in enumerate(listed)
+            if kind == "item"
+        },
         exclude_seen=chosen["exclude_seen"],
         half_lives=tuple(chosen["half_lives"]),
     )
@@ -111,6 +119,7 @@ def recommend(
     filters: pa.Array,
     exclude_seen: pa.Array,
     diversify: pa.Array,
+    limited: pa.Array,
 ) -> pa.Array:
     """Rank the catalogue for a chunk of users.
 
@@ -124,6 +133,7 @@ def recommend(
         filters: per user a predicate over the items, NULL for none.
         exclude_seen: per user whether to leave the history out, NULL for the default.
         diversify: per user how to diversify.
+        limited: per user the constraints as JSON, NULL for none.
 
     Returns:
         per user the ranked list.
@@ -133,19 +143,25 @@ def recommend(
     row_weights = _weights(con, recommender, schema, weight_texts)
     excluded = pc.fill_null(exclude_seen, recommender.exclude_seen).to_numpy(zero_copy_only=False)
     history = _history(histories, recommender.half_lives)
-    # users with the same filter who are diversified alike are ranked together
-    alike = pa.StructArray.from_arrays([filters, diversify], names=["filter", "diversify"])
-    keys = [tuple(row.values()) for row in alike.to_pylist()]
+    # users are ranked together who have the same filter and constraints and are diversified alike
+    keys = [
+        # a list under constraints is not the start of a longer one
+        (predicate, how, limits, None if limits is None else length)
+        for predicate, how, limits, length in zip(
+            filters.to_pylist(), diversify.to_pylist(), limited.to_pylist(), k, strict=True
+        )
+    ]
     groups = list(dict.fromkeys(keys))
     group_of = np.array([groups.index(key) for key in keys])
-    for _, how in groups:
+    for _, how, _, _ in groups:
         check_diversify(how)
     width = int(k.max())
     objectives = len(recommender.names)
     item = np.full((users, width), -1, np.int64)
     score = np.zeros((users, width))
     contributions = np.zeros((users, width, objectives))
-    for group, (predicate, how) in enumerate(groups):
+    missed: list[list[str]] = [[]] * users
+    for group, (predicate, how, limits, _) in enumerate(groups):
         rows = np.flatnonzero(group_of == group)
         allowed = None
         if predicate is not None:
@@ -160,7 +176,12 @@ def recommend(
             allowed,
             excluded[rows],
             how,
+            None
+            if limits is None
+            else constraints(con, schema, limits, items_of(con, schema), recommender.raw),
         )
+        for row, names in zip(rows, ranked.unmet, strict=True):
+            missed[row] = names
         depth = ranked.item.shape[1]
         item[rows, :depth] = ranked.item
         score[rows, :depth] = ranked.score
@@ -178,8 +199,9 @@ def recommend(
             recommender.item_ids.take(pa.array(item[listed])),
             pa.array(score[listed]),
             lists,
+            pa.array(missed, pa.list_(pa.string())).take(pa.array(np.nonzero(listed)[0])),
         ],
-        names=["rank", "item_id", "score", "contributions"],
+        names=["rank", "item_id", "score", "contributions", "unmet"],
     )
     return pa.ListArray.from_arrays(pa.array(offsets), entries)
 
@@ -238,6 +260,13 @@ def _history(histories: pa.Array, half_lives: tuple[float, ...]) -> History:
     return history_of(columns)
 
 
+def items_of(con: duckdb.DuckDBPyConnection, schema: str) -> Table:
+    """The recommender's view of the items."""
+    view = f"{identifier(schema)}.items"
+    columns = con.execute(f"DESCRIBE SELECT * FROM {view}").fetchall()
+    return Table(view, {row[0]: row[1] for row in columns})
+
+
 def filtered(
     con: duckdb.DuckDBPyConnection, schema: str, predicate: str, catalogue: str | None = None
 ) -> npt.NDArray[np.int64]:
@@ -252,10 +281,7 @@ def filtered(
     Raises:
         MorecError: it is not one predicate over the columns of the items.
     """
-    view = f"{identifier(schema)}.items"
-    columns = con.execute(f"DESCRIBE SELECT * FROM {view}").fetchall()
-    table = Table(view, {row[0]: row[1] for row in columns})
-    checked = expression(con, "filter", predicate, table, wanted="predicate")
+    checked = expression(con, "filter", predicate, items_of(con, schema), wanted="predicate")
     try:
         found = con.execute(
             sql(

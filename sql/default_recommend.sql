@@ -6,6 +6,10 @@ CREATE OR REPLACE MACRO main.recommend(
     filter := NULL,
     exclude_seen := NULL,
     diversify := 'mmr',
+    max_per := NULL,
+    min_share := NULL,
+    floor := NULL,
+    budget := NULL,
     as_of := NULL
 ) AS TABLE
 SELECT * FROM ${schema}.recommend(
@@ -15,6 +19,10 @@ SELECT * FROM ${schema}.recommend(
     filter => filter,
     exclude_seen => exclude_seen,
     diversify => diversify,
+    max_per => max_per,
+    min_share => min_share,
+    floor => floor,
+    budget => budget,
     as_of => as_of
 );
 

@@ -7,18 +7,23 @@ CREATE OR REPLACE MACRO ${schema}.${macro}(
     filter := NULL,
     exclude_seen := NULL,
     diversify := 'mmr',
+    max_per := NULL,
+    min_share := NULL,
+    floor := NULL,
+    budget := NULL,
     as_of := NULL
 ) AS TABLE
 SELECT
     _r.rank AS rank,
     CAST(_r.item_id AS ${item_type}) AS item_id,
     _r.score AS score,
-    {${contributions}} AS contributions
+    {${contributions}} AS contributions,
+    _r.unmet AS unmet
 FROM (
     SELECT unnest(morec_recommend(
         current_database(), ${schema_name}, ${version},
         (${history}),
-        _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify
+        _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
     )) AS _r
     FROM (
         SELECT
@@ -28,6 +33,15 @@ FROM (
             CAST(filter AS VARCHAR) AS _filter,
             CAST(exclude_seen AS BOOLEAN) AS _exclude_seen,
             CAST(diversify AS VARCHAR) AS _diversify,
+            nullif(
+                CAST(to_json({
+                    'max_per': to_json(max_per),
+                    'min_share': to_json(min_share),
+                    'floor': to_json(floor),
+                    'budget': to_json(budget)
+                }) AS VARCHAR),
+                '{"max_per":null,"min_share":null,"floor":null,"budget":null}'
+            ) AS _limited,
             CAST(as_of AS TIMESTAMP) AS _as_of,
             coalesce(epoch(CAST(as_of AS TIMESTAMP)), ${trained_until}) AS _anchor
     ) AS _a

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from .constraints import Constraint, Feasible, best_list, unmet
 from .device import device
 from .history import Floats, History, bounds
 
@@ -252,12 +253,14 @@ class Batch:
 class Ranking:
     """Ranked lists of a batch, shape (users, k); `item` is -1 behind the end of a short list.
 
-    contributions, shape (users, k, objectives), add up to the score.
+    contributions, shape (users, k, objectives), add up to the score; unmet says by user which
+    constraints the list does not meet.
     """
 
     item: Longs
     score: Doubles
     contributions: Doubles
+    unmet: list[list[str]]
 
 
 def rank(
@@ -268,6 +271,7 @@ def rank(
     allowed: Longs | None = None,
     exclude_seen: npt.NDArray[np.bool_] | None = None,
     diversify: str = "mmr",
+    constraints: list[Constraint] | None = None,
 ) -> Ranking:
     """Rank the catalogue for each user by the weighted sum of the objectives.
 
@@ -286,6 +290,9 @@ def rank(
             an item in diversity is its mean distance to the items before it; or dpp, where it is
             what it adds to the log determinant of the likenesses in the list, the greedy mode of a
             determinantal point process (Chen, Zhang and Zhou 2018).
+        constraints: over all items; the list is the best one that meets them, or nearest to it.
+            With list-wise objectives it is greedy, and where it ends up missing a constraint that
+            can be met, the best list by the point-wise ones takes its place.
     """
     import torch
 
@@ -320,6 +327,13 @@ def rank(
     listwise = [p for p in catalogue.of_kind(*LISTWISE) if weights[:, p].any()]
     wanted = min(max(10 * k, CANDIDATES) if listwise else k, count)
 
+    depth = min(k, count)
+    if constraints:
+        if allowed is not None:
+            constraints = [
+                dataclasses.replace(one, values=one.values[allowed]) for one in constraints
+            ]
+        wanted = wanted + depth if listwise else depth
     score = torch.empty((users, wanted), device=where)
     column = torch.empty((users, wanted), dtype=torch.int64, device=where)
     step = max(16, min(USER_BLOCK, SCORES // count))
@@ -336,7 +350,10 @@ def rank(
             scores = functools.partial(
                 _sum, kept[first:last], float(factor[0]), mine_query[:, linear:], table[:, linear:]
             )
-        score[first:last], column[first:last] = _top(
+        function = _top
+        if constraints:
+            function = functools.partial(_limited, constraints=constraints, depth=depth)
+        score[first:last], column[first:last] = function(
             scores,
             count,
             torch.from_numpy(history.user[mine][keep].astype(np.int64) - first).to(where),
@@ -345,16 +362,23 @@ def rank(
             wanted,
         )
     item = column if allowed is None else torch.from_numpy(allowed).to(where)[column]
-    contributions = np.zeros((users, min(k, wanted), len(catalogue.kinds)))
+    contributions = np.zeros((users, depth, len(catalogue.kinds)))
     if listwise:
         parts = []
         for first in range(0, users, GREEDY_BLOCK):
             rows = slice(first, min(first + GREEDY_BLOCK, users))
-            terms = _terms(catalogue, batch, rows, item[rows], weights, listwise, diversify)
-            parts.append(_greedy(score[rows], terms, k))
+
+            def terms(rows: slice = rows) -> list[_Term]:
+                return _terms(catalogue, batch, rows, item[rows], weights, listwise, diversify)
+
+            if constraints:
+                parts.append(_greedy_limited(score[rows], column[rows], terms, depth, constraints))
+            else:
+                parts.append(_greedy(score[rows], terms(), depth))
         order = torch.cat([part[0] for part in parts])
         gains = torch.cat([part[1] for part in parts])
-        score, item = score.gather(1, order), item.gather(1, order)
+        column, item = column.gather(1, order), item.gather(1, order)
+        score = torch.cat([part[2] for part in parts])
         contributions[:, :, listwise] = gains.double().cpu().numpy()
     raw, found = score.double().cpu().numpy(), item.cpu().numpy()
     values = catalogue.values[found].astype(np.float64)
@@ -366,11 +390,52 @@ def rank(
     others = contributions[:, :, of_items].sum(axis=2) + fits.sum(axis=2)
     from_relevance = raw - others - (batch.mean * factor)[:, None]
     contributions[:, :, catalogue.of_kind("relevance")] = from_relevance[:, :, None]
+    listed = np.isfinite(raw)
+    missed: list[list[str]] = [[]] * users
+    if constraints:
+        columns = column.cpu().numpy()
+        missed = [
+            unmet(mine[real], k, constraints) for mine, real in zip(columns, listed, strict=True)
+        ]
     return Ranking(
-        item=np.where(np.isfinite(raw), found, -1),
+        item=np.where(listed, found, -1),
         score=contributions.sum(axis=2),
         contributions=contributions,
+        unmet=missed,
     )
+
+
+def _limited(
+    scores: Callable[[slice], torch.Tensor],
+    count: int,
+    row: torch.Tensor,
+    column: torch.Tensor,
+    extra: torch.Tensor,
+    k: int,
+    constraints: list[Constraint],
+    depth: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best lists of `depth` items under constraints, behind the top k - depth items.
+
+    Other arguments as of _top. What is not there, or there twice, has the score -inf.
+    """
+    import torch
+
+    block = scores(slice(0, count))
+    block.index_put_((row, column), extra, accumulate=True)
+    best = np.full((len(block), depth), -1, np.int64)
+    for user, mine in enumerate(block.double().cpu().numpy()):
+        chosen = best_list(mine, depth, constraints)
+        best[user, : len(chosen)] = chosen
+    listed = torch.from_numpy(best).to(block.device)
+    score = block.gather(1, listed.clamp_min(0)).masked_fill(listed < 0, -torch.inf)
+    if k == depth:
+        return score, listed.clamp_min(0)
+    listed = torch.where(listed < 0, listed[:, :1], listed)
+    top_score, top = _top_of_block(block, k - depth)
+    twice = (listed[:, :, None] == top[:, None, :]).any(dim=2)
+    score = score.masked_fill(twice, -torch.inf)
+    return torch.cat([top_score, score], dim=1), torch.cat([top, listed.clamp_min(0)], dim=1)
 
 
 def _product(query: torch.Tensor, table: torch.Tensor, items: slice) -> torch.Tensor:
@@ -453,25 +518,68 @@ def _top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tens
     return score, columns.gather(1, order)
 
 
-def _greedy(score: torch.Tensor, terms: list[_Term], k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _greedy(
+    score: torch.Tensor, terms: list[_Term], k: int, feasible: Feasible | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pick up to k of the candidates one by one, each with the largest score plus gains.
 
     Returns:
-        the columns picked, shape (users, k), and the gain of each term, (users, k, terms).
+        the columns picked, shape (users, k), the gain of each term, (users, k, terms), and the
+        score without them, -inf where nothing may be picked any more.
     """
     import torch
 
     left = score.clone()
-    picks, gained = [], []
+    picks, gained, scores = [], [], []
     for _ in range(min(k, score.shape[1])):
         gains = torch.stack([term.gain() for term in terms], dim=2)
-        pick = (left + gains.sum(dim=2)).argmax(dim=1)
+        total = left + gains.sum(dim=2)
+        if feasible is not None:
+            allowed = torch.from_numpy(feasible.allowed()).to(score.device)
+            total = total.masked_fill(~allowed, -torch.inf)
+        value, pick = total.max(dim=1)
         picks.append(pick)
-        gained.append(gains[torch.arange(len(pick), device=pick.device), pick])
+        real = value.isfinite()
+        mine = gains[torch.arange(len(pick), device=pick.device), pick]
+        gained.append(mine * real[:, None])
+        scores.append(left.gather(1, pick[:, None])[:, 0].masked_fill(~real, -torch.inf))
         left.scatter_(1, pick[:, None], -torch.inf)
         for term in terms:
             term.add(pick)
-    return torch.stack(picks, dim=1), torch.stack(gained, dim=1)
+        if feasible is not None:
+            feasible.add(pick.cpu().numpy(), real.cpu().numpy())
+    return torch.stack(picks, dim=1), torch.stack(gained, dim=1), torch.stack(scores, dim=1)
+
+
+def _greedy_limited(
+    score: torch.Tensor,
+    column: torch.Tensor,
+    terms: Callable[[], list[_Term]],
+    k: int,
+    constraints: list[Constraint],
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """As _greedy, under constraints; the last k candidates are the best list by score."""
+    import torch
+
+    columns = column.cpu().numpy()
+
+    def greedy(score: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        there = score.isfinite().cpu().numpy()
+        return _greedy(score, terms(), k, Feasible(constraints, columns, there, k))
+
+    picks, gains, scores = greedy(score)
+    best = columns[:, -k:]
+    inside = torch.from_numpy((columns[:, :, None] == best[:, None, :]).any(axis=2))
+    others = greedy(score.masked_fill(~inside.to(score.device), -torch.inf))
+    for user in range(len(score)):
+        lists = [
+            columns[user, part[0][user][part[2][user].isfinite()].cpu().numpy()]
+            for part in ((picks, gains, scores), others)
+        ]
+        ours, safe = (unmet(mine, k, constraints) for mine in lists)
+        if ours and len(safe) <= len(ours):
+            picks[user], gains[user], scores[user] = (part[user] for part in others)
+    return picks, gains, scores
 
 
 class _Term:
