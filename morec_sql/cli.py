@@ -9,10 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import duckdb
 import typer
 from rich.console import Console
 
-from .expressions import MorecError
+from .expressions import MorecError, identifier, nearest
 from .extension import VERSION, connect
 from .templates import first_row
 
@@ -50,6 +51,7 @@ def evaluate(
     where: Annotated[
         str | None, typer.Option("--filter", help="A SQL predicate over the items.")
     ] = None,
+    diversify: Annotated[str, typer.Option(help="mmr or dpp.")] = "mmr",
     baselines: Annotated[bool, typer.Option(help="Measure the baselines too.")] = True,
     report: Annotated[
         Path | None, typer.Option(help="Write a report: a file that ends in .html or .png.")
@@ -58,11 +60,8 @@ def evaluate(
     """Train on the past, measure on what came after, and show how good the lists are."""
     from . import evaluation
     from . import report as reports
-    from .schema import recommenders
 
     with _errors():
-        if not path.exists():
-            raise MorecError(f"path: there is no file {str(path)!r}")
         if report is not None:
             reports.check(report)
         request = evaluation.Request.from_json(
@@ -74,23 +73,83 @@ def evaluate(
                     "novel_only": novel_only,
                     "sample": sample,
                     "filter": where,
+                    "diversify": diversify,
                     "baselines": baselines,
                 }
             )
         )
-        con = connect(path, read_only=True)
-        row = first_row(con, "SELECT current_database()")
-        assert row is not None
-        known = recommenders(con, row[0])
-        if name is None and len(known) != 1:
-            raise MorecError(f"name: one of {', '.join(known) or 'no recommenders'} is needed")
-        name = name or known[0]
+        con, catalog, name = _open(path, name)
         title = f"The recommender {name} in {path.name}"
-        found = evaluation.evaluate(con.cursor, row[0], name, request, evaluation.Past())
+        found = evaluation.evaluate(con.cursor, catalog, name, request, evaluation.Past())
         Console().print(reports.table(found, title))
         if report is not None:
             reports.write(found, title, report)
             typer.echo(f"wrote {report}")
+
+
+@app.command()
+def pareto(
+    path: Annotated[Path, typer.Argument(help="The warehouse file.")],
+    name: Annotated[
+        str | None, typer.Argument(help="The recommender; the only one if left out.")
+    ] = None,
+    objectives: Annotated[
+        str | None, typer.Option(help="Objectives or metrics, with commas; all by default.")
+    ] = None,
+    algorithm: Annotated[
+        str, typer.Option(help="nsga2, nsga3, pso, ga, de, grid or random.")
+    ] = "nsga2",
+    budget: Annotated[int, typer.Option(help="So many weight vectors are measured.")] = 200,
+    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
+    users: Annotated[int, typer.Option(help="So many users at most.")] = 2000,
+    test_from: Annotated[
+        datetime | None, typer.Option(help="Events from then on are the test.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the front: a file that ends in .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Search the weights that no others beat in all of the objectives, and draw them."""
+    from . import report as reports
+
+    with _errors():
+        if picture is not None:
+            reports.check(picture, (".png", ".svg", ".pdf"))
+        con, _, name = _open(path, name)
+        chosen = None if objectives is None else [part.strip() for part in objectives.split(",")]
+        found = con.sql(
+            f"SELECT * FROM {identifier(name)}.pareto(objectives => $objectives,"
+            " algorithm => $algorithm, budget => $budget, k => $k, users => $users,"
+            " test_from => $test_from)",
+            params={
+                "objectives": chosen, "algorithm": algorithm, "budget": budget, "k": k,
+                "users": users, "test_from": test_from,
+            },
+        ).to_arrow_table()  # fmt: skip
+        metrics = reports.front_metrics(found.column_names, found.to_pylist(), chosen)
+        title = f"Weights of the recommender {name} in {path.name} that no others beat"
+        Console().print(reports.front_table(found, metrics, title))
+        if picture is not None:
+            reports.plot_front(found, metrics).savefig(picture, dpi=120)
+            typer.echo(f"wrote {picture}")
+
+
+def _open(path: Path, name: str | None) -> tuple[duckdb.DuckDBPyConnection, str, str]:
+    """Open a warehouse to read, and find the recommender: connection, database, its name."""
+    from .schema import recommenders
+
+    if not path.exists():
+        raise MorecError(f"path: there is no file {str(path)!r}")
+    con = connect(path, read_only=True)
+    row = first_row(con, "SELECT current_database()")
+    assert row is not None
+    known = recommenders(con, row[0])
+    if name is None and len(known) != 1:
+        raise MorecError(f"name: one of {', '.join(known) or 'no recommenders'} is needed")
+    name = name or known[0]
+    if name not in known:
+        raise MorecError(f"name: there is no recommender {name!r}; {nearest(name, known)}")
+    return con, row[0], name
 
 
 def _json(text: str) -> object:
@@ -105,8 +164,10 @@ def _errors() -> Iterator[None]:
     """Show what is wrong in one sentence, without a traceback."""
     try:
         yield
-    except MorecError as error:
-        typer.echo(f"morec: {error}", err=True)
+    except (MorecError, duckdb.InvalidInputException) as error:
+        # errors of our functions come through DuckDB with its own words before them
+        text = str(error).split("MorecError: ")[-1]
+        typer.echo(f"morec: {text}", err=True)
         raise typer.Exit(2) from None
 
 

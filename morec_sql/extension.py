@@ -124,6 +124,8 @@ def _write_macros(con: duckdb.DuckDBPyConnection) -> None:
         "create_recommender": "reads the tables, embeds the texts, trains, and writes the schema"
         " of a recommender; one row per stage",
         "refresh_recommender": "trains a recommender anew on what its tables hold now",
+        "refresh_objectives": "computes the objectives of a recommender anew, without training, on"
+        " what its tables hold now",
         "drop_recommender": "removes a recommender",
         "ranking_metrics": "precision, recall, f1, hit_rate, ndcg, map and mrr of each user's list;"
         " two tables by name: (model,) user_id, item_id, rank and user_id, item_id",
@@ -218,6 +220,17 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
 
     def publish(tokens: pa.Array) -> pa.Array:
         return _stages([schema_of.publish(instance.pending.pop(t)) for t in tokens.to_pylist()])
+
+    def refresh_objectives(catalogs: pa.Array, names: pa.Array) -> pa.Array:
+        from . import training
+
+        refreshed = []
+        for catalog, name in zip(catalogs.to_pylist(), names.to_pylist(), strict=True):
+            with instance.cursor(catalog) as cursor:
+                version, stages = training.refresh_objectives(cursor, catalog, name)
+            instance.recommenders.forget(version)
+            refreshed.append(stages)
+        return _stages(refreshed)
 
     def drop(catalogs: pa.Array, names: pa.Array) -> pa.Array:
         dropped: list[list[tuple[str, int, float | None]]] = []
@@ -339,6 +352,9 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
     define("morec_build", build, ["VARCHAR"] * 3, "VARCHAR", writes=True)
     define("morec_rebuild", rebuild, ["VARCHAR"] * 2, "VARCHAR", writes=True)
     define("morec_publish", publish, ["VARCHAR"], STAGES_TYPE, writes=True)
+    define(
+        "morec_refresh_objectives", refresh_objectives, ["VARCHAR"] * 2, STAGES_TYPE, writes=True
+    )
     define("morec_drop", drop, ["VARCHAR"] * 2, STAGES_TYPE, writes=True)
     define("morec_evaluate", evaluate, ["VARCHAR"] * 3, MEASURED_TYPE, writes=True)
     define("morec_pareto", pareto, ["VARCHAR"] * 3, POINTS_TYPE, writes=True)

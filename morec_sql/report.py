@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import html
 import io
+import itertools
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .evaluation import OURS, Evaluation, Measured
-from .expressions import MorecError, literal
+from .expressions import MorecError, literal, nearest
 from .templates import sql
 
 if TYPE_CHECKING:
@@ -41,10 +44,10 @@ img {{ max-width: 100% }} .ours {{ font-weight: bold }}
 """
 
 
-def check(path: Path) -> None:
-    """Raise a MorecError unless a report can be written to `path`."""
-    if path.suffix not in FORMATS:
-        raise MorecError(f"report: {str(path)!r} ends in neither .html nor .png")
+def check(path: Path, formats: Sequence[str] = FORMATS) -> None:
+    """Raise a MorecError unless a report or picture can be written to `path`."""
+    if path.suffix not in formats:
+        raise MorecError(f"report: {str(path)!r} ends in none of {', '.join(formats)}")
     if find_spec("matplotlib") is None:
         raise MorecError("report: pictures need matplotlib; pip install 'morec_sql[report]'")
 
@@ -150,6 +153,115 @@ def pictures(evaluation: Evaluation) -> Figure:
     for axis in axes[3 + len(others) :]:
         axis.set_visible(False)
     return figure
+
+
+def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
+    """Draw what `pareto` returns, with the knee and today's weights marked.
+
+    Two metrics are drawn against each other, more as a matrix of pairs above parallel coordinates.
+
+    Args:
+        points: a DuckDB relation or an Arrow table of all the columns of `pareto`.
+        metrics: the columns to draw; by default what each objective is measured by.
+
+    Returns:
+        a matplotlib figure, which a notebook shows.
+
+    Raises:
+        MorecError: a metric is not among the columns, there are fewer than two, or matplotlib is
+            not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MorecError("plot_front: it needs matplotlib; pip install 'morec_sql[report]'")
+    from matplotlib.figure import Figure
+
+    table = points.to_arrow_table() if hasattr(points, "to_arrow_table") else points
+    rows = table.to_pylist()
+    names = list(metrics) if metrics is not None else front_metrics(table.column_names, rows)
+    for name in names:
+        if name not in table.column_names:
+            raise MorecError(
+                f"metrics: {name!r} is not a column; {nearest(name, table.column_names)}"
+            )
+    if len(names) < 2 or not rows:
+        raise MorecError(f"metrics: two or more and some points are needed, not {names!r}")
+    pairs = list(itertools.combinations(names, 2))
+    if len(pairs) == 1:
+        figure = Figure(figsize=(7, 5), layout="constrained")
+        _pair(figure.subplots(), rows, *names)
+        figure.axes[0].legend()
+        return figure
+    across = min(len(pairs), 3)
+    down = -(-len(pairs) // across)
+    figure = Figure(figsize=(5 * across, 4 * down + 4), layout="constrained")
+    grid = figure.add_gridspec(down + 1, across)
+    for number, pair in enumerate(pairs):
+        _pair(figure.add_subplot(grid[number // across, number % across]), rows, *pair)
+    figure.axes[0].legend()
+    axis = figure.add_subplot(grid[down, :])
+    values = [[row[name] for name in names] for row in rows]
+    low, high = ([edge(column) for column in zip(*values, strict=True)] for edge in (min, max))
+    for row, mine in sorted(zip(rows, values, strict=True), key=lambda pair: _style(pair[0])[1]):
+        scaled = [
+            (value - least) / (most - least) if most > least else 0.5
+            for value, least, most in zip(mine, low, high, strict=True)
+        ]
+        _, order, colour = _style(row)
+        axis.plot(names, scaled, color=colour, alpha=1 if order else 0.35, lw=2 if order else 1)
+    axis.set(ylabel="from worst to best", title="each line a weight vector")
+    return figure
+
+
+def front_metrics(
+    columns: Sequence[str], rows: list[dict[str, Any]], chosen: Sequence[str] | None = None
+) -> list[str]:
+    """The columns by which objectives are measured: the chosen ones, or those with weights."""
+    found = []
+    known = {column.lower(): column for column in columns}
+    for objective in chosen or (rows[0]["weights"] if rows else ()):
+        for name in (f"mean_{objective}", {"relevance": "ndcg"}.get(objective.lower(), objective)):
+            if name.lower() in known:
+                found.append(known[name.lower()])
+                break
+        else:
+            found.append("intra_list_diversity")
+    return list(dict.fromkeys(found))
+
+
+def _style(row: dict[str, Any]) -> tuple[str, int, str]:
+    """Label, order of drawing and colour of a point."""
+    if row["today"]:
+        return "today's weights", 2, "C3"
+    return ("knee", 1, "C1") if row["knee"] else ("front", 0, "C0")
+
+
+def _pair(axis: Any, rows: list[dict[str, Any]], x: str, y: str) -> None:
+    """Two metrics of the points against each other."""
+    for style in sorted({_style(row) for row in rows}, key=lambda style: style[1]):
+        mine = [row for row in rows if _style(row) == style]
+        label, order, colour = style
+        points = [row[x] for row in mine], [row[y] for row in mine]
+        size, marker = (90, "*D"[order - 1]) if order else (25, "o")
+        axis.scatter(*points, color=colour, label=label, s=size, marker=marker, zorder=2 + order)
+    axis.set(xlabel=x, ylabel=y)
+
+
+def front_table(table: pa.Table, metrics: Sequence[str], title: str) -> Table:
+    """The points of a front as rows, for the terminal."""
+    out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows = table.to_pylist()
+    for name in (*rows[0]["weights"], *metrics, "share of the front", ""):
+        out.add_column(name, justify="right")
+    for row in rows:
+        marks = [name for name in ("knee", "today", "dominated") if row[name]]
+        cells = [*row["weights"].values(), *(row[name] for name in metrics)]
+        out.add_row(
+            *(f"{cell:.3g}" for cell in cells),
+            f"{row['hypervolume_contribution']:.1%}",
+            ", ".join(marks),
+            style="bold" if row["knee"] else "",
+        )
+    return out
 
 
 def _rows(

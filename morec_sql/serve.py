@@ -61,6 +61,11 @@ class Recommenders:
             self._loaded.move_to_end(version)
             return self._loaded[version]
 
+    def forget(self, version: str) -> None:
+        """Load it anew when it is asked for again, since it was changed."""
+        with self._lock:
+            self._loaded.pop(version, None)
+
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     """Read a recommender from its schema."""

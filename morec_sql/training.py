@@ -21,6 +21,7 @@ from .expressions import MorecError, identifier, literal
 from .objectives import Objective
 from .progress import Progress
 from .schema import Build, check_free, pair_features, recommenders, statements, stored_arguments
+from .serve import load_recommender
 from .source import DAY, Arguments, Clock, Source, resolve
 from .templates import arrow, first_row, sql
 from .udfs import relevance, scoring
@@ -244,6 +245,71 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
         ),
     }
     return Build(con, catalog, arguments, version, tables_and_macros, views, tables, trained.stages)
+
+
+def refresh_objectives(
+    con: duckdb.DuckDBPyConnection, catalog: str, name: str
+) -> tuple[str, list[tuple[str, int, float | None]]]:
+    """Compute the values of the objectives on what the tables hold now; the model stays.
+
+    Args:
+        con: a connection of its own, whose temporary tables may be used.
+        catalog: the database of the recommender.
+        name: the recommender.
+
+    Returns:
+        the version of the recommender, and what was done.
+
+    Raises:
+        MorecError: there is no such recommender, or an expression is not valid any more.
+    """
+    arguments, schema = stored_arguments(con, catalog, name)
+    source = resolve(con, catalog, schema, arguments)
+    listed = objectives_of.declared(con, arguments.objectives, source)
+    with Progress() as progress:
+        stages = _Stages(progress)
+        with stages.stage("read") as done:
+            _report(con, source, stages)
+            _load_catalogue(con, source, listed)
+            con.execute(sql("known_items", schema=identifier(name)))
+            users, items, events = _index(con, source)
+            done(events)
+        with stages.stage("objectives") as done:
+            clock = _clock(con, source)
+            history = _history(con, source, clock, None)
+            values = objectives_of.standardised(
+                con, listed, history, items, clock.now, clock.half_lives[1],
+                lambda: _exposure(load_recommender(con, name).catalogue.model, history, users),
+            )  # fmt: skip
+            for objective in values.without_effect:
+                stages.count(
+                    f"objective {objective}: constant or NULL, its weight has no effect", items
+                )
+            done(len(listed))
+    index = pa.array(np.arange(items, dtype=np.int32))
+    con.register(
+        "morec_new_values", pa.table({"item_index": index, "objectives": lists(values.columns)})
+    )
+    con.register(
+        "morec_new_scales",
+        pa.table(
+            {
+                "position": pa.array(range(1, len(listed) + 1), pa.int32()),
+                "mean": pa.array(values.mean, pa.float64()),
+                "deviation": pa.array(values.deviation, pa.float64()),
+            }
+        ),
+    )
+    con.execute("BEGIN")
+    try:
+        con.execute(sql("refreshed_objectives", schema=identifier(name)))
+        row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
+        con.execute("COMMIT")
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    assert row is not None
+    return row[0], stages.rows
 
 
 def _report(con: duckdb.DuckDBPyConnection, source: Source, stages: _Stages) -> float:

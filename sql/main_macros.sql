@@ -53,5 +53,8 @@ WITH _built AS MATERIALIZED (
 )
 SELECT unnest(morec_publish(_token), recursive := true) FROM _built;
 
+CREATE OR REPLACE MACRO main.refresh_objectives(name) AS TABLE
+SELECT unnest(morec_refresh_objectives(current_database(), name), recursive := true);
+
 CREATE OR REPLACE MACRO main.drop_recommender(name) AS TABLE
 SELECT unnest(morec_drop(current_database(), name), recursive := true);

@@ -254,3 +254,30 @@ def test_an_unknown_way_to_diversify_is_refused(small: Connection) -> None:
         duckdb.InvalidInputException, match="diversify: 'max' is not 'mmr' or 'dpp'"
     ):
         small.execute("SELECT * FROM shop.recommend(1, diversify => 'max')")
+
+
+def test_objectives_are_refreshed_without_training(tables: Connection) -> None:
+    create(
+        tables,
+        "{'relevance': NULL, 'margin': 'price - cost', 'sold': 'sum(quantity)', 'freshness': NULL}",
+    )
+    query = (
+        "SELECT item_index, encoder, decoder, statistics FROM shop.item_vectors ORDER BY item_index"
+    )
+    vectors = tables.execute(query).fetchall()
+    before = items(tables, "shop.recommend(1, weights => {margin: 1}, k => 3)")
+    assert before == [21, 20, 19]
+    tables.execute("UPDATE products SET cost = price - product_id % 7")
+    tables.execute("INSERT INTO orders SELECT 1, 9, TIMESTAMP '2024-04-02', 500")
+    tables.execute("INSERT INTO orders SELECT 1, 777, TIMESTAMP '2024-04-02', 900")
+    tables.execute("DELETE FROM products WHERE product_id = 13")
+    assert items(tables, "shop.recommend(1, weights => {margin: 1}, k => 3)") == before
+    stages = tables.execute("SELECT stage FROM refresh_objectives('shop')").fetchall()
+    assert ("objectives",) in stages
+    assert ("train",) not in stages
+    assert items(tables, "shop.recommend(1, weights => {margin: 1}, k => 2)") == [6, 20]
+    assert items(tables, "shop.recommend(1, weights => {sold: 1}, k => 1)") == [9]
+    assert items(tables, "shop.recommend(1, weights => {freshness: 1}, k => 1)") == [9]
+    assert tables.execute(query).fetchall() == vectors
+    with pytest.raises(duckdb.InvalidInputException, match="there is no recommender 'shopp'"):
+        tables.execute("SELECT * FROM refresh_objectives('shopp')")

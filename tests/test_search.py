@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
 import morec_sql
+from morec_sql.cli import app
 from tests.conftest import CREATE_SMALL, SMALL
 
 Connection = duckdb.DuckDBPyConnection
@@ -188,3 +191,43 @@ WRONG = {
 def test_a_wrong_argument_is_one_sentence(searched: Connection, call: str) -> None:
     with pytest.raises(duckdb.InvalidInputException, match=WRONG[call]):
         searched.execute(f"SELECT * FROM shop.{call}").fetchall()
+
+
+def test_a_front_is_drawn(searched: Connection) -> None:
+    both = morec_sql.plot_front(
+        searched.sql("SELECT * FROM shop.pareto(['relevance', 'margin'], budget => 20, k => 4)"),
+        ["ndcg", "mean_margin"],
+    )
+    labels = {text.get_text() for text in both.axes[0].get_legend().get_texts()}
+    assert labels == {"front", "knee", "today's weights"}
+    drawn = both.axes[0].collections
+    rows = rows_of(searched, "shop.pareto(['relevance', 'margin'], budget => 20, k => 4)")
+    points = {tuple(point) for part in drawn for point in part.get_offsets().tolist()}
+    assert points == {(row["ndcg"], row["mean_margin"]) for row in rows}
+    every = morec_sql.plot_front(searched.sql("SELECT * FROM shop.pareto(budget => 20, k => 4)"))
+    assert len(every.axes) == 6 + 1
+    assert len(every.axes[-1].lines) == len(rows_of(searched, "shop.pareto(budget => 20, k => 4)"))
+    with pytest.raises(morec_sql.MorecError, match="metrics: 'ndgc' is not a column; did you mean"):
+        morec_sql.plot_front(
+            searched.sql("SELECT * FROM shop.pareto(budget => 9, k => 4)"), ["ndgc", "map"]
+        )
+
+
+def test_the_command_shows_and_draws_a_front(tmp_path: Path) -> None:
+    path, picture = tmp_path / "shop.duckdb", tmp_path / "front.png"
+    con = morec_sql.connect(path)
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL.replace("'shop',", "'store',")).fetchall()
+    con.close()
+    call = ["pareto", str(path), "--objectives", "relevance, margin", "--budget", "20", "-k", "4"]
+    done = CliRunner().invoke(app, [*call, "--picture", str(picture)], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    for word in ("mean_margin", "ndcg", "knee", "today"):
+        assert word in done.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    wrong = CliRunner().invoke(app, [*call, "--algorithm", "nsga9"])
+    assert wrong.exit_code == 2
+    assert wrong.output.startswith("morec: algorithm: 'nsga9' is not known; did you mean 'nsga")
+    nowhere = CliRunner().invoke(app, ["pareto", str(tmp_path / "no.duckdb")])
+    assert nowhere.exit_code == 2
+    assert "path: there is no file" in nowhere.output
