@@ -85,12 +85,14 @@ def rerank(catalogue, items, score, diversity, k):  # type: ignore[no-untyped-de
     return np.stack(picks, axis=1)
 
 
-def run(trial: Trial, algorithm: str, budget: int, seed: int = 42) -> tuple[np.ndarray, float]:
+def run(
+    trial: Trial, algorithm: str, budget: int, seed: int = 42, goals: tuple[str, ...] = METRICS
+) -> tuple[np.ndarray, float]:
     """The metrics of the weight vectors that a search measures, in order, and its seconds."""
     began = time.perf_counter()
     with Progress() as progress:
         archive = search.Archive(trial, "mmr", budget, progress)
-        search._search(archive, algorithm, lambda m: archive.columns(m, METRICS), 4, seed)
+        search._search(archive, algorithm, lambda m: archive.columns(m, goals), len(goals), seed)
     return archive.columns(archive.metrics, METRICS), time.perf_counter() - began
 
 
@@ -115,6 +117,11 @@ def main() -> None:
     ):
         found[name] = run(of, algorithm, BUDGET)
         print(name, len(found[name][0]), round(found[name][1], 1), file=sys.stderr, flush=True)
+    third = len(found["grid"][0]) // 3
+    for algorithm in ("nsga2", "pso"):
+        for seed in (1, 2):
+            found[f"{algorithm}, seed {seed}"] = run(trial, algorithm, third, seed)
+        found[f"{algorithm} for three"] = run(trial, algorithm, third, 42, METRICS[:3])
     corners = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
     with Progress() as progress:
         archive = search.Archive(trial, "mmr", 10, progress)
@@ -126,21 +133,27 @@ def main() -> None:
     for name, worst, best in zip(METRICS, low, high, strict=True):
         print(f"{name}: {worst:.4g} to {best:.4g}")
 
-    def volume(values: np.ndarray, count: int | None = None) -> float:
-        values = values[:count]
-        scaled = (values[np.isfinite(values).all(axis=1)] - low) / (high - low)
-        return float(moocore.hypervolume(scaled, ref=np.zeros(4), maximise=True))
+    def volume(values: np.ndarray, count: int | None = None, goals: int = 4) -> float:
+        values = values[:count, :goals]
+        scaled = values[np.isfinite(values).all(axis=1)] - low[:goals]
+        scaled = scaled / (high - low)[:goals]
+        return float(moocore.hypervolume(scaled, ref=np.zeros(goals), maximise=True))
 
     grid = volume(found["grid"][0])
-    third = len(found["grid"][0]) // 3
     print(f"\n| way | weight vectors | seconds | hypervolume | with {third} | grid's after |")
     print("|---|---|---|---|---|---|")
     for name, (values, seconds) in found.items():
+        if name.endswith("three"):
+            continue
         reached = next((n for n in range(1, len(values) + 1) if volume(values, n) >= grid), "-")
         print(
             f"| {name} | {len(values)} | {seconds:.0f} | {volume(values):.4f}"
             f" | {volume(values, third):.4f} | {reached} |"
         )
+    print("\nFronts of the first three metrics alone:\n")
+    for name in ("grid", "nsga2 for three", "pso for three"):
+        values, _ = found[name]
+        print(f"- {name}: {volume(values, goals=3):.4f} with {len(values)} weight vectors")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ MAX_BUDGET = 100_000
 POPULATION = 20
 KEPT = 1 << 28  # relevances of users and items that are kept: 1 GiB
 CHUNK = 20  # weight vectors whose lists are measured by one query
+INSIDE = 2.0  # concentration of the random weights that a search for a front starts from
+VELOCITY = 0.2  # of a particle, as a share of the range of a weight
 IDLE = 20  # generations without a new weight vector that end a search
 FAR = 1e6  # what counts as hopeless
 MARGIN = 0.1  # of the range of the front: how far behind its worst values hypervolume begins
@@ -414,7 +416,7 @@ def _search(
     if algorithm == "random":
         archive.measure(archive.of(generator.dirichlet(np.ones(count), archive.left)))
         return
-    method = _method(algorithm, goals, _start(archive, values, generator))
+    method = _method(algorithm, goals, _start(archive, values, goals, generator))
     problem = Problem(n_var=count, n_obj=goals, xl=0.0, xu=1.0)
     method.setup(problem, termination=NoTermination(), seed=seed)
     idle = 0
@@ -430,14 +432,21 @@ def _search(
 def _start(
     archive: Archive,
     values: Callable[[Doubles], Doubles],
+    goals: int,
     generator: np.random.Generator,
 ) -> Doubles:
-    """The first generation: what is known to be best, corners, the middle, and random ones."""
+    """The first generation: the middle, random weights, and for one goal the best that is known.
+
+    One goal is often best at a corner. A front is mostly inside, where every objective counts.
+    """
     count = len(archive.active)
-    rows = [np.eye(count), np.ones((1, count)), generator.dirichlet(np.ones(count), POPULATION)]
-    if len(archive.weights):
-        best = np.argsort(-values(archive.metrics)[:, 0], kind="stable")[: POPULATION // 2]
-        rows.insert(0, archive.weights[best][:, archive.active])
+    rows = [np.ones((1, count))]
+    if goals == 1:
+        rows.append(np.eye(count))
+        if len(archive.weights):
+            best = np.argsort(-values(archive.metrics)[:, 0], kind="stable")[: POPULATION // 2]
+            rows.insert(0, archive.weights[best][:, archive.active])
+    rows.append(generator.dirichlet(np.full(count, INSIDE), POPULATION))
     x = np.concatenate(rows)[:POPULATION]
     out: Doubles = x / x.max(axis=1, keepdims=True)
     return out
@@ -472,7 +481,8 @@ def _method(algorithm: str, goals: int, start: Doubles) -> Any:
         directions = get_reference_directions("energy", goals, POPULATION, seed=1)
         return nsga3.NSGA3(directions, **given)
     if algorithm == "pso":
-        return mopso_cd.MOPSO_CD(**given)  # crowding distance (Raquel and Naval 2005)
+        # with crowding distance (Raquel and Naval 2005)
+        return mopso_cd.MOPSO_CD(**given, max_velocity_rate=VELOCITY)
     # GDE3 (Kukkonen and Lampinen 2005); SMS-EMOA (Beume, Naujoks and Emmerich 2007) selects by
     # hypervolume
     return {"nsga2": nsga2.NSGA2, "de": gde3.GDE3, "ga": sms.SMSEMOA}[algorithm](**given)
