@@ -152,6 +152,21 @@ def test_constraints_are_of_each_user_alone(small: Connection) -> None:
     assert together == alone
 
 
+def test_weights_of_others_change_nothing_under_constraints(small: Connection) -> None:
+    """A user without list-wise weights has the exact list beside one who has them."""
+    together = small.execute("""
+        SELECT u, r.item_id FROM range(2) AS t(u), shop.recommend(
+            5, weights => [0.7, 0.3, CASE u WHEN 1 THEN 0.5 ELSE 0.0 END, 0.0],
+            floor => {price: 14}, max_per => {category: 5}, k => 6
+        ) AS r ORDER BY u, r.rank
+    """).fetchall()
+    exact = rows(
+        small,
+        "shop.recommend(5, weights => [0.7, 0.3, 0, 0], floor => {price: 14}, max_per => {category: 5}, k => 6)",
+    )
+    assert [item for user, item in together if user == 0] == [row[0] for row in exact]
+
+
 WRONG = {
     "max_per => {categry: 1}": "max_per: 'categry' refers to the unknown column 'categry'; did you mean",
     "max_per => {category: 0}": "max_per: 0 for 'category' is not a whole number from 1 up",

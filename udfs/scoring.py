@@ -59,20 +59,22 @@ class Likeness:
             vectors = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
             self.vectors = torch.from_numpy(vectors).to(device())
         self.rows = torch.from_numpy(np.ascontiguousarray(rows, np.int64)).to(device())
-        left, right = self._pairs()
-        distance = 1 - left
-        self.distance_mean = float(distance.mean())
-        self.distance_deviation = _spread(distance)
-        self.volume_unit = _spread(right)
+        like, volume = self._pairs()
+        self.distance_mean = float(1 - like.mean())
+        self.distance_deviation = _spread(like)
+        self.volume_unit = _spread(volume)
 
     def _pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Of random pairs of items: likeness, and the log determinant of their likenesses."""
         import torch
 
         generator = torch.Generator().manual_seed(0)
-        pairs = torch.randint(len(self.rows), (20000, 2), generator=generator).to(self.rows.device)
-        like = self.among(pairs)(torch.zeros(len(pairs), dtype=torch.int64, device=pairs.device))
-        like = like[:, 1]
+        pairs = torch.randint(len(self.rows), (2, 20000), generator=generator).to(self.rows.device)
+        left, right = self.rows[pairs]
+        if self.vectors is None:
+            like = ((left == right) & (left >= 0)).float()
+        else:
+            like = (self.vectors[left] * self.vectors[right]).sum(dim=1)
         return like, (1 - (like / (1 + RIDGE)) ** 2).log()
 
     @functools.cached_property
@@ -372,7 +374,10 @@ def rank(
                 return _terms(catalogue, batch, rows, item[rows], weights, listwise, diversify)
 
             if constraints:
-                parts.append(_greedy_limited(score[rows], column[rows], terms, depth, constraints))
+                greedy = weights[rows][:, listwise].sum(axis=1) > 0
+                parts.append(
+                    _greedy_limited(score[rows], column[rows], terms, depth, constraints, greedy)
+                )
             else:
                 parts.append(_greedy(score[rows], terms(), depth))
         order = torch.cat([part[0] for part in parts])
@@ -557,8 +562,12 @@ def _greedy_limited(
     terms: Callable[[], list[_Term]],
     k: int,
     constraints: list[Constraint],
+    wanted: npt.NDArray[np.bool_],
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """As _greedy, under constraints; the last k candidates are the best list by score."""
+    """As _greedy, under constraints.
+
+    The last k candidates are the best list by score, which the users get who do not want another.
+    """
     import torch
 
     columns = column.cpu().numpy()
@@ -577,7 +586,7 @@ def _greedy_limited(
             for part in ((picks, gains, scores), others)
         ]
         ours, safe = (unmet(mine, k, constraints) for mine in lists)
-        if ours and len(safe) <= len(ours):
+        if not wanted[user] or (ours and len(safe) <= len(ours)):
             picks[user], gains[user], scores[user] = (part[user] for part in others)
     return picks, gains, scores
 
