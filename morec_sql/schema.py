@@ -119,6 +119,11 @@ def stored_arguments(
     row = first_row(con, f"SELECT arguments FROM {identifier(catalog, str(name))}.settings")
     stored = json.loads(row[0]) if row else {}
     schema = stored.pop("schema")
+    # tuned or updated since: a refresh keeps them
+    rows = con.execute(
+        f"SELECT default_weight FROM {identifier(catalog, str(name))}.objectives ORDER BY position"
+    ).fetchall()
+    stored["weights"] = [row[0] for row in rows]
     return dataclasses.replace(Arguments(**stored), replace=True), schema
 
 

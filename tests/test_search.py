@@ -164,6 +164,8 @@ def test_what_is_tuned_can_be_stored(tables: Connection) -> None:
         for more in ("", f", weights => {given}")
     )
     assert by_default == by_weights
+    tables.execute("SELECT * FROM refresh_recommender('shop')").fetchall()
+    assert dict(tables.execute(query).fetchall()) == found["weights"]
 
 
 WRONG = {

@@ -301,20 +301,7 @@ def rank(
     users, history = batch.users, batch.history
     where = catalogue.table.device
     factor = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
-    of_items = catalogue.of_kind("item")
-    of_fits = catalogue.of_kind("fit")
-    slope, curve, constant = catalogue.fit(batch.tastes)
-    fit_weights = weights[:, of_fits]
-    query = np.concatenate(
-        [
-            batch.parts.queries * factor[:, None],
-            weights[:, of_items],
-            slope * fit_weights,
-            curve * fit_weights,
-        ],
-        axis=1,
-        dtype=np.float32,
-    )
+    query = _query(catalogue, batch, weights, factor)
     bonus = (batch.parts.bonus * factor[history.user]).astype(np.float32)
     if exclude_seen is not None:
         bonus[exclude_seen[history.user]] = -np.inf
@@ -386,15 +373,7 @@ def rank(
         score = torch.cat([part[2] for part in parts])
         contributions[:, :, listwise] = gains.double().cpu().numpy()
     raw, found = score.double().cpu().numpy(), item.cpu().numpy()
-    values = catalogue.values[found].astype(np.float64)
-    contributions[:, :, of_items] = values[:, :, of_items] * weights[:, None, of_items]
-    x = values[:, :, of_fits]
-    fits = fit_weights[:, None] * (slope[:, None] * x + curve[:, None] * x**2)
-    contributions[:, :, of_fits] = fits + (fit_weights * constant)[:, None]
-    # the inner product holds no constant: relevance is centred here
-    others = contributions[:, :, of_items].sum(axis=2) + fits.sum(axis=2)
-    from_relevance = raw - others - (batch.mean * factor)[:, None]
-    contributions[:, :, catalogue.of_kind("relevance")] = from_relevance[:, :, None]
+    contributions += _pointwise(catalogue, batch, weights, factor, found, raw)
     listed = np.isfinite(raw)
     missed: list[list[str]] = [[]] * users
     if constraints:
@@ -408,6 +387,55 @@ def rank(
         contributions=contributions,
         unmet=missed,
     )
+
+
+def _query(catalogue: Catalogue, batch: Batch, weights: Doubles, factor: Doubles) -> Floats:
+    """What the columns of the catalogue's table are multiplied by, shape (users, columns)."""
+    slope, curve, _ = catalogue.fit(batch.tastes)
+    fits = weights[:, catalogue.of_kind("fit")]
+    return np.concatenate(
+        [
+            batch.parts.queries * factor[:, None],
+            weights[:, catalogue.of_kind("item")],
+            slope * fits,
+            curve * fits,
+        ],
+        axis=1,
+        dtype=np.float32,
+    )
+
+
+def _pointwise(
+    catalogue: Catalogue,
+    batch: Batch,
+    weights: Doubles,
+    factor: Doubles,
+    item: Longs,
+    raw: Doubles,
+) -> Doubles:
+    """What the point-wise objectives contribute to lists, shape (users, k, objectives).
+
+    Args:
+        catalogue: the recommender.
+        batch: the users.
+        weights: shape (users, objectives).
+        factor: what the log-odds of relevance are multiplied by, shape (users,).
+        item: the lists, shape (users, k).
+        raw: their scores without list-wise objectives and constants, shape (users, k).
+    """
+    of_items, of_fits = catalogue.of_kind("item"), catalogue.of_kind("fit")
+    slope, curve, constant = catalogue.fit(batch.tastes)
+    out = np.zeros((*item.shape, len(catalogue.kinds)))
+    values = catalogue.values[item].astype(np.float64)
+    out[:, :, of_items] = values[:, :, of_items] * weights[:, None, of_items]
+    x, fit_weights = values[:, :, of_fits], weights[:, of_fits]
+    fits = fit_weights[:, None] * (slope[:, None] * x + curve[:, None] * x**2)
+    out[:, :, of_fits] = fits + (fit_weights * constant)[:, None]
+    # the inner product holds no constant: relevance is centred here
+    others = out[:, :, of_items].sum(axis=2) + fits.sum(axis=2)
+    relevance = raw - others - (batch.mean * factor)[:, None]
+    out[:, :, catalogue.of_kind("relevance")] = relevance[:, :, None]
+    return out
 
 
 def _limited(
