@@ -15,8 +15,10 @@ import numpy as np
 
 from .evaluation import Doubles, Past, Request, Trial, prepare, write
 from .expressions import MorecError, identifier, nearest
-from .objectives import Objective, metric_names, metric_of, stored_weights
+from .objectives import Objective, declared, metric_names, metric_of, stored_weights
 from .progress import Progress
+from .schema import stored_arguments
+from .source import resolve
 from .templates import arrow, sql
 
 FRONT = ("nsga2", "nsga3", "pso", "ga", "de", "grid", "random")
@@ -192,13 +194,16 @@ def pareto(
         MorecError: an argument is wrong, or there is nothing to measure.
     """
     with connect() as con:
-        trial = prepare(con, connect, catalog, name, request.trial, past)
-        objectives = trial.trained.objectives
+        # a wrong name is said before any training
+        objectives = _objectives(con, catalog, name)
+        chosen = request.objectives or tuple(objective.name for objective in objectives)
+        metrics = list(dict.fromkeys(_metric("objectives", n, objectives) for n in chosen))
+        if len(metrics) < 2:
+            raise MorecError(
+                f"objectives: two or more are needed for a front, not {list(chosen)!r}"
+            )
         today = tuple(stored_weights(con, name, [o.name for o in objectives]))
-    chosen = request.objectives or tuple(objective.name for objective in objectives)
-    metrics = list(dict.fromkeys(_metric("objectives", n, objectives) for n in chosen))
-    if len(metrics) < 2:
-        raise MorecError(f"objectives: two or more are needed for a front, not {list(chosen)!r}")
+        trial = prepare(con, connect, catalog, name, request.trial, past)
     with Progress() as progress:
         progress.start("pareto")
         archive = Archive(trial, request.trial.diversify, request.budget, progress)
@@ -232,8 +237,8 @@ def tune(
         MorecError: an argument is wrong, or there is nothing to measure.
     """
     with connect() as con:
+        goals = preference(request.prefer, _objectives(con, catalog, name))
         trial = prepare(con, connect, catalog, name, request.trial, past)
-        goals = preference(request.prefer, trial.trained.objectives)
         with Progress() as progress:
             progress.start("tune")
             archive = Archive(trial, request.trial.diversify, 0, progress)
@@ -254,6 +259,11 @@ def tune(
                 [[weight, position] for position, weight in enumerate(chosen, 1)],
             )
     return Point(chosen, archive.metrics[best].tolist()), len(archive.weights)
+
+
+def _objectives(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> list[Objective]:
+    arguments, schema = stored_arguments(con, catalog, name)
+    return declared(con, arguments.objectives, resolve(con, catalog, schema, arguments))
 
 
 @dataclasses.dataclass(frozen=True)
