@@ -97,8 +97,8 @@ def pareto(
         str | None, typer.Option(help="Objectives or metrics, with commas; all by default.")
     ] = None,
     algorithm: Annotated[
-        str, typer.Option(help="nsga2, nsga3, pso, ga, de, grid or random.")
-    ] = "nsga2",
+        str, typer.Option(help="surrogate, nsga2, nsga3, pso, ga, de, grid or random.")
+    ] = "surrogate",
     budget: Annotated[int, typer.Option(help="So many weight vectors are measured.")] = 200,
     k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
     users: Annotated[int, typer.Option(help="So many users at most.")] = 2000,

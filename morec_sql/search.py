@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,13 +22,15 @@ from .schema import stored_arguments
 from .source import resolve
 from .templates import arrow, sql
 
-FRONT = ("nsga2", "nsga3", "pso", "ga", "de", "grid", "random")
+FRONT = ("surrogate", "nsga2", "nsga3", "pso", "ga", "de", "grid", "random")
 SINGLE = ("ga", "pso", "de", "grid", "random")
 LOWER_IS_BETTER = ("gini",)
 MAX_BUDGET = 100_000
 POPULATION = 20
 KEPT = 1 << 28  # relevances of users and items that are kept: 1 GiB
 CHUNK = 20  # weight vectors whose lists are measured by one query
+GENERATION = 10  # weight vectors measured before a surrogate learns anew
+SIMULATED, SIMULATIONS = 100, 40  # population and generations of the search of a surrogate
 INSIDE = 2.0  # concentration of the random weights that a search for a front starts from
 VELOCITY = 0.2  # of a particle, as a share of the range of a weight
 IDLE = 20  # generations without a new weight vector that end a search
@@ -426,7 +429,16 @@ def _search(
     if algorithm == "random":
         archive.measure(archive.of(generator.dirichlet(np.ones(count), archive.left)))
         return
-    method = _method(algorithm, goals, _start(archive, values, goals, generator))
+    start = _start(archive, values, goals, generator)
+    if algorithm == "surrogate":
+        archive.measure(archive.of(start))
+        while archive.left:
+            before = archive.left
+            archive.measure(_promising(archive, values, goals, generator))
+            if archive.left == before:
+                archive.measure(archive.of(generator.dirichlet(np.full(count, INSIDE), POPULATION)))
+        return
+    method = _method(algorithm, goals, start)
     problem = Problem(n_var=count, n_obj=goals, xl=0.0, xu=1.0)
     method.setup(problem, termination=NoTermination(), seed=seed)
     idle = 0
@@ -437,6 +449,87 @@ def _search(
         Evaluator().eval(StaticProblem(problem, F=-np.clip(found, -(FAR**2), FAR**2)), asked)
         method.tell(infills=asked)
         idle = idle + 1 if archive.left == before else 0
+
+
+def _promising(
+    archive: Archive,
+    values: Callable[[Doubles], Doubles],
+    goals: int,
+    generator: np.random.Generator,
+) -> list[tuple[float, ...]]:
+    """Weights by which the front is expected to grow most.
+
+    Gaussian processes learn the values of weights from what was measured; NSGA-II searches these,
+    where a step costs nothing, and of what it finds those are taken, one by one, that add most to
+    the hypervolume of the front (as in SMS-EGO: Ponweiser, Wagner, Biermann and Vincze 2008).
+    """
+    import moocore
+    from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.core.problem import Problem
+    from pymoo.optimize import minimize
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    found = values(archive.metrics)
+    known = np.isfinite(found).all(axis=1)
+    found, count = found[known], len(archive.active)
+
+    def features(x: Doubles) -> Doubles:
+        return np.asarray(np.log(x / x.sum(axis=1, keepdims=True) + 0.01))
+
+    x = features(archive.weights[known][:, archive.active])
+    models = []
+    with warnings.catch_warnings():
+        # a length scale at its bound is no reason to worry the user
+        warnings.simplefilter("ignore")
+        for goal in range(goals):
+            kernel = ConstantKernel() * RBF(np.ones(count), (0.1, 50)) + WhiteKernel(1e-4)
+            model = GaussianProcessRegressor(kernel, normalize_y=True)
+            models.append(model.fit(x, found[:, goal]))
+
+    def expected(x: Doubles) -> Doubles:
+        return np.column_stack([model.predict(features(x)) for model in models])
+
+    class Expected(Problem):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(n_var=count, n_obj=goals, xl=1e-3, xu=1.0)
+
+        def _evaluate(self, x: Doubles, out: dict[str, Doubles], *_: Any, **__: Any) -> None:
+            out["F"] = -expected(x)
+
+    best = minimize(
+        Expected(),
+        NSGA2(pop_size=SIMULATED),
+        ("n_gen", SIMULATIONS),
+        seed=int(generator.integers(1 << 31)),
+    )
+    rows = archive.of(best.pop.get("X"))
+    predicted = expected(best.pop.get("X"))
+    low, high = found.min(axis=0), found.max(axis=0)
+    spread = np.where(high > low, high - low, 1.0)
+    front = (found - low) / spread
+    front = front[moocore.is_nondominated(front, maximise=True)]
+    candidates = (predicted - low) / spread
+    reference = np.full(goals, -MARGIN)
+
+    def volume(points: Doubles) -> float:
+        return float(moocore.hypervolume(points, ref=reference, maximise=True))
+
+    # gains only fall as the front grows: what was worth less than the best now stays behind
+    gain = np.full(len(rows), np.inf)
+    chosen: list[tuple[float, ...]] = []
+    while len(chosen) < min(GENERATION, archive.left) and (gain > 0).any():
+        base, fresh = volume(front), set()
+        while True:
+            at = int(np.argmax(gain))
+            if at in fresh:
+                break
+            gain[at] = volume(np.vstack([front, candidates[at]])) - base
+            fresh.add(at)
+        front = np.vstack([front, candidates[at]])
+        chosen.append(rows[at])
+        gain[at] = 0.0
+    return chosen
 
 
 def _start(

@@ -54,7 +54,7 @@ COMMENT ON MACRO TABLE ${schema}.recommend IS
 COMMENT ON MACRO TABLE ${schema}.evaluate IS
     'evaluate(weights, k, test_from, novel_only, history, sample, filter, baselines): trains on the events before test_from and measures the lists against those from then on: one row per model and metric. novel_only: only items new to the user count. history: keep that many items of each history. sample: so many users. filter: a predicate over the items. baselines: true, false or names.';
 COMMENT ON MACRO TABLE ${schema}.pareto IS
-    'pareto(objectives, algorithm, budget, k, users, test_from, novel_only, filter, diversify, seed): weight vectors that no other one beats in all of the objectives, on a time split: weights, metrics, hypervolume_contribution (share of the front), knee, and today for the present defaults. algorithm: nsga2, nsga3, pso, ga, de, grid or random; budget: so many weight vectors are measured.';
+    'pareto(objectives, algorithm, budget, k, users, test_from, novel_only, filter, diversify, seed): weight vectors that no other one beats in all of the objectives, on a time split: weights, metrics, hypervolume_contribution (share of the front), knee, and today for the present defaults. algorithm: surrogate, nsga2, nsga3, pso, ga, de, grid or random; budget: so many weight vectors are measured.';
 COMMENT ON MACRO TABLE ${schema}.tune IS
     'tune(prefer, algorithm, budget, k, users, test_from, novel_only, filter, diversify, seed, store): the weight vector that a preference likes best. prefer: metrics and weights, a reference, an order of metrics, or text such as keep relevance within 2 % of the best and maximise margin. store: make it the default weights.';
 COMMENT ON MACRO TABLE ${schema}.recommend_for IS

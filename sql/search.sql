@@ -1,7 +1,7 @@
 -- Makes pareto and tune, which search weight vectors whose lists do best on a time split.
 CREATE OR REPLACE MACRO ${schema}.pareto(
     objectives := NULL,
-    algorithm := 'nsga2',
+    algorithm := 'surrogate',
     budget := 200,
     k := 10,
     users := 2000,

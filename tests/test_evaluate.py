@@ -345,9 +345,9 @@ def test_the_command_prints_a_table_and_writes_reports(shop_file: Path, tmp_path
     ("options", "message"),
     [
         (["nowhere.duckdb"], "path: there is no file 'nowhere.duckdb'"),
-        (["SHOP", "shopp"], "name: there is no recommender 'shopp'; there is 'shop'"),
+        (["SHOP", "shopp"], "name: there is no recommender 'shopp'; did you mean 'shop'?"),
         (["SHOP", "--weights", "much"], "weights: 'much' is not JSON"),
-        (["SHOP", "--report", "report.doc"], "report: 'report.doc' ends in neither"),
+        (["SHOP", "--report", "report.doc"], "report: 'report.doc' ends in none of .html, .png"),
     ],
 )
 def test_errors_of_the_command(shop_file: Path, options: list[str], message: str) -> None:
