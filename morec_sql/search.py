@@ -166,9 +166,9 @@ class Archive:
             }
             query = sql("search_metrics", metrics=write(self.trial, lists), k=str(self.trial.k))
             for row in arrow(self.trial.con, query).to_pylist():
-                self._known[chunk[int(row["model"])]] = np.array(
-                    [np.nan if row[name] is None else row[name] for name in self.names]
-                )
+                values = [np.nan if row[name] is None else row[name] for name in self.names]
+                # threads add in any order: without the last digits a search can be repeated
+                self._known[chunk[int(row["model"])]] = np.round(values, 12)
             self.progress.advance(len(self._known), self.budget)
         unknown = np.full(len(self.names), np.nan)
         return np.array([self._known.get(row, unknown) for row in rows])
