@@ -251,7 +251,7 @@ def front_table(table: pa.Table, metrics: Sequence[str], title: str) -> Table:
     out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     rows = table.to_pylist()
     for name in (*rows[0]["weights"], *metrics, "share of the front", ""):
-        out.add_column(name, justify="right")
+        out.add_column(name, justify="right", overflow="fold")
     for row in rows:
         marks = [name for name in ("knee", "today", "dominated") if row[name]]
         cells = [*row["weights"].values(), *(row[name] for name in metrics)]
