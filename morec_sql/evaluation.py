@@ -363,7 +363,8 @@ def write(trial: Trial, lists: dict[str, npt.NDArray[np.int64]]) -> str:
             tables[f"morec_tastes_{position}"] = _tastes(trial, position)
             joins.append(sql("evaluation_fit", **parts))
         elif objective.kind in ("coverage", "calibration"):
-            tables[f"morec_values_{position}"] = {"item_id": shown, "category": raw[shown]}
+            category = pa.array(raw[shown], mask=raw[shown] < 0)
+            tables[f"morec_values_{position}"] = {"item_id": shown, "category": category}
             tables[f"morec_tastes_{position}"] = _tastes(trial, position)
             joins.append(sql("evaluation_categories", metric=objective.kind, **parts))
     for name, columns in tables.items():

@@ -157,21 +157,23 @@ def call(argument: str, text: str, names: Iterable[str]) -> tuple[str, str] | No
 
 def aggregates(con: duckdb.DuckDBPyConnection, text: str) -> bool:
     """Whether `text` is an expression that aggregates rows, outside of any subquery."""
-    try:
-        parsed = sqlglot.parse_one(f"SELECT {text}", dialect=DIALECT)
-    except SqlglotError:
-        return False
-    if parsed.find(exp.Subquery, exp.Window) or parsed.find(exp.Select) is not parsed:
-        return False
-    names = {str(function.this).lower() for function in parsed.find_all(exp.Anonymous)}
-    return parsed.find(exp.AggFunc) is not None or bool(names & _aggregate_functions(con))
+    with contextlib.suppress(SqlglotError, TypeError):
+        return _aggregates(con, sqlglot.parse_one(text, dialect=DIALECT))
+    return False
 
 
-def _aggregate_functions(con: duckdb.DuckDBPyConnection) -> set[str]:
-    rows = con.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
-    ).fetchall()
-    return {row[0] for row in rows}
+def _aggregates(con: duckdb.DuckDBPyConnection, parsed: exp.Expr) -> bool:
+    if parsed.find(exp.Subquery, exp.Select, exp.Window):
+        return False
+    if parsed.find(exp.AggFunc):
+        return True
+    # what sqlglot does not know may be an aggregate of DuckDB's
+    names = sorted({str(function.this).lower() for function in parsed.find_all(exp.Anonymous)})
+    query = (
+        "SELECT 1 FROM duckdb_functions() WHERE function_type = 'aggregate'"
+        " AND function_name IN (SELECT unnest(?))"
+    )
+    return bool(names) and first_row(con, query, [names]) is not None
 
 
 def expression(
@@ -195,7 +197,7 @@ def expression(
     """
     parsed = _parse(argument, text, table.columns)
     per_row = per is None and parsed.find(exp.Subquery, exp.Select) is None
-    if per_row and (aggregates(con, text) or parsed.find(exp.Window)):
+    if per_row and (_aggregates(con, parsed) or parsed.find(exp.Window)):
         raise MorecError(f"{argument}: {text!r} aggregates rows, where one value per row is needed")
     written = parsed.sql(DIALECT, comments=False)
     rows = f"{table.sql} AS _e GROUP BY {per}" if per else table.sql

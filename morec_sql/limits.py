@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def constraints(
             number = isinstance(limit, int | float) and not isinstance(limit, bool)
             if not number or not np.isfinite(limit) or not check(limit):
                 raise MorecError(f"{kind}: {limit!r} for {key!r} is not {allowed}")
-            found.append(Constraint(f"{kind}: {key}", kind, np.zeros(0), float(limit)))
+            found.append(Constraint(key, kind, np.zeros(0), float(limit)))
             written.append(_written(con, kind, key, items, objectives))
     if not found:
         return []
@@ -68,9 +69,8 @@ def constraints(
     table = arrow(con, query)
     out = []
     for place, constraint in enumerate(found):
-        key = constraint.name.split(": ", 1)[1]
-        if constraint.kind == "floor" and key in objectives:
-            values = objectives[key]
+        if constraint.kind == "floor" and constraint.key in objectives:
+            values = objectives[constraint.key]
         else:
             column = whole(table.column(f"_value_{place}"))
             if constraint.kind == "max_per":
@@ -78,12 +78,12 @@ def constraints(
             values = column.to_numpy(zero_copy_only=False).astype(np.float64)
         if constraint.kind == "min_share":
             values = np.nan_to_num(values)
-        out.append(Constraint(constraint.name, constraint.kind, values, constraint.limit))
+        out.append(dataclasses.replace(constraint, values=values))
     shares = [one for one in out if one.kind == "min_share"]
     for one, other in itertools.combinations(shares, 2):
         if one.limit + other.limit > 1 and not (one.values * other.values).any():
             raise MorecError(
-                f"min_share: {one.name[11:]!r} and {other.name[11:]!r} have no item in common, but"
+                f"min_share: {one.key!r} and {other.key!r} have no item in common, but"
                 f" their shares add up to {one.limit + other.limit:g}, where 1 is allowed"
             )
     return out

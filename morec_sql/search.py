@@ -165,10 +165,14 @@ class Archive:
                 for number, row in enumerate(chunk)
             }
             query = sql("search_metrics", metrics=write(self.trial, lists), k=str(self.trial.k))
-            for row in arrow(self.trial.con, query).to_pylist():
+            # threads add, and give rows, in any order: in ours and without the last digits a search
+            # can be repeated
+            measured = sorted(
+                arrow(self.trial.con, query).to_pylist(), key=lambda r: int(r["model"])
+            )
+            for weights, row in zip(chunk, measured, strict=True):
                 values = [np.nan if row[name] is None else row[name] for name in self.names]
-                # threads add in any order: without the last digits a search can be repeated
-                self._known[chunk[int(row["model"])]] = np.round(values, 12)
+                self._known[weights] = np.round(values, 12)
             self.progress.advance(len(self._known), self.budget)
         unknown = np.full(len(self.names), np.nan)
         return np.array([self._known.get(row, unknown) for row in rows])
@@ -432,22 +436,29 @@ def _search(
     start = _start(archive, values, goals, generator)
     if algorithm == "surrogate":
         archive.measure(archive.of(start))
-        while archive.left:
+
+        def step() -> None:
             before = archive.left
             archive.measure(_promising(archive, values, goals, generator))
             if archive.left == before:
                 archive.measure(archive.of(generator.dirichlet(np.full(count, INSIDE), POPULATION)))
-        return
-    method = _method(algorithm, goals, start)
-    problem = Problem(n_var=count, n_obj=goals, xl=0.0, xu=1.0)
-    method.setup(problem, termination=NoTermination(), seed=seed)
+
+    else:
+        method = _method(algorithm, goals, start)
+        problem = Problem(n_var=count, n_obj=goals, xl=0.0, xu=1.0)
+        method.setup(problem, termination=NoTermination(), seed=seed)
+
+        def step() -> None:
+            asked = method.ask()
+            found = values(archive.measure(archive.of(asked.get("X"))))
+            Evaluator().eval(StaticProblem(problem, F=-np.clip(found, -(FAR**2), FAR**2)), asked)
+            method.tell(infills=asked)
+
+    # there may be fewer weight vectors than the budget
     idle = 0
     while archive.left and idle < IDLE:
         before = archive.left
-        asked = method.ask()
-        found = values(archive.measure(archive.of(asked.get("X"))))
-        Evaluator().eval(StaticProblem(problem, F=-np.clip(found, -(FAR**2), FAR**2)), asked)
-        method.tell(infills=asked)
+        step()
         idle = idle + 1 if archive.left == before else 0
 
 
@@ -472,6 +483,8 @@ def _promising(
 
     found = values(archive.metrics)
     known = np.isfinite(found).all(axis=1)
+    if known.sum() < 2:
+        return []
     found, count = found[known], len(archive.active)
 
     def features(x: Doubles) -> Doubles:

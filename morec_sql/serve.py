@@ -156,8 +156,8 @@ def recommend(
             filters.to_pylist(), diversify.to_pylist(), limited.to_pylist(), k, strict=True
         )
     ]
-    groups = list(dict.fromkeys(keys))
-    group_of = np.array([groups.index(key) for key in keys])
+    groups = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    group_of = np.array([groups[key] for key in keys])
     for _, how, _, _ in groups:
         check_diversify(how)
     width = int(k.max())
@@ -166,7 +166,7 @@ def recommend(
     score = np.zeros((users, width))
     contributions = np.zeros((users, width, objectives))
     missed: list[list[str]] = [[]] * users
-    for group, (predicate, how, limits, _) in enumerate(groups):
+    for (predicate, how, limits, _), group in groups.items():
         rows = np.flatnonzero(group_of == group)
         allowed = None
         if predicate is not None:

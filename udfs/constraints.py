@@ -26,10 +26,24 @@ class Constraint:
     unknown: such an item is not listed.
     """
 
-    name: str
+    key: str
     kind: str
     values: Doubles
     limit: float
+
+    @property
+    def name(self) -> str:
+        """What it is called in a list that does not meet it."""
+        return f"{self.kind}: {self.key}"
+
+    @property
+    def start(self) -> float:
+        """The sum of `signed` that an empty list has; a list meets it where the sum is not < 0."""
+        return self.limit if self.kind == "budget" else 0.0
+
+    def signed(self, values: Doubles) -> Doubles:
+        """What items of these values add to the sum; not of max_per."""
+        return -values if self.kind == "budget" else values - self.limit
 
     def met(self, items: Longs) -> bool:
         """Whether a list meets it."""
@@ -37,13 +51,8 @@ class Constraint:
         if self.kind == "max_per":
             known = values[values >= 0].astype(np.int64)
             return not len(known) or int(np.bincount(known).max()) <= self.limit
-        slack = self._slack(values)
+        slack = self.start + float(self.signed(values).sum())
         return slack >= -TOLERANCE * max(1.0, abs(self.limit)) * max(len(items), 1)
-
-    def _slack(self, values: Doubles) -> float:
-        if self.kind == "budget":
-            return self.limit - float(values.sum())
-        return float((values - self.limit).sum())
 
 
 def possible(constraints: Iterable[Constraint], items: int) -> npt.NDArray[np.bool_]:
@@ -111,7 +120,7 @@ class _Program:
             if constraint.kind == "budget":
                 self.rows.append((values, constraint.limit, False))
             elif constraint.kind != "max_per":
-                short = constraint.limit - values
+                short = -constraint.signed(values)
                 scale = max(float(np.abs(short).max()), 1e-12)
                 self.rows.append((short / scale, 0.0, True))
         self.price = PENALTY * self.unit * k
@@ -224,8 +233,13 @@ class Feasible:
     ) -> None:
         self.constraints = constraints
         # budgets and floors alike: the sum of these must end at 0 or above
-        self.values = [_signed(constraint, constraint.values[items]) for constraint in constraints]
-        self.sums = [np.full(len(items), _start(constraint)) for constraint in constraints]
+        self.values = [
+            one.values[items]
+            if one.kind == "max_per"
+            else np.nan_to_num(one.signed(one.values[items]))
+            for one in constraints
+        ]
+        self.sums = [np.full(len(items), constraint.start) for constraint in constraints]
         self.counts = np.zeros((len(constraints), *items.shape))
         self.free = there & possible(constraints, len(constraints[0].values))[items]
         self.left = k
@@ -258,14 +272,3 @@ class Feasible:
             mine = values[users, at]
             self.sums[number][users] += mine
             self.counts[number][users] += values[users] == mine[:, None]
-
-
-def _signed(constraint: Constraint, values: Doubles) -> Doubles:
-    if constraint.kind == "max_per":
-        return values
-    values = np.where(np.isfinite(values), values, constraint.limit)
-    return -values if constraint.kind == "budget" else values - constraint.limit
-
-
-def _start(constraint: Constraint) -> float:
-    return constraint.limit if constraint.kind == "budget" else 0.0
