@@ -1,11 +1,13 @@
-"""Names, predicates and expressions from users: checked, and turned into SQL by sqlglot."""
+"""Names, expressions and weights from users: checked, and written as SQL by sqlglot."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import difflib
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import duckdb
 import sqlglot
@@ -212,6 +214,42 @@ def expression(
     if wanted == "number" and not is_number(kind) and kind != "BOOLEAN":
         raise MorecError(f"{argument}: {text!r} is {kind}, but a number is needed")
     return written
+
+
+def weights(
+    given: Any, names: list[str], argument: str = "weights", of: str = "objective"
+) -> list[float]:
+    """Check weights given by position (a list) or by name (a dict), and return them by position."""
+    expected = ", ".join(names)
+    if isinstance(given, dict):
+        lowered = {name.lower(): name for name in names}
+        for name in given:
+            if name.lower() not in lowered:
+                raise MorecError(f"{argument}: unknown {of} {name!r}; {nearest(name, names)}")
+        by_name = {lowered[name.lower()]: value for name, value in given.items()}
+        values = [by_name.get(name, 0.0) for name in names]
+    elif isinstance(given, list):
+        if len(given) != len(names):
+            raise MorecError(
+                f"{argument}: {len(given)} values came, but {len(names)} are needed ({expected})"
+            )
+        values = given
+    else:
+        raise MorecError(
+            f"{argument}: {given!r} is neither a list nor a struct of numbers for {expected}"
+        )
+    for name, value in zip(names, values, strict=True):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            raise MorecError(f"{argument}: {value!r} for {name} is not a finite number from 0 up")
+        if value < 0:
+            raise MorecError(f"{argument}: {value!r} for {name} is negative; 0 or more is allowed")
+    if not any(values):
+        raise MorecError(f"{argument}: all are 0, but at least one of {expected} must count")
+    return [float(value) for value in values]
 
 
 def is_number(kind: str) -> bool:

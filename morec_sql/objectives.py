@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import whole
-from .expressions import MorecError, aggregates, call, expression, identifier, nearest
+from .expressions import (
+    MorecError,
+    aggregates,
+    call,
+    expression,
+    identifier,
+    nearest,
+    weights,
+)
 from .source import Source
 from .templates import arrow
 from .udfs import scoring
@@ -168,40 +175,6 @@ def default_weights(given: Any, listed: list[Objective]) -> list[float]:
         return [1.0]
     share = 0.4 / (len(names) - 1)
     return [0.6 if objective.kind == "relevance" else share for objective in listed]
-
-
-def weights(given: Any, names: list[str]) -> list[float]:
-    """Check weights given by position (a list) or by name (a dict), and return them by position."""
-    expected = ", ".join(names)
-    if isinstance(given, dict):
-        lowered = {name.lower(): name for name in names}
-        for name in given:
-            if name.lower() not in lowered:
-                raise MorecError(f"weights: unknown objective {name!r}; {nearest(name, names)}")
-        by_name = {lowered[name.lower()]: value for name, value in given.items()}
-        values = [by_name.get(name, 0.0) for name in names]
-    elif isinstance(given, list):
-        if len(given) != len(names):
-            raise MorecError(
-                f"weights: {len(given)} values came, but {len(names)} are needed ({expected})"
-            )
-        values = given
-    else:
-        raise MorecError(
-            f"weights: {given!r} is neither a list nor a struct of numbers for {expected}"
-        )
-    for name, value in zip(names, values, strict=True):
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise MorecError(f"weights: {value!r} for {name} is not a finite number from 0 up")
-        if value < 0:
-            raise MorecError(f"weights: {value!r} for {name} is negative; 0 or more is allowed")
-    if not any(values):
-        raise MorecError(f"weights: all are 0, but at least one of {expected} must count")
-    return [float(value) for value in values]
 
 
 def check_diversify(given: Any) -> None:

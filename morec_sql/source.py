@@ -17,6 +17,7 @@ from .expressions import (
     is_number,
     literal,
 )
+from .signals import Loss, declared, wanted
 from .templates import sql
 from .udfs.embedding import DEFAULT_MODEL
 
@@ -42,6 +43,8 @@ class Arguments:
     item_time: str | None = None
     objectives: Any = None
     weights: Any = None
+    losses: Any = None
+    combine: Any = None
     model: str = DEFAULT_MODEL
     dimensions: int = 64
     seed: int = 42
@@ -76,9 +79,13 @@ class Arguments:
 
 @dataclasses.dataclass
 class Source:
-    """The user's tables as SQL; in item_sql and time_sql the events are called _e."""
+    """The user's tables as SQL; in item_sql and time_sql the events are called _e.
+
+    Each loss comes with the events as in events_raw, but what it reads as their weight.
+    """
 
     events: Table
+    losses: list[tuple[Loss, str]]
     item_sql: str
     time_sql: str
     events_raw: str
@@ -95,8 +102,13 @@ class Source:
 
     def before(self, until: str) -> Source:
         """The same without the events from the timestamp `until` on."""
-        usable = f"{self.usable} AND _c.event_time < CAST({literal(until)} AS TIMESTAMP)"
-        return dataclasses.replace(self, usable=usable, until=until)
+        before = f" AND _c.event_time < CAST({literal(until)} AS TIMESTAMP)"
+        return dataclasses.replace(
+            self,
+            usable=self.usable + before,
+            time_usable=self.time_usable + before,
+            until=until,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,19 +172,26 @@ def resolve(
                 )
         else:
             weight = expression(con, "event_weight", arguments.event_weight, events)
-    time_usable = USABLE_TIME if arguments.event_time else "true"
-    return Source(
-        events=events,
-        item_sql=item_sql,
-        time_sql=time_sql,
-        events_raw=sql(
+    losses = declared(con, arguments.losses, events)
+
+    def read(weight: str) -> str:
+        return sql(
             "events_raw",
             user_id=identifier(user),
             item_id=item_sql,
             event_time=time_sql,
             event_weight=weight,
+            wanted=wanted(losses),
             events=events.sql,
-        ),
+        )
+
+    time_usable = USABLE_TIME if arguments.event_time else "true"
+    return Source(
+        events=events,
+        losses=[(loss, read(loss.sql)) for loss in losses],
+        item_sql=item_sql,
+        time_sql=time_sql,
+        events_raw=read(weight),
         usable=f"_c.user_id IS NOT NULL AND _c.item_id IS NOT NULL AND {time_usable}"
         f" AND {USABLE_WEIGHT}",
         time_usable=time_usable,

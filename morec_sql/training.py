@@ -22,11 +22,12 @@ from .objectives import Objective
 from .progress import Progress
 from .schema import Build, check_free, pair_features, recommenders, statements, stored_arguments
 from .serve import load_recommender
+from .signals import combination
 from .source import DAY, Arguments, Clock, Source, resolve
 from .templates import arrow, first_row, sql
 from .udfs import relevance, scoring
 from .udfs.embedding import embed_texts
-from .udfs.history import History, Window
+from .udfs.history import History, Signal, Window
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -36,6 +37,7 @@ WINDOW = 1 / 13  # of the time that the events span: the length of what is learn
 WINDOWS = 7  # each begins half a window before the next
 SAMPLED_USERS = 500  # for the unit of relevance, and what gets attention
 LISTED = 10  # length of the lists in which items get attention
+HELD_OUT = "hash(user_index, item_index) % 5 = 0"  # the window where there is no time
 REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
 
 
@@ -128,6 +130,7 @@ def train(
         source = source.before(until)
     listed = objectives_of.declared(con, arguments.objectives, source)
     default_weights = objectives_of.default_weights(arguments.weights, listed)
+    combine = combination(arguments.combine, [loss for loss, _ in source.losses])
     with Progress() as progress:
         stages = _Stages(progress)
         with stages.stage("read") as done:
@@ -151,16 +154,22 @@ def train(
                 features = np.where(
                     (text_id >= 0)[:, None], embeddings[text_id] - embeddings.mean(axis=0), 0
                 ).astype(np.float32)
+            signals = _signals(con, source, clock, None)
             model = relevance.fit(
                 history,
                 users,
                 items,
                 features,
                 _windows(con, source, clock),
+                signals,
+                combine,
                 arguments.dimensions,
                 arguments.seed,
             )
             model = dataclasses.replace(model, unit=_relevance_unit(model, history, users))
+            for signal in signals:
+                said = _of_loss(signal.name, model.chosen["losses"])
+                stages.rows.append((said, len(signal.user), None))
             done(len(history))
         with stages.stage("objectives") as done:
             values = objectives_of.standardised(
@@ -462,7 +471,7 @@ def _history(
     anchor = clock.now if until is None else until
     before = "true" if until is None else f"_e.event_time < {literal(until)}"
     if until is not None and not source.has_time:
-        before = "hash(_e.user_index, _e.item_index) % 5 <> 0"
+        before = f"NOT ({HELD_OUT})"
     columns = con.execute(
         sql(
             "training_history",
@@ -482,12 +491,46 @@ def _windows(con: duckdb.DuckDBPyConnection, source: Source, clock: Clock) -> It
         first = clock.now - (1 + number / 2) * clock.window
         inside = f"event_time >= {literal(first)} AND event_time < {literal(first + clock.window)}"
         if not source.has_time:
-            inside = "hash(user_index, item_index) % 5 = 0"
+            inside = HELD_OUT
         target = con.execute(
-            f"SELECT DISTINCT user_index, item_index FROM morec_events WHERE {inside} ORDER BY ALL"
+            "SELECT DISTINCT user_index, item_index FROM morec_events"
+            f" WHERE wanted AND {inside} ORDER BY ALL"
         ).fetchnumpy()
         user, item = (np.asarray(target[key], np.int32) for key in ("user_index", "item_index"))
-        yield Window(_history(con, source, clock, first), user, item)
+        signals = functools.partial(_signals, con, source, clock, first)
+        yield Window(_history(con, source, clock, first), user, item, signals)
+
+
+def _signals(
+    con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, until: float | None
+) -> list[Signal]:
+    """Read what the losses are about as of `until`, or of all events, whatever their weight."""
+    anchor = clock.now if until is None else until
+    before = source.time_usable
+    if source.has_time:
+        before += f" AND epoch(_c.event_time) < {literal(anchor)}"
+    elif until is not None:
+        before = f"NOT ({HELD_OUT})"
+    found = []
+    for loss, events_raw in source.losses:
+        columns = con.execute(
+            sql(
+                "signals",
+                aggregate="avg" if loss.kind == "squared_error" else "max",
+                events_raw=events_raw,
+                before=before,
+            )
+        ).fetchnumpy()
+        user, item = (np.asarray(columns[key], np.int32) for key in ("user", "item"))
+        found.append(Signal(loss.name, loss.kind, user, item, np.asarray(columns["value"])))
+    return found
+
+
+def _of_loss(name: str, losses: dict[str, float]) -> str:
+    """What a stage says of a loss."""
+    if name not in losses:
+        return f"loss {name}: nothing to learn or weight 0, it has no effect"
+    return f"loss {name}: {losses[name]:.3f} of what it was, for users held out"
 
 
 def _relevance_unit(model: relevance.RelevanceModel, history: History, users: int) -> float:

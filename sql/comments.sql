@@ -47,6 +47,8 @@ COMMENT ON COLUMN ${schema}.events.user_id IS 'Who.';
 COMMENT ON COLUMN ${schema}.events.item_id IS 'What.';
 COMMENT ON COLUMN ${schema}.events.event_time IS 'When; NULL where no event_time is declared.';
 COMMENT ON COLUMN ${schema}.events.weight IS 'How much it counts; outliers are capped.';
+COMMENT ON COLUMN ${schema}.events.wanted IS
+    'Whether it is what relevance is about, by the losses; true where none are declared.';
 COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column item_id.';
 COMMENT ON COLUMN ${schema}.items.item_id IS 'Id of the item; the other columns are your own.';
 COMMENT ON MACRO TABLE ${schema}.recommend IS

@@ -1,6 +1,7 @@
--- What users did from the start of the test on: morec_truth (user_id, item_id) and morec_test_users
--- (user_id, user_index), where ids are numbers of ours. Users with a history come first, in the
--- order of their index; an item that the past did not know has a negative number.
+-- What users did from the start of the test on, as far as relevance is about it: morec_truth
+-- (user_id, item_id) and morec_test_users (user_id, user_index), where ids are numbers of ours.
+-- Users with a history come first, in the order of their index; an item that the past did not know
+-- has a negative number.
 CREATE OR REPLACE TEMP TABLE morec_test_events AS
 SELECT DISTINCT
     _e.user_id AS name,
@@ -9,7 +10,7 @@ SELECT DISTINCT
 FROM ${schema}.events AS _e
 LEFT JOIN morec_users AS _u ON _u.user_id = _e.user_id
 LEFT JOIN morec_items AS _i ON _i.item_id = _e.item_id
-WHERE _e.event_time >= CAST(${test_from} AS TIMESTAMP) AND ${kept};
+WHERE _e.event_time >= CAST(${test_from} AS TIMESTAMP) AND _e.wanted AND ${kept};
 
 DELETE FROM morec_test_events AS _t
 USING morec_events AS _k

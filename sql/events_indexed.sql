@@ -4,7 +4,8 @@ SELECT ${distinct}
     _u.user_index,
     _i.item_index,
     epoch(_e.event_time) AS event_time,
-    _e.weight
+    _e.weight,
+    _e.wanted
 FROM morec_raw_events AS _e
 JOIN morec_users AS _u ON _u.user_id = _e.user_id
 JOIN morec_items AS _i ON _i.item_id = _e.item_id

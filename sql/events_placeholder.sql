@@ -4,4 +4,5 @@ SELECT
     CAST(NULL AS ${user_type}) AS user_id,
     CAST(NULL AS ${item_type}) AS item_id,
     CAST(NULL AS TIMESTAMP) AS event_time,
-    CAST(NULL AS DOUBLE) AS weight;
+    CAST(NULL AS DOUBLE) AS weight,
+    CAST(NULL AS BOOLEAN) AS wanted;

@@ -9,7 +9,12 @@ FROM (
         _v.item_index,
         ${pair_features}
     FROM (
-        SELECT ${distinct} _x.item_id, epoch(_x.event_time) AS event_time, _x.weight, _a._anchor
+        SELECT ${distinct}
+            _x.item_id,
+            epoch(_x.event_time) AS event_time,
+            _x.weight,
+            _x.wanted,
+            _a._anchor
         FROM ${schema}.events AS _x
         WHERE _x.user_id = _a._key AND (_a._as_of IS NULL OR ${before})
     ) AS _e

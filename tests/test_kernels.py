@@ -313,7 +313,7 @@ def test_an_item_without_events_is_near_items_with_like_features() -> None:
     history = random_history(generator, users, items)
     bought = history.take(history.item < 9)
     features = np.eye(5, dtype=np.float32)[np.arange(items) // 2]
-    model = relevance.fit(bought, users, items, features, [], 8, seed=1)
+    model = relevance.fit(bought, users, items, features, [], [], [], 8, seed=1)
     likeness = model.encoder[:9] @ model.decoder[9]
     assert likeness.argmax() == 8
 
@@ -395,7 +395,7 @@ def test_the_gpu_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     for where in ("cuda", "cpu"):
         for module in (relevance, scoring):
             monkeypatch.setattr(module, "device", lambda where=where: torch.device(where))
-        model = relevance.fit(history, 50, 60, None, [], 16, seed=3)
+        model = relevance.fit(history, 50, 60, None, [], [], [], 16, seed=3)
         fitted.append(model.encoder @ model.decoder.T)
         assert all(np.isfinite(value).all() for value in (model.encoder, model.decoder))
     np.testing.assert_allclose(fitted[0], fitted[1], atol=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -72,12 +73,38 @@ class History:
 
 
 @dataclasses.dataclass(frozen=True)
+class Signal:
+    """What was observed of pairs, sorted by user: a rating, or 1 for true and 0 for false.
+
+    loss is the one of losses.LOSSES that it is for; user, item and value have one entry per pair.
+    """
+
+    name: str
+    loss: str
+    user: Ints
+    item: Ints
+    value: Floats
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether there is anything to learn: ratings that differ, or something true."""
+        if self.loss == "squared_error":
+            return len(self.value) > 1 and float(np.ptp(self.value)) > 0
+        return bool(self.value.any())
+
+
+@dataclasses.dataclass(frozen=True)
 class Window:
-    """What users did in a window of time: the history before it, and the distinct pairs in it."""
+    """What users did in a window of time.
+
+    past is the history before it, signals gives what was observed before it, and user and item are
+    the distinct wanted pairs in it.
+    """
 
     past: History
     user: Ints
     item: Ints
+    signals: Callable[[], list[Signal]]
 
 
 def bounds(user: Ints, users: int) -> npt.NDArray[np.int64]:

@@ -37,9 +37,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import repeats
+from . import losses, repeats
 from .device import device
-from .history import Floats, History, Ints, Window, bounds
+from .history import Floats, History, Ints, Signal, Window, bounds
 
 if TYPE_CHECKING:
     import torch
@@ -257,6 +257,8 @@ def fit(
     items: int,
     features: Floats | None,
     windows: Iterable[Window],
+    signals: list[Signal],
+    combine: str | list[float],
     dimensions: int,
     seed: int,
 ) -> RelevanceModel:
@@ -269,10 +271,12 @@ def fit(
         features: item features such as centred text embeddings, shape (items, features), or None.
         windows: windows of time to learn from, the latest first; each is used before the next is
             asked for. Without any that has enough pairs the parts have fixed weights.
+        signals: what was observed, for the losses to train by; none leaves the closed form.
+        combine: how the losses are combined, as in losses.train.
         dimensions: length of the item vectors.
         seed: of all that is random.
     """
-    trainer = _Trainer(users, items, features, dimensions, seed)
+    trainer = _Trainer(users, items, features, dimensions, combine, seed)
     chosen = {"half_life": 2, "ridge": 0.03, "trend": TRENDS[0], "repeat_share": 1.0}
     # untrained: likeness first, then popularity, whoever the user is
     unknown = np.zeros((5, 5), np.float32)
@@ -286,13 +290,15 @@ def fit(
         sample = _Sample(window, users, items, seed)
         if not designs:
             chosen = trainer.choose(sample) | {"repeat_share": sample.repeat_share()}
-        model = trainer.model(window.past, chosen, unknown, again)
+        # further training is for the latest window, which says how the parts add up, and for now
+        observed = window.signals() if not designs else []
+        model = trainer.model(window.past, chosen, unknown, again, observed)
         if not designs:
             unknown = trainer.weigh(sample, model)
             model = dataclasses.replace(model, unknown=unknown)
         designs.append(model.of_users(sample.whole, sample.users).design)
         labels.append(np.isin(sample.pairs_of(sample.whole), sample.truth))
-    model = trainer.model(history, chosen, unknown, again)
+    model = trainer.model(history, chosen, unknown, again, signals)
     if designs:
         some = some_users(users, VALIDATION_USERS)
         now = model.of_users(history.of_users(some, users), len(some)).design
@@ -309,7 +315,7 @@ def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
 def _returning(window: Window) -> Window:
     """The pairs of the window whose users have a history before it."""
     known = np.isin(window.user, window.past.user)
-    return Window(window.past, window.user[known], window.item[known])
+    return dataclasses.replace(window, user=window.user[known], item=window.item[known])
 
 
 class _Sample:
@@ -350,15 +356,21 @@ class _Trainer:
     """Makes models of histories, and learns from samples how their parts add up."""
 
     def __init__(
-        self, users: int, items: int, features: Floats | None, dimensions: int, seed: int
+        self,
+        users: int,
+        items: int,
+        features: Floats | None,
+        dimensions: int,
+        combine: str | list[float],
+        seed: int,
     ) -> None:
         self.users, self.items, self.dimensions, self.seed = users, items, dimensions, seed
-        self.features = features
+        self.features, self.combine = features, combine
         self.content = _content(features, items)
         self.decomposition: tuple[History, int, tuple[Floats, Floats]] | None = None
 
     def factors(self, history: History, chosen: dict[str, Any]) -> tuple[Floats, Floats]:
-        """Encoder and decoder of behaviour, with the trend in the decoder, shape (items, d)."""
+        """Encoder and decoder of behaviour in closed form, shape (items, d)."""
         half_life = chosen["half_life"]
         if self.decomposition is None or self.decomposition[:2] != (history, half_life):
             starts = bounds(history.user, self.users)
@@ -367,8 +379,11 @@ class _Trainer:
                 starts, history.item, weights, self.features, self.items, self.dimensions, self.seed
             )
             self.decomposition = history, half_life, svd
-        encoder, decoder = _encoder_decoder(*self.decomposition[2], chosen["ridge"])
-        return encoder, decoder * _trend(history, self.items, *chosen["trend"])[:, None]
+        return _encoder_decoder(*self.decomposition[2], chosen["ridge"])
+
+    def trend(self, history: History, chosen: dict[str, Any]) -> Floats:
+        """The factor of each decoder vector, shape (items, 1)."""
+        return _trend(history, self.items, *chosen["trend"])[:, None]
 
     def model(
         self,
@@ -376,9 +391,19 @@ class _Trainer:
         chosen: dict[str, Any],
         unknown: Floats,
         again: repeats.RepeatModel,
+        signals: list[Signal],
     ) -> RelevanceModel:
-        """The model of a history whose parts are weighed so."""
+        """The model of a history whose parts are weighed so, trained further by the signals."""
         encoder, decoder = self.factors(history, chosen)
+        if signals:
+            starts = bounds(history.user, self.users)
+            weights = normalised(pair_weights(history, chosen["half_life"]), starts)
+            trained = losses.train(
+                encoder, decoder, history, weights, self.users, signals, self.combine, self.seed
+            )
+            encoder, decoder = trained.encoder, trained.decoder
+            chosen = {**chosen, "losses": trained.losses}
+        decoder = decoder * self.trend(history, chosen)
         return RelevanceModel(
             encoder=np.concatenate([encoder, self.content], axis=1),
             decoder=np.concatenate([decoder, self.content], axis=1),
@@ -402,6 +427,7 @@ class _Trainer:
             if not len(evaluated):
                 return {**option, "validation_ndcg": 0.0}
             encoder, decoder = self.factors(sample.past, option)
+            decoder = decoder * self.trend(sample.past, option)
             pair = normalised(pair_weights(sample.whole, option["half_life"]), starts)
             queries = user_vectors(encoder, sample.whole.item, pair, starts)
             index = _best_unseen(queries, decoder, sample.whole, k)
