@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-
-from .udfs.history import History
-
-
-def history_of(columns: dict[str, Any]) -> History:
-    """Make a History of columns named user, item and as in pair_features.sql, sorted by user."""
-    return History(
-        user=np.asarray(columns["user"], np.int32),
-        item=np.asarray(columns["item"], np.int32),
-        strength=np.column_stack(
-            [np.asarray(columns[name], np.float32) for name in ("short", "medium", "long")]
-        ),
-        count=np.asarray(columns["count"], np.float32),
-        last=np.asarray(columns["last"], np.float32),
-        first=np.asarray(columns["first"], np.float32),
-    )
 
 
 def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:

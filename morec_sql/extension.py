@@ -22,15 +22,13 @@ from .arrays import whole
 from .expressions import MorecError, identifier, literal
 from .source import Arguments
 from .templates import first_row, sql
+from .udfs.device import share_of_cores
 from .udfs.embedding import DEFAULT_MODEL, embed_texts
 
 VERSION = "0.1.0"
 PENDING = 4  # builds that wait to be published
 STAGES_TYPE = 'STRUCT(stage VARCHAR, "rows" BIGINT, seconds DOUBLE)[]'
-HISTORY_TYPE = (
-    "STRUCT(item INTEGER, short FLOAT, medium FLOAT, long FLOAT, count FLOAT, last FLOAT,"
-    " first FLOAT)[]"
-)
+HISTORY_TYPE = "STRUCT(item INTEGER, time DOUBLE, weight FLOAT)[]"
 MEASURED_TYPE = (
     "STRUCT(model VARCHAR, metric VARCHAR, value DOUBLE, standard_error DOUBLE, low DOUBLE,"
     " high DOUBLE, users BIGINT, difference DOUBLE, p_value DOUBLE)[]"
@@ -244,6 +242,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         names: pa.Array,
         versions: pa.Array,
         histories: pa.Array,
+        as_of: pa.Array,
         weights: pa.Array,
         ks: pa.Array,
         filters: pa.Array,
@@ -254,18 +253,11 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         name, version = names[0].as_py(), versions[0].as_py()
         with instance.cursor(catalogs[0].as_py()) as cursor:
             found = instance.recommenders.get(cursor, name, version)
-            return serve.recommend(
-                cursor,
-                found,
-                name,
-                histories,
-                weights,
-                ks,
-                filters,
-                exclude_seen,
-                diversify,
-                limited,
-            )
+            with share_of_cores():
+                return serve.recommend(
+                    cursor, found, name, histories, as_of, weights, ks, filters, exclude_seen,
+                    diversify, limited,
+                )  # fmt: skip
 
     def evaluate(catalogs: pa.Array, names: pa.Array, requests: pa.Array) -> pa.Array:
         measured = []
@@ -363,7 +355,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         "morec_recommend",
         recommend,
         ["VARCHAR"] * 3
-        + [HISTORY_TYPE, "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
+        + [HISTORY_TYPE, "DOUBLE", "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
         RANKED_TYPE,
         # a filter reads the items: the answer is not a function of the arguments alone
         writes=True,

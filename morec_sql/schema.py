@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from .expressions import MorecError, identifier, literal
 from .objectives import Objective, metric_names
-from .source import DAY, Arguments, Clock, Source
+from .source import Arguments, Source
 from .templates import first_row, sql
 from .udfs.repeats import ITEM_FEATURES
 
@@ -194,7 +194,6 @@ def statements(
     source: Source,
     arguments: Arguments,
     listed: list[Objective],
-    clock: Clock,
     version: str,
     schema: str,
     cap: float,
@@ -206,12 +205,9 @@ def statements(
     Macros are bound when they are made, and a column of the user's that has the name of a macro
     parameter would be taken for a conflict: so they are made over an empty view.
     """
-    distinct = "DISTINCT" if source.has_time else ""
     of_user = sql(
         "history_of_user",
         schema=schema,
-        distinct=distinct,
-        pair_features=pair_features(source, clock, "_e._anchor"),
         before="_x.event_time < _a._as_of" if source.has_time else "true",
     )
     common = {
@@ -219,7 +215,6 @@ def statements(
         "schema_name": literal(arguments.name),
         "version": literal(version),
         "item_type": source.item_type,
-        "trained_until": literal(clock.now),
         "contributions": _by_objective(listed, "_r.contributions"),
     }
     if source.items is not None:
@@ -296,22 +291,6 @@ def _by_objective(listed: list[Objective], values: str) -> str:
     return ", ".join(
         f"{literal(objective.name)}: {values}[{position}]"
         for position, objective in enumerate(listed, 1)
-    )
-
-
-def pair_features(source: Source, clock: Clock, anchor: str) -> str:
-    """The SQL columns of a user-item pair, with ages counted back from the SQL `anchor`."""
-    short, medium, long = (literal(value) for value in clock.half_lives)
-    return sql(
-        "pair_features",
-        age=f"{anchor} - _e.event_time" if source.has_time else "0",
-        count=f"count(DISTINCT floor(_e.event_time / {DAY:.0f}))"
-        if source.has_time
-        else "count(*)",
-        short=short,
-        medium=medium,
-        long=long,
-        mean_weight=literal(clock.mean_weight),
     )
 
 

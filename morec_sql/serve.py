@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .arrays import history_of, matrix, whole
+from .arrays import matrix, whole
 from .expressions import MorecError, Table, expression, identifier
 from .limits import constraints
 from .objectives import check_diversify, parse_weights, stored_weights
 from .templates import arrow, first_row, sql
 from .udfs import scoring
-from .udfs.history import History
+from .udfs.history import Clock, Events, History
 from .udfs.relevance import RelevanceModel
 from .udfs.repeats import RepeatModel
 
@@ -36,7 +36,7 @@ class Recommender:
     names: list[str]
     raw: dict[str, npt.NDArray[np.float64]]
     exclude_seen: bool
-    half_lives: tuple[float, ...]
+    clock: Clock
 
 
 class Recommenders:
@@ -110,7 +110,7 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
             if kind == "item"
         },
         exclude_seen=chosen["exclude_seen"],
-        half_lives=tuple(chosen["half_lives"]),
+        clock=Clock(**chosen["clock"]),
     )
 
 
@@ -119,6 +119,7 @@ def recommend(
     recommender: Recommender,
     schema: str,
     histories: pa.Array,
+    as_of: pa.Array,
     weight_texts: pa.Array,
     ks: pa.Array,
     filters: pa.Array,
@@ -132,7 +133,8 @@ def recommend(
         con: where the filters are evaluated.
         recommender: the recommender, loaded.
         schema: its name.
-        histories: per user the list of pairs, NULL without any; fields as in pair_features.sql.
+        histories: per user the list of events, NULL without any: item, time and weight.
+        as_of: per user the moment of the list in seconds, NULL for now.
         weight_texts: per user the weights as JSON, NULL for the defaults.
         ks: per user the length of the list.
         filters: per user a predicate over the items, NULL for none.
@@ -147,7 +149,7 @@ def recommend(
     k = _lengths(ks)
     row_weights = _weights(con, recommender, schema, weight_texts)
     excluded = pc.fill_null(exclude_seen, recommender.exclude_seen).to_numpy(zero_copy_only=False)
-    history = _history(histories, recommender.half_lives)
+    history = _history(histories, as_of, recommender.clock)
     # users are ranked together who have the same filter and constraints and are diversified alike
     keys = [
         # a list under constraints is not the start of a longer one
@@ -241,28 +243,25 @@ def _weights(
     return out
 
 
-def _history(histories: pa.Array, half_lives: tuple[float, ...]) -> History:
-    """Flatten the users' lists into one History sorted by user.
+def _history(histories: pa.Array, as_of: pa.Array, clock: Clock) -> History:
+    """Turn the users' lists of events into one History.
 
-    SQL counts ages from the end of training; where a user has later events the clock moves to the
-    last of them.
+    The clock of a user stands at `as_of`, or at the end of the training or of the user's events.
     """
     lengths = pc.fill_null(pc.list_value_length(histories), 0).to_numpy(zero_copy_only=False)
-    pairs = pc.list_flatten(histories)
-    columns = {
-        name: pairs.field(name).to_numpy(zero_copy_only=False)
-        for name in ("item", "short", "medium", "long", "count", "last", "first")
-    }
-    columns["user"] = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
-    later = np.zeros(len(histories), np.float32)
-    np.maximum.at(later, columns["user"], -columns["last"])
-    if later.any():
-        shift = later[columns["user"]]
-        for name, half_life in zip(("short", "medium", "long"), half_lives, strict=True):
-            columns[name] = columns[name] * np.exp2(-shift * half_lives[1] / half_life)
-        columns["last"] = columns["last"] + shift
-        columns["first"] = columns["first"] + shift
-    return history_of(columns)
+    flat = pc.list_flatten(histories)
+    item, time, weight = (
+        flat.field(name).to_numpy(zero_copy_only=False) for name in ("item", "time", "weight")
+    )
+    user = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
+    now = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
+    now = np.where(np.isnan(now), clock.now, now)
+    np.fmax.at(now, user, time)
+    # items of a basket have no time and weight: they are taken now
+    time = np.where(np.isnan(time), now[user], time)
+    weight = np.where(np.isnan(weight), np.float32(clock.mean_weight), weight)
+    events = Events.sorted(user, item, time, weight, clock.timeless)
+    return events.history(clock, now[events.user])
 
 
 def items_of(con: duckdb.DuckDBPyConnection, schema: str) -> Table:

@@ -21,8 +21,6 @@ from .signals import Loss, declared, wanted
 from .templates import sql
 from .udfs.embedding import DEFAULT_MODEL
 
-DAY = 86400.0
-
 USABLE_TIME = "_c.event_time IS NOT NULL AND isfinite(_c.event_time)"
 USABLE_WEIGHT = "isfinite(_c.weight) AND _c.weight > 0"
 
@@ -109,16 +107,6 @@ class Source:
             time_usable=self.time_usable + before,
             until=until,
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class Clock:
-    """Seconds: the end of the events (of the epoch), the half-lives, the length of a window."""
-
-    now: float
-    half_lives: tuple[float, float, float]
-    mean_weight: float
-    window: float
 
 
 def resolve(

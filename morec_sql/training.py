@@ -16,18 +16,18 @@ import numpy as np
 import pyarrow as pa
 
 from . import objectives as objectives_of
-from .arrays import history_of, lists, matrix, vectors, whole
+from .arrays import lists, matrix, vectors, whole
 from .expressions import MorecError, identifier, literal
 from .objectives import Objective
 from .progress import Progress
-from .schema import Build, check_free, pair_features, recommenders, statements, stored_arguments
+from .schema import Build, check_free, recommenders, statements, stored_arguments
 from .serve import load_recommender
 from .signals import combination
-from .source import DAY, Arguments, Clock, Source, resolve
+from .source import Arguments, Source, resolve
 from .templates import arrow, first_row, sql
 from .udfs import relevance, scoring
 from .udfs.embedding import embed_texts
-from .udfs.history import History, Signal, Window
+from .udfs.history import DAY, Clock, Events, History, Signal, Window
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,7 +37,6 @@ WINDOW = 1 / 13  # of the time that the events span: the length of what is learn
 WINDOWS = 7  # each begins half a window before the next
 SAMPLED_USERS = 500  # for the unit of relevance, and what gets attention
 LISTED = 10  # length of the lists in which items get attention
-HELD_OUT = "hash(user_index, item_index) % 5 = 0"  # the window where there is no time
 REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
 
 
@@ -147,8 +146,9 @@ def train(
             texts, embeddings, text_id, fresh = _embed(con, catalog, arguments, progress)
             done(fresh)
         with stages.stage("train") as done:
-            clock = _clock(con, source)
-            history = _history(con, source, clock, None)
+            of_events, wanted = _events(con)
+            clock = _clock(of_events, source)
+            history = of_events.history(clock, clock.now)
             features = None
             if len(texts):
                 features = np.where(
@@ -160,7 +160,7 @@ def train(
                 users,
                 items,
                 features,
-                _windows(con, source, clock),
+                _windows(con, source, clock, of_events, wanted),
                 signals,
                 combine,
                 arguments.dimensions,
@@ -203,7 +203,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
     model, clock, listed, values = trained.model, trained.clock, trained.objectives, trained.values
     version = uuid.uuid4().hex
     tables_and_macros, views = statements(
-        trained.source, arguments, listed, clock, version, identifier(arguments.name),
+        trained.source, arguments, listed, version, identifier(arguments.name),
         trained.weight_cap, model.encoder.shape[1], max(trained.embeddings.shape[1], 1),
     )  # fmt: skip
     chosen = {
@@ -212,7 +212,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
         "unknown": model.unknown.tolist(),
         "repeats": model.repeats.as_json(),
         "unit": model.unit,
-        "half_lives": list(clock.half_lives),
+        "clock": dataclasses.asdict(clock),
         "exclude_seen": trained.exclude_seen,
     }
     tables = {
@@ -284,8 +284,9 @@ def refresh_objectives(
             users, items, events = _index(con, source)
             done(events)
         with stages.stage("objectives") as done:
-            clock = _clock(con, source)
-            history = _history(con, source, clock, None)
+            of_events, _ = _events(con)
+            clock = _clock(of_events, source)
+            history = of_events.history(clock, clock.now)
             values = objectives_of.standardised(
                 con, listed, history, items, clock.now, clock.half_lives[1],
                 lambda: _exposure(load_recommender(con, name).catalogue.model, history, users),
@@ -409,7 +410,11 @@ def _load_catalogue(
 def _index(con: duckdb.DuckDBPyConnection, source: Source) -> tuple[int, int, int]:
     """Number users, items and distinct events; return how many there are of each."""
     con.execute(sql("users"))
-    con.execute(sql("events_indexed", distinct="DISTINCT" if source.has_time else ""))
+    # two at one time that differ in what relevance is about only are one event
+    wanted, grouped = (
+        ("bool_or(_e.wanted)", "GROUP BY ALL") if source.has_time else ("_e.wanted", "")
+    )
+    con.execute(sql("events_indexed", wanted=wanted, grouped=grouped))
     con.execute("DROP TABLE morec_raw_events")
     counts = []
     for table in ("morec_users", "morec_items", "morec_events"):
@@ -448,12 +453,23 @@ def _embed(
     return texts, np.stack([cached[text] for text in texts]), text_id, len(missing)
 
 
-def _clock(con: duckdb.DuckDBPyConnection, source: Source) -> Clock:
-    row = first_row(con, "SELECT min(event_time), max(event_time), avg(weight) FROM morec_events")
-    assert row is not None
-    first, last, weight = row
+def _events(con: duckdb.DuckDBPyConnection) -> tuple[Events, npt.NDArray[np.bool_]]:
+    """Read the distinct events, and which of them are wanted."""
+    columns = con.execute(sql("training_events")).fetchnumpy()
+    events = Events(
+        np.asarray(columns["user"], np.int32),
+        np.asarray(columns["item"], np.int32),
+        np.asarray(columns["time"], np.float64),
+        np.asarray(columns["weight"], np.float32),
+    )
+    return events, np.asarray(columns["wanted"], np.bool_)
+
+
+def _clock(events: Events, source: Source) -> Clock:
+    weight = float(events.weight.mean(dtype=np.float64))
     if not source.has_time:
         return Clock(0.0, (DAY, DAY, DAY), weight, DAY)
+    first, last = float(events.time.min()), float(events.time.max())
     span = max(last - first, DAY)
     # the clock stands just behind the last event, so that every age is positive
     return Clock(
@@ -464,53 +480,45 @@ def _clock(con: duckdb.DuckDBPyConnection, source: Source) -> Clock:
     )
 
 
-def _history(
-    con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, until: float | None
-) -> History:
-    """Read the user-item pairs as of `until`, or of all events."""
-    anchor = clock.now if until is None else until
-    before = "true" if until is None else f"_e.event_time < {literal(until)}"
-    if until is not None and not source.has_time:
-        before = f"NOT ({HELD_OUT})"
-    columns = con.execute(
-        sql(
-            "training_history",
-            pair_features=pair_features(source, clock, literal(anchor)),
-            before=before,
-        )
-    ).fetchnumpy()
-    return history_of(columns)
+def _held_out(user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """A fifth of all pairs, which stands in for a window where events have no time."""
+    mixed = user.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + item.astype(np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    out: npt.NDArray[np.bool_] = (mixed >> np.uint64(32)) % np.uint64(5) == 0
+    return out
 
 
-def _windows(con: duckdb.DuckDBPyConnection, source: Source, clock: Clock) -> Iterator[Window]:
+def _windows(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    clock: Clock,
+    events: Events,
+    wanted: npt.NDArray[np.bool_],
+) -> Iterator[Window]:
     """The windows of time to learn from, the latest first: what came before, and what in them.
 
     Without times a fifth of the pairs stands in for one window.
     """
-    for number in range(WINDOWS if source.has_time else 1):
+    for number in range(1 if clock.timeless else WINDOWS):
         first = clock.now - (1 + number / 2) * clock.window
-        inside = f"event_time >= {literal(first)} AND event_time < {literal(first + clock.window)}"
-        if not source.has_time:
-            inside = HELD_OUT
-        target = con.execute(
-            "SELECT DISTINCT user_index, item_index FROM morec_events"
-            f" WHERE wanted AND {inside} ORDER BY ALL"
-        ).fetchnumpy()
-        user, item = (np.asarray(target[key], np.int32) for key in ("user_index", "item_index"))
+        if clock.timeless:
+            inside = _held_out(events.user, events.item)
+            past = ~inside
+        else:
+            past = events.time < first
+            inside = ~past & (events.time < first + clock.window)
+        target = events.take(inside & wanted).history(clock, first)
         signals = functools.partial(_signals, con, source, clock, first)
-        yield Window(_history(con, source, clock, first), user, item, signals)
+        yield Window(events.take(past).history(clock, first), target.user, target.item, signals)
 
 
 def _signals(
     con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, until: float | None
 ) -> list[Signal]:
     """Read what the losses are about as of `until`, or of all events, whatever their weight."""
-    anchor = clock.now if until is None else until
     before = source.time_usable
-    if source.has_time:
-        before += f" AND epoch(_c.event_time) < {literal(anchor)}"
-    elif until is not None:
-        before = f"NOT ({HELD_OUT})"
+    if not clock.timeless:
+        before += f" AND epoch(_c.event_time) < {literal(clock.now if until is None else until)}"
     found = []
     for loss, events_raw in source.losses:
         columns = con.execute(
@@ -522,7 +530,11 @@ def _signals(
             )
         ).fetchnumpy()
         user, item = (np.asarray(columns[key], np.int32) for key in ("user", "item"))
-        found.append(Signal(loss.name, loss.kind, user, item, np.asarray(columns["value"])))
+        kept = np.ones(len(user), bool)
+        if clock.timeless and until is not None:
+            kept = ~_held_out(user, item)
+        value = np.asarray(columns["value"])
+        found.append(Signal(loss.name, loss.kind, user[kept], item[kept], value[kept]))
     return found
 
 

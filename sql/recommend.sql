@@ -23,6 +23,7 @@ FROM (
     SELECT unnest(morec_recommend(
         current_database(), ${schema_name}, ${version},
         (${history}),
+        epoch(_a._as_of),
         _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
     )) AS _r
     FROM (
@@ -42,7 +43,6 @@ FROM (
                 }) AS VARCHAR),
                 '{"max_per":null,"min_share":null,"floor":null,"budget":null}'
             ) AS _limited,
-            CAST(as_of AS TIMESTAMP) AS _as_of,
-            coalesce(epoch(CAST(as_of AS TIMESTAMP)), ${trained_until}) AS _anchor
+            CAST(as_of AS TIMESTAMP) AS _as_of
     ) AS _a
 ) AS _ranked;

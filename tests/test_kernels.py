@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morec_sql.udfs import relevance, repeats, scoring
-from morec_sql.udfs.history import History, bounds
+from morec_sql.udfs import relevance, repeats, scoring, topk
+from morec_sql.udfs.history import DAY, Clock, Events, History, bounds
 from morec_sql.udfs.relevance import RelevanceModel
 
 Gain = Callable[[scoring.Catalogue, History, int, list[int], int], float]
@@ -33,6 +33,36 @@ def random_history(generator: np.random.Generator, users: int, items: int) -> Hi
         last=last,
         first=last + generator.random(pairs).astype(np.float32),
     )
+
+
+@pytest.mark.parametrize("timeless", [False, True])
+@given(st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_histories_of_events_are_as_their_formula_says(timeless: bool, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    events = int(generator.integers(0, 60))
+    user = np.sort(generator.integers(0, 4, events)).astype(np.int32)
+    item = generator.integers(0, 5, events).astype(np.int32)
+    time = 1.7e9 + generator.integers(0, 12, events) * DAY / 4
+    weight = generator.integers(1, 3, events).astype(np.float32)
+    clock = Clock(0.0 if timeless else 1.8e9, (2 * DAY, 5 * DAY, 9 * DAY), 1.5, DAY)
+    now = time.max(initial=0) + generator.random(4) * DAY
+    ordered = Events.sorted(user, item, time, weight, timeless)
+    history = ordered.history(clock, now[ordered.user])
+
+    rows = list(zip(user.tolist(), item.tolist(), time.tolist(), weight.tolist(), strict=True))
+    distinct = rows if timeless else sorted(set(rows))
+    pairs = sorted({row[:2] for row in rows})
+    assert list(zip(history.user.tolist(), history.item.tolist(), strict=True)) == pairs
+    for place, pair in enumerate(pairs):
+        times, weights = np.array([row[2:] for row in distinct if row[:2] == pair]).T
+        ages = np.zeros(len(times)) if timeless else now[pair[0]] - times
+        strength = [(weights * 0.5 ** (ages / life)).sum() / 1.5 for life in clock.half_lives]
+        days = len(times) if timeless else len(set(times // DAY))
+        np.testing.assert_allclose(history.strength[place], strength, rtol=1e-5)
+        assert history.count[place] == days
+        assert history.last[place] == pytest.approx(ages.min() / (5 * DAY), abs=1e-5)
+        assert history.first[place] == pytest.approx(ages.max() / (5 * DAY), abs=1e-5)
 
 
 def random_catalogue(
@@ -399,3 +429,62 @@ def test_the_gpu_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         fitted.append(model.encoder @ model.decoder.T)
         assert all(np.isfinite(value).all() for value in (model.encoder, model.decoder))
     np.testing.assert_allclose(fitted[0], fitted[1], atol=1e-3)
+
+
+def brute_force(
+    rows: np.ndarray, query: np.ndarray, given: dict[tuple[int, int], float], k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """All scores by float64, sorted, equal ones by item."""
+    scores = query.astype(np.float64) @ rows.astype(np.float64).T
+    for (user, item), score in given.items():
+        scores[user, item] = score
+    items = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, items, axis=1), items
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_largest_scores_are_those_of_brute_force(data: st.DataObject) -> None:
+    draw = data.draw
+    generator = np.random.default_rng(draw(st.integers(0, 10**6)))
+    items = draw(st.sampled_from([40, 700, 2100, 5000]))
+    columns, users = draw(st.integers(1, 70)), draw(st.integers(1, 9))
+    k = min(draw(st.sampled_from([1, 7, 30])), items)
+    whole = draw(st.booleans())  # whole numbers: many scores are equal, and all are exact
+    if whole:
+        rows = generator.integers(-3, 4, (items, columns)).astype(np.float32)
+        query = generator.integers(-2, 3, (users, columns)).astype(np.float32)
+    else:
+        spread = generator.lognormal(0, 2, columns)
+        rows = (generator.normal(1, 2, (items, columns)) * spread).astype(np.float32)
+        query = generator.normal(size=(users, columns)).astype(np.float32)
+    known = np.argwhere(generator.random((users, items)) < 0.02)
+    score = generator.integers(-5, 40, len(known)).astype(np.float32)
+    score[generator.random(len(known)) < 0.3] = -np.inf
+    pairs = topk.Given(
+        torch.from_numpy(known[:, 0]), torch.from_numpy(known[:, 1]), torch.from_numpy(score)
+    )
+    scores, best = brute_force(
+        rows, query, dict(zip(map(tuple, known.tolist()), score.tolist(), strict=True)), k
+    )
+    table, queries = torch.from_numpy(rows), torch.from_numpy(query)
+    found = [topk.top(lambda part: queries @ table[part].T, items, pairs, k)]
+    # the first pass is proven, whether the CPU is fast at it or not; it may give up
+    rounded = topk._Rough.of(table, queries).top(table, queries, pairs, k)
+    for values, column in [*found, *([rounded] if rounded is not None else [])]:
+        np.testing.assert_allclose(values.numpy(), scores, rtol=1e-4, atol=1e-3)
+        if whole:
+            real = np.isfinite(scores)
+            np.testing.assert_array_equal(column.numpy()[real], best[real])
+
+
+def test_the_first_pass_leaves_little_to_the_second() -> None:
+    generator = np.random.default_rng(2)
+    rows = torch.from_numpy(generator.normal(size=(4096, 64)).astype(np.float32))
+    query = torch.from_numpy(generator.normal(size=(16, 64)).astype(np.float32))
+    none = torch.zeros(0, dtype=torch.int64)
+    given_pairs = topk.Given(none, none, torch.zeros(0))
+    rounded = topk._Rough.of(rows, query).top(rows, query, given_pairs, 10)
+    assert rounded is not None
+    exact = (query @ rows.T).topk(10, dim=1)
+    np.testing.assert_array_equal(rounded[1].numpy(), exact.indices.numpy())

@@ -1,4 +1,4 @@
-"""Histories as arrays: who knows which item, how strongly and since when."""
+"""Events and histories as arrays: who knows which item, how strongly and since when."""
 
 from __future__ import annotations
 
@@ -9,7 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+
+DAY = 86400.0
+CHUNK = 1 << 22  # events whose decays are held at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """Seconds: the end of the events (of the epoch), the half-lives, the length of a window.
+
+    mean_weight is the event weight that counts as 1. Where events have no time now is 0.
+    """
+
+    now: float
+    half_lives: tuple[float, float, float]
+    mean_weight: float
+    window: float
+
+    @property
+    def timeless(self) -> bool:
+        """Whether events have no time, so that nothing decays."""
+        return self.now == 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,6 +92,104 @@ class History:
         }
         columns["user"] = np.concatenate([self.user, other.user + np.int32(users)])
         return History(**columns)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Events:
+    """Events sorted by user, item and, at least, day; every array has one entry per event.
+
+    time is in seconds of the epoch, and of no meaning where events have none.
+    """
+
+    user: Ints
+    item: Ints
+    time: Doubles
+    weight: Floats
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @staticmethod
+    def sorted(user: Ints, item: Ints, time: Doubles, weight: Floats, timeless: bool) -> Events:
+        """Sort events, and leave out those that are the same as another one if they have a time."""
+        pair = user * (int(item.max(initial=0)) + 1) + item.astype(np.int64)
+        if timeless:
+            key = pair
+        else:
+            day = np.floor(time / DAY).astype(np.int64)
+            day -= day.min(initial=0)
+            key = pair * (int(day.max(initial=0)) + 1) + day
+        order = np.argsort(key)
+        key = key[order]
+        twin = np.zeros(len(key), bool)
+        if len(key) and not timeless:
+            same = key[1:] == key[:-1]
+            twin[1:] |= same
+            twin[:-1] |= same
+        kept = np.ones(len(key), bool)
+        place = np.flatnonzero(twin)
+        if len(place):
+            mine = order[place]
+            inner = np.lexsort((weight[mine], time[mine], key[place]))
+            order[place] = mine = mine[inner]
+            kept[place[1:]] = (
+                (np.diff(key[place]) != 0)
+                | (np.diff(time[mine]) != 0)
+                | (np.diff(weight[mine]) != 0)
+            )
+        order = order[kept]
+        return Events(user[order], item[order], time[order], weight[order])
+
+    def take(self, keep: npt.NDArray[np.bool_]) -> Events:
+        """Return the events where `keep` is true."""
+        return Events(*(getattr(self, field.name)[keep] for field in dataclasses.fields(self)))
+
+    def history(self, clock: Clock, now: Doubles | float) -> History:
+        """The user-item pairs as of `now`, in seconds: of all users, or of each event's."""
+        changes = (self.user[1:] != self.user[:-1]) | (self.item[1:] != self.item[:-1])
+        starts = np.append(np.flatnonzero(np.append(True, changes)), len(self))
+        if not len(self):
+            starts = np.zeros(1, np.int64)
+        pairs = len(starts) - 1
+        columns = np.zeros((6, pairs), np.float32)
+        first = 0
+        while first < pairs:
+            last = int(np.searchsorted(starts, starts[first] + CHUNK, side="right")) - 1
+            last = max(last, first + 1)
+            chunk = slice(starts[first], starts[last])
+            ages = np.zeros(chunk.stop - chunk.start)
+            if not clock.timeless:
+                ages = (now[chunk] if isinstance(now, np.ndarray) else now) - self.time[chunk]
+            columns[:, first:last] = self._features(
+                chunk, starts[first:last] - starts[first], ages, clock
+            )
+            first = last
+        short, medium, long, count, latest, earliest = columns
+        return History(
+            self.user[starts[:-1]],
+            self.item[starts[:-1]],
+            np.column_stack([short, medium, long]),
+            count,
+            latest,
+            earliest,
+        )
+
+    def _features(
+        self, chunk: slice, starts: npt.NDArray[np.int64], ages: Doubles, clock: Clock
+    ) -> list[Doubles]:
+        """Decayed weights, days and ages of the pairs that start at `starts` within a chunk."""
+        weight = self.weight[chunk] / clock.mean_weight
+        new = np.ones(len(ages), bool)
+        if not clock.timeless:
+            day = np.floor(self.time[chunk] / DAY)
+            new[1:] = day[1:] != day[:-1]
+            new[starts] = True
+        return [
+            *(np.add.reduceat(weight * np.exp2(-ages / life), starts) for life in clock.half_lives),
+            np.add.reduceat(new, starts, dtype=np.float64),
+            np.minimum.reduceat(ages, starts) / clock.half_lives[1],
+            np.maximum.reduceat(ages, starts) / clock.half_lives[1],
+        ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,6 +61,7 @@ CONTENDERS = 200  # items per user that contend for a list
 FEW = 20.0  # a history of so many items is half-way from nothing to much
 SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
+SLICE = 4096  # pairs whose vectors are held at once
 MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
 
 
@@ -109,23 +110,25 @@ class RelevanceModel:
         queries *= blocks
         likeness = _dot(queries, history.user, self.decoder, history.item)
         # what an item says about itself is left out, as by EASE's zero diagonal
-        own = (self.own[history.item] * weights[history.user, :2]).sum(axis=1) * pair
+        own = _dot(self.own, history.item, weights[:, :2], history.user) * pair
         design = repeats.design(history, activity, self.statistics, likeness - own)
-        popular = (self.popularity[history.item] * weights[history.user, 2:4]).sum(axis=1)
+        popular = _dot(self.popularity, history.item, weights[:, 2:4], history.user)
         queries = np.concatenate([queries, weights[:, 2:4]], axis=1)
-        bonus = self.repeats.log_odds(design) - weights[history.user, 4] - likeness - popular
-        return OfUsers(queries, bonus, design)
+        known = self.repeats.log_odds(design) - weights[history.user, 4]
+        return OfUsers(queries, known, known - likeness - popular, design)
 
 
 @dataclasses.dataclass(frozen=True)
 class OfUsers:
     """Relevance of a batch of users in parts: all that is needed to score any item.
 
-    relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + a constant of the user, plus bonus
-    for the pairs of the history; design are the features from which the bonus comes.
+    relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + a constant of the user; for the pairs
+    of the history the inner product gives way to known, which is larger by bonus. design are the
+    features from which known comes.
     """
 
     queries: Floats
+    known: Floats
     bonus: Floats
     design: Floats
 
@@ -507,13 +510,13 @@ def _content(features: Floats | None, items: int) -> Floats:
 def _dot(
     left: Floats, row: npt.NDArray[np.integer], right: Floats, item: npt.NDArray[np.integer]
 ) -> Floats:
-    """Inner products of pairs of rows, in slices that fit in memory."""
+    """Inner products of pairs of rows, in slices that fit in the cache."""
     if not left.shape[1]:
         return np.zeros(len(row), np.float32)
     out = np.empty(len(row), np.float32)
-    for first in range(0, len(row), 1 << 18):
-        part = slice(first, first + (1 << 18))
-        out[part] = np.einsum("ij,ij->i", left[row[part]], right[item[part]])
+    for first in range(0, len(row), SLICE):
+        part = slice(first, first + SLICE)
+        np.einsum("ij,ij->i", left.take(row[part], 0), right.take(item[part], 0), out=out[part])
     return out
 
 

@@ -61,17 +61,16 @@ def pair_features(history: History) -> Floats:
     interval = _interval(history)
     # 0.3 of the medium half-life smooths the ratio where an interval is short
     overdue = np.where(repeated, np.log((history.last + 0.3) / (interval + 0.3)), 0)
-    return np.column_stack(
-        [
-            np.log(history.count),
-            *np.log(history.strength.T + 0.01),
-            np.log1p(history.last),
-            np.log1p(history.first),
-            repeated,
-            np.abs(overdue),
-            overdue,
-        ]
-    ).astype(np.float32)
+    columns = [
+        np.log(history.count),
+        *np.log(history.strength.T + 0.01),
+        np.log1p(history.last),
+        np.log1p(history.first),
+        repeated,
+        np.abs(overdue),
+        overdue,
+    ]
+    return np.stack(columns, axis=1, dtype=np.float32)
 
 
 def _interval(history: History) -> Floats:
@@ -126,11 +125,15 @@ def design(history: History, active: Floats, statistics: Floats, likeness: Float
         statistics: the item_features of all items.
         likeness: of each pair's item to the rest of the user's history, in log-odds.
     """
-    of_item = statistics[history.item]
-    due = np.log(history.last + 0.3) - of_item[:, ITEM_FEATURES.index("log_interval")]
-    return np.column_stack(
-        [likeness, due, pair_features(history), of_item, active[history.user]]
-    ).astype(np.float32)
+    out = np.empty((len(history), FEATURES), np.float32)
+    of_pair, of_item = 2 + len(PAIR_FEATURES), 2 + len(PAIR_FEATURES) + len(ITEM_FEATURES)
+    out[:, 2:of_pair] = pair_features(history)
+    out[:, of_pair:of_item] = statistics.take(history.item, 0)
+    out[:, of_item:] = active.take(history.user, 0)
+    out[:, 0] = likeness
+    interval = out[:, of_pair + ITEM_FEATURES.index("log_interval")]
+    out[:, 1] = np.log(history.last + np.float32(0.3)) - interval
+    return out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,11 +156,15 @@ class RepeatModel:
         """The log-odds of rows of features, shape (rows,)."""
         import torch
 
-        rows = torch.from_numpy(_standardised(features, self.mean, self.scale))
-        hidden = torch.addmm(torch.from_numpy(self.bias), rows, torch.from_numpy(self.hidden.T))
-        out = rows @ torch.from_numpy(self.linear) + hidden.relu_() @ torch.from_numpy(self.output)
-        values: Floats = out.numpy() + np.float32(self.intercept)
-        return values
+        bias, hidden = torch.from_numpy(self.bias), torch.from_numpy(self.hidden.T)
+        linear, output = torch.from_numpy(self.linear), torch.from_numpy(self.output)
+        values = np.empty(len(features), np.float32)
+        for first in range(0, len(features), BATCH):
+            part = slice(first, first + BATCH)  # of which the hidden units fit in the cache
+            rows = torch.from_numpy(_standardised(features[part], self.mean, self.scale))
+            units = torch.addmm(bias, rows, hidden).relu_()
+            values[part] = rows @ linear + units @ output
+        return values + np.float32(self.intercept)
 
     def as_json(self) -> dict[str, Any]:
         """All numbers as lists."""

@@ -19,15 +19,12 @@ if TYPE_CHECKING:
     import torch
 
     from .relevance import OfUsers, RelevanceModel
+    from .topk import Given
 
 DIVERSITIES = ("diversity", "diversity by behaviour", "diversity by category")
 LISTWISE = (*DIVERSITIES, "coverage", "calibration")
 DIVERSIFIERS = ("mmr", "dpp")
 
-SCORES = 1 << 22  # scores held at once: what the cache holds
-USER_BLOCK = 64
-ITEM_BLOCK = 1 << 18
-GROUP = 32  # items whose best score stands for them in the first pass of the top-k
 GREEDY_BLOCK = 256  # users
 CANDIDATES = 200  # at least so many contenders enter the greedy choice for list-wise objectives
 GRAM_ROWS = 6000  # up to so many distinct vectors their likenesses are kept as one matrix
@@ -138,6 +135,8 @@ class Catalogue:
     ) -> None:
         import torch
 
+        from .topk import Table
+
         self.model = model
         self.kinds = tuple(kinds)
         self.items = len(model.decoder)
@@ -157,7 +156,7 @@ class Catalogue:
         table = np.concatenate(
             [linear, values[:, self.of_kind("item")], fits, fits**2], axis=1, dtype=np.float32
         )
-        self.table = torch.from_numpy(table).to(device())
+        self.table = Table(torch.from_numpy(table).to(device()))
         self.mean = linear.mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 
@@ -180,8 +179,8 @@ class Catalogue:
         tastes = [self.taste(history, users, position) for position in self.of_kind("fit")]
         relevance = None
         if keep:
-            queries = torch.from_numpy(parts.queries).to(self.table.device)
-            relevance = queries @ self.table[:, : queries.shape[1]].T
+            queries = torch.from_numpy(parts.queries).to(device())
+            relevance = queries @ self.table.rows[:, : queries.shape[1]].T
         return Batch(
             history=history,
             users=users,
@@ -298,17 +297,19 @@ def rank(
     """
     import torch
 
+    from .topk import Given, top
+
     users, history = batch.users, batch.history
-    where = catalogue.table.device
+    where = device()
     factor = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
     query = _query(catalogue, batch, weights, factor)
-    bonus = (batch.parts.bonus * factor[history.user]).astype(np.float32)
+    known = _of_known(catalogue, batch, query, factor)
     if exclude_seen is not None:
-        bonus[exclude_seen[history.user]] = -np.inf
+        known[exclude_seen[history.user]] = -np.inf
     table, position = catalogue.table, history.item.astype(np.int64)
     inside = np.ones(len(history), bool)
     if allowed is not None:
-        table = table[torch.from_numpy(allowed).to(where)]
+        table = table.take(torch.from_numpy(allowed).to(where))
         place = np.searchsorted(allowed, position)
         inside = (place < len(allowed)) & (allowed[np.minimum(place, len(allowed) - 1)] == position)
         position = place
@@ -325,31 +326,33 @@ def rank(
         wanted = wanted + depth if listwise else depth
     score = torch.empty((users, wanted), device=where)
     column = torch.empty((users, wanted), dtype=torch.int64, device=where)
-    step = max(16, min(USER_BLOCK, SCORES // count))
     kept = batch.relevance if allowed is None and not np.ptp(factor) else None
     linear = batch.parts.queries.shape[1]
+    step = table.users
     for first in range(0, users, step):
         last = min(first + step, users)
         mine = slice(batch.starts[first], batch.starts[last])
         keep = inside[mine]
-        mine_query = torch.from_numpy(query[first:last]).to(where)
-        if kept is None:
-            scores = functools.partial(_product, mine_query, table)
-        else:
-            scores = functools.partial(
-                _sum, kept[first:last], float(factor[0]), mine_query[:, linear:], table[:, linear:]
-            )
-        function = _top
-        if constraints:
-            function = functools.partial(_limited, constraints=constraints, depth=depth)
-        score[first:last], column[first:last] = function(
-            scores,
-            count,
+        given = Given(
             torch.from_numpy(history.user[mine][keep].astype(np.int64) - first).to(where),
             torch.from_numpy(position[mine][keep]).to(where),
-            torch.from_numpy(bonus[mine][keep]).to(where),
-            wanted,
+            torch.from_numpy(known[mine][keep]).to(where),
         )
+        mine_query = torch.from_numpy(query[first:last]).to(where)
+        if kept is None and not constraints:
+            best = table.top(mine_query, given, wanted)
+        else:
+            scores = functools.partial(_sum, mine_query, table.rows, 0.0, None)
+            if kept is not None:
+                scores = functools.partial(
+                    _sum, mine_query[:, linear:], table.rows[:, linear:], float(factor[0]),
+                    kept[first:last],
+                )  # fmt: skip
+            if constraints:
+                best = _limited(scores, count, given, wanted, constraints, depth)
+            else:
+                best = top(scores, count, given, wanted)
+        score[first:last], column[first:last] = best
     item = column if allowed is None else torch.from_numpy(allowed).to(where)[column]
     contributions = np.zeros((users, depth, len(catalogue.kinds)))
     if listwise:
@@ -405,6 +408,16 @@ def _query(catalogue: Catalogue, batch: Batch, weights: Doubles, factor: Doubles
     )
 
 
+def _of_known(catalogue: Catalogue, batch: Batch, query: Floats, factor: Doubles) -> Floats:
+    """The weighted sums of the pairs of the histories, of `query` as _query makes it."""
+    user, item = batch.history.user, batch.history.item
+    linear = batch.parts.queries.shape[1]
+    values = catalogue.table.rows[:, linear:].cpu().numpy()[item]
+    others = np.einsum("ij,ij->i", query[user, linear:], values)
+    out: Floats = (batch.parts.known * factor[user] + others).astype(np.float32)
+    return out
+
+
 def _pointwise(
     catalogue: Catalogue,
     batch: Batch,
@@ -441,21 +454,21 @@ def _pointwise(
 def _limited(
     scores: Callable[[slice], torch.Tensor],
     count: int,
-    row: torch.Tensor,
-    column: torch.Tensor,
-    extra: torch.Tensor,
+    given: Given,
     k: int,
     constraints: list[Constraint],
     depth: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The best lists of `depth` items under constraints, behind the top k - depth items.
 
-    Other arguments as of _top. What is not there, or there twice, has the score -inf.
+    Other arguments as of topk.top. What is not there, or there twice, has the score -inf.
     """
     import torch
 
+    from .topk import top_of_block
+
     block = scores(slice(0, count))
-    block.index_put_((row, column), extra, accumulate=True)
+    block[given.user, given.item] = given.score
     best = np.full((len(block), depth), -1, np.int64)
     for user, mine in enumerate(block.double().cpu().numpy()):
         chosen = best_list(mine, depth, constraints)
@@ -465,90 +478,25 @@ def _limited(
     if k == depth:
         return score, listed.clamp_min(0)
     listed = torch.where(listed < 0, listed[:, :1], listed)
-    top_score, top = _top_of_block(block, k - depth)
-    twice = (listed[:, :, None] == top[:, None, :]).any(dim=2)
+    top_score, best_items = top_of_block(block, k - depth)
+    twice = (listed[:, :, None] == best_items[:, None, :]).any(dim=2)
     score = score.masked_fill(twice, -torch.inf)
-    return torch.cat([top_score, score], dim=1), torch.cat([top, listed.clamp_min(0)], dim=1)
-
-
-def _product(query: torch.Tensor, table: torch.Tensor, items: slice) -> torch.Tensor:
-    return query @ table[items].T
+    return torch.cat([top_score, score], dim=1), torch.cat([best_items, listed.clamp_min(0)], dim=1)
 
 
 def _sum(
-    relevance: torch.Tensor,
-    factor: float,
     query: torch.Tensor,
     table: torch.Tensor,
+    factor: float,
+    relevance: torch.Tensor | None,
     items: slice,
 ) -> torch.Tensor:
+    """The inner products with some of the items, and `factor` of the relevance that is kept."""
     import torch
 
+    if relevance is None:
+        return query @ table[items].T
     return torch.addmm(relevance[:, items], query, table[items].T, beta=factor)
-
-
-def _top(
-    scores: Callable[[slice], torch.Tensor],
-    count: int,
-    row: torch.Tensor,
-    column: torch.Tensor,
-    extra: torch.Tensor,
-    k: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k largest of a block's scores of `count` items + sparse(row, column, extra), and where.
-
-    Args:
-        scores: gives the scores of some of the items, shape (users, items).
-        count: how many items there are.
-        row: users of the sparse extra scores.
-        column: items of the sparse extra scores.
-        extra: the sparse extra scores.
-        k: how many, at most `count`.
-    """
-    import torch
-
-    parts, items = [], []
-    for first in range(0, count, ITEM_BLOCK):
-        last = min(first + ITEM_BLOCK, count)
-        block = scores(slice(first, last))
-        here = (column >= first) & (column < last)
-        block.index_put_((row[here], column[here] - first), extra[here], accumulate=True)
-        score, item = _top_of_block(block, min(k, last - first))
-        parts.append(score)
-        items.append(item + first)
-    score, item = torch.cat(parts, dim=1), torch.cat(items, dim=1)
-    if len(parts) > 1:
-        score, order = score.topk(k, dim=1)
-        item = item.gather(1, order)
-    # equal scores come in the order of the items
-    order = item.argsort(dim=1)
-    score, item = score.gather(1, order), item.gather(1, order)
-    order = score.argsort(dim=1, descending=True, stable=True)
-    return score.gather(1, order), item.gather(1, order)
-
-
-def _top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k largest of each row and their columns.
-
-    They lie in the k groups of columns whose maxima are largest: those are found first, which
-    reads the block once, and only what is in them is sorted out.
-    """
-    import torch
-
-    width = block.shape[1]
-    groups = width // GROUP
-    if k > groups // 2:
-        return block.topk(k, dim=1)
-    whole = groups * GROUP
-    maxima = block[:, :whole].view(len(block), GROUP, groups).amax(dim=1)
-    best = maxima.topk(k, dim=1, sorted=False).indices
-    within = torch.arange(0, whole, groups, device=block.device)
-    columns = (best[:, None, :] + within[None, :, None]).flatten(1)
-    if whole < width:
-        rest = torch.arange(whole, width, device=block.device)
-        columns = torch.cat([columns, rest.expand(len(block), -1)], dim=1)
-    score, order = block.gather(1, columns).topk(k, dim=1)
-    return score, columns.gather(1, order)
 
 
 def _greedy(

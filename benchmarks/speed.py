@@ -1,0 +1,217 @@
+"""How fast lists come, end to end from SQL, beside what only multiplies and sorts.
+
+    pip install -c constraints.txt faiss-cpu usearch pandas   # the peers
+    python benchmarks/speed.py        # 100,000 users, 68,260 items
+    python benchmarks/speed.py 1e6    # the time and memory of lists for a million users
+
+Generated events with skew: the activity of users is log-normal, items follow Zipf within tastes.
+Peers get the vectors of users and items ready in memory and return bare indices; ours read the
+events, make the user vectors, weigh three objectives, leave nothing out and return rows.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import torch
+
+import morec_sql
+
+USERS, ITEMS, EVENTS = 100_000, 68_260, 3_000_000
+TASTES = 256
+DAY = 86_400
+CREATE = """
+    SELECT * FROM create_recommender(
+        'shop',
+        events => 'events',
+        event_time => 'happened_at',
+        items => 'products',
+        objectives => {
+            'relevance': NULL,
+            'margin': 'price - cost',
+            'novelty': NULL,
+            'diversity': 'diversity(category)'
+        },
+        weights => {relevance: 0.6, margin: 0.3, novelty: 0.1}
+    )
+"""
+BATCH = """
+    SELECT count(*), sum(r.score)
+    FROM (SELECT DISTINCT user_id FROM events) AS u, shop.recommend(u.user_id{}) AS r
+"""
+
+
+def generate(con: duckdb.DuckDBPyConnection, users: int, items: int, events: int) -> None:
+    """Make the tables events and products."""
+    generator = np.random.default_rng(1)
+    activity = generator.lognormal(0, 1, users)
+    user = np.repeat(np.arange(users), generator.multinomial(events, activity / activity.sum()))
+    tastes = generator.integers(0, TASTES, (users, 3))
+    taste = tastes[user, generator.integers(0, 3, len(user))]
+    any_taste = generator.random(len(user)) < 0.2
+    taste[any_taste] = generator.integers(0, TASTES, any_taste.sum())
+    # the rank within the taste follows Zipf's law
+    rank = ((items // TASTES) ** generator.random(len(user))).astype(np.int64) - 1
+    item = generator.permutation(items)[taste + TASTES * rank]
+    second = generator.integers(0, 365 * DAY, len(user))
+    con.register("drawn", pa.table({"user_id": user, "item_id": item, "second": second}))
+    con.execute(
+        "CREATE TABLE events AS SELECT user_id, item_id,"
+        " TIMESTAMP '2025-01-01' + to_seconds(second) AS happened_at FROM drawn ORDER BY second"
+    )
+    con.unregister("drawn")
+    con.execute(f"""
+        CREATE TABLE products AS
+        SELECT
+            i AS item_id,
+            1 + hash(i) % 1000 / 100.0 AS price,
+            price * (0.3 + hash(-i) % 500 / 1000.0) AS cost,
+            'c' || hash(i + 0.5) % 100 AS category
+        FROM range({items}) AS t(i)
+    """)
+
+
+def best(work: Callable[[], object], times: int = 3) -> float:
+    """Seconds of the fastest of several runs."""
+    seconds = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def seconds_of(con: duckdb.DuckDBPyConnection, query: str, times: int) -> float:
+    """Seconds of the fastest of several runs of a query."""
+    return best(lambda: con.execute(query).fetchall(), times)
+
+
+def peers(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """Users per second of what ranks by plain vectors, each in the same process."""
+    import faiss
+    import pandas as pd
+    from implicit.cpu.topk import topk
+    from usearch.index import MetricKind, search
+
+    items = np.stack(
+        con.execute("SELECT decoder FROM shop.item_vectors ORDER BY item_index").fetchnumpy()[
+            "decoder"
+        ]
+    ).astype(np.float32)
+    generator = np.random.default_rng(0)
+    users = items[generator.integers(0, len(items), (8192, 20))].mean(axis=1)
+    rows, columns = torch.from_numpy(users), torch.from_numpy(items)
+
+    def gemm() -> None:
+        out = torch.empty((2048, 1024))
+        for first in range(0, len(users), 2048):
+            for start in range(0, len(items) - 1023, 1024):
+                torch.mm(rows[first : first + 2048], columns[start : start + 1024].T, out=out)
+
+    def in_torch() -> None:
+        for first in range(0, len(users), 64):
+            (rows[first : first + 64] @ columns.T).topk(10)
+
+    def in_sql() -> None:
+        con.execute("""
+            SELECT u, max_by(item_index, list_inner_product(v, CAST(decoder AS FLOAT[])), 10)
+            FROM plain_users, shop.item_vectors GROUP BY u
+        """).fetchall()
+
+    margin = con.execute("SELECT price - cost FROM products ORDER BY item_id").fetchnumpy()
+    catalogue = pd.DataFrame({"margin": np.asarray(next(iter(margin.values())), np.float32)})
+    catalogue["novelty"] = np.linalg.norm(items, axis=1)
+
+    def in_pandas() -> None:
+        for user in users[:64]:
+            frame = catalogue.assign(relevance=items @ user)
+            frame = (frame - frame.mean()) / frame.std()
+            frame["score"] = 0.6 * frame.relevance + 0.3 * frame.margin + 0.1 * frame.novelty
+            frame.nlargest(10, "score")
+
+    con.register("few", pa.table({"u": np.arange(16), "v": list(users[:16])}))
+    con.execute("CREATE TEMP TABLE plain_users AS SELECT u, CAST(v AS FLOAT[]) AS v FROM few")
+    inner = faiss.METRIC_INNER_PRODUCT
+    tasks: dict[str, tuple[Callable[[], object], int]] = {
+        "float32 GEMM alone, blocked": (gemm, 8192),
+        "faiss.knn": (lambda: faiss.knn(users, items, 10, metric=inner), 8192),
+        "torch, GEMM and topk": (in_torch, 8192),
+        "implicit": (lambda: topk(items, users, 10, num_threads=2), 8192),
+        "usearch, exact": (
+            lambda: search(items, users[:512], 10, MetricKind.IP, exact=True, threads=2), 512,
+        ),
+        "pandas, three objectives": (in_pandas, 64),
+        "DuckDB, list_inner_product": (in_sql, 16),
+    }  # fmt: skip
+    speeds = {}
+    for name, (work, count) in tasks.items():
+        try:
+            speeds[name] = count / best(work)
+        except Exception as error:  # a peer that fails is reported, and the others go on
+            print(f"{name}: {error}", file=sys.stderr)
+    return speeds
+
+
+def memory(users: int, path: str) -> None:
+    """Run in a process of its own: lists for so many users, and the peak of memory."""
+    con = morec_sql.connect(path)
+    generate(con, users, ITEMS, 10 * users)
+    con.execute(CREATE).fetchall()
+    con.close()
+    script = (
+        "import morec_sql, resource, sys, time; con = morec_sql.connect(sys.argv[1]);"
+        " began = time.perf_counter(); reader = con.execute(sys.argv[2]).to_arrow_reader(100_000);"
+        " rows = sum(batch.num_rows for batch in reader);"
+        " peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20;"
+        " print(f'{rows:,} rows, {time.perf_counter() - began:.0f} s, peak {peak:.2f} GiB')"
+    )
+    query = (
+        "SELECT u.user_id, r.* FROM (SELECT DISTINCT user_id FROM events) AS u,"
+        " shop.recommend(u.user_id) AS r"
+    )
+    subprocess.run([sys.executable, "-c", script, path, query], check=True)
+
+
+def main() -> None:
+    """Run all comparisons and print the table."""
+    if len(sys.argv) > 1:
+        with tempfile.TemporaryDirectory() as folder:
+            memory(int(float(sys.argv[1])), str(Path(folder) / "many.duckdb"))
+        return
+    con = morec_sql.connect()
+    generate(con, USERS, ITEMS, EVENTS)
+    began = time.perf_counter()
+    con.execute(CREATE).fetchall()
+    print(f"training on {EVENTS:,} events: {time.perf_counter() - began:.0f} s")
+    con.execute("SELECT * FROM shop.recommend(1)").fetchall()
+    ours = {
+        "three objectives": "",
+        "a filter that keeps 1 %": ", filter => 'category = ''c7'''",
+        "with diversity": ", weights => [0.6, 0.2, 0.1, 0.1]",
+    }
+    users = con.execute("SELECT count(DISTINCT user_id) FROM events").fetchall()[0][0]
+    speeds = {
+        f"morec_sql, {name}": users / seconds_of(con, BATCH.format(more), 2)
+        for name, more in ours.items()
+    }
+    plain = next(iter(speeds.values()))
+    speeds |= peers(con)
+    print("\n| | users per second | against ours |\n|---|---|---|")
+    for name, speed in speeds.items():
+        print(f"| {name} | {speed:,.0f} | {speed / plain:.2f} |")
+    seconds = [seconds_of(con, f"SELECT * FROM recommend({user})", 1) for user in range(1000, 1200)]
+    print(f"\none user: {1000 * float(np.median(seconds)):.1f} ms, median of {len(seconds)}")
+    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
+
+
+if __name__ == "__main__":
+    main()
