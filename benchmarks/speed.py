@@ -165,13 +165,23 @@ def memory(users: int, path: str) -> None:
     """Run in a process of its own: lists for so many users, and the peak of memory."""
     con = morec_sql.connect(path)
     generate(con, users, ITEMS, 10 * users)
+    con.execute("SET enable_progress_bar = false")
+    began = time.perf_counter()
     con.execute(CREATE).fetchall()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"training on {10 * users:,} events of {users:,} users:"
+        f" {time.perf_counter() - began:.0f} s, peak {peak:.2f} GiB",
+        flush=True,
+    )
     con.close()
     script = (
-        "import morec_sql, resource, sys, time; con = morec_sql.connect(sys.argv[1]);"
-        " began = time.perf_counter(); reader = con.execute(sys.argv[2]).to_arrow_reader(100_000);"
+        "import morec_sql, sys, time; con = morec_sql.connect(sys.argv[1]);"
+        " con.execute('SET enable_progress_bar = false');"
+        " began = time.perf_counter(); reader = con.sql(sys.argv[2]).to_arrow_reader(100_000);"
         " rows = sum(batch.num_rows for batch in reader);"
-        " peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20;"
+        # not ru_maxrss, which a new process takes over from the one that started it
+        " peak = int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) / 2**20;"
         " print(f'{rows:,} rows, {time.perf_counter() - began:.0f} s, peak {peak:.2f} GiB')"
     )
     query = (

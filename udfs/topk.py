@@ -23,7 +23,7 @@ import torch
 
 ITEM_BLOCK = 1 << 18
 GROUP = 32  # items whose best score stands for them in the first pass
-SPLIT = 16  # at least so many columns' rounding errors are stored too, or as many as fill up
+SPARE = 16  # at least so many columns hold rounding errors, two for each column that is split
 TILE = 32  # columns that the hardware multiplies at once
 WORTH_IT = 1 << 14  # items below which a first pass costs more than it saves
 UNIT = 2.0**-9
@@ -156,7 +156,9 @@ def _best(score: torch.Tensor, item: torch.Tensor, k: int) -> tuple[torch.Tensor
 @functools.cache
 def bfloat16_is_fast() -> bool:
     """Whether the CPU has matrix units for bfloat16, which make it several times as fast."""
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    # older versions of torch do not say
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16", False))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +187,7 @@ class _Rough:
         centred = table - mean
         d = centred.square().mean(dim=0).sqrt().clamp_min(1e-12)
         columns = table.shape[1]
-        spare = -(-(columns + SPLIT) // TILE) * TILE - columns
+        spare = -(-(columns + SPARE) // TILE) * TILE - columns
         energy = d * query.square().mean(dim=0).sqrt()
         order = energy.argsort(descending=True)
         split, others = order[: spare // 2], order[spare // 2 :]
