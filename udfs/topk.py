@@ -157,7 +157,7 @@ def _best(score: torch.Tensor, item: torch.Tensor, k: int) -> tuple[torch.Tensor
 def bfloat16_is_fast() -> bool:
     """Whether the CPU has matrix units for bfloat16, which make it several times as fast."""
     # older versions of torch do not say
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16", False))
 
 
