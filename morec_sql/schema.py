@@ -205,11 +205,6 @@ def statements(
     Macros are bound when they are made, and a column of the user's that has the name of a macro
     parameter would be taken for a conflict: so they are made over an empty view.
     """
-    of_user = sql(
-        "history_of_user",
-        schema=schema,
-        before="_x.event_time < _a._as_of" if source.has_time else "true",
-    )
     common = {
         "schema": schema,
         "schema_name": literal(arguments.name),
@@ -252,7 +247,7 @@ def statements(
             macro="recommend",
             key="user_id",
             key_type=source.user_type,
-            history=of_user,
+            history=sql("history_of_user", schema=schema),
             **common,
         ),
         sql(

@@ -246,7 +246,8 @@ def _weights(
 def _history(histories: pa.Array, as_of: pa.Array, clock: Clock) -> History:
     """Turn the users' lists of events into one History.
 
-    The clock of a user stands at `as_of`, or at the end of the training or of the user's events.
+    The clock of a user stands at `as_of`, and later events are left out; or at the end of the
+    training or of the user's events.
     """
     lengths = pc.fill_null(pc.list_value_length(histories), 0).to_numpy(zero_copy_only=False)
     flat = pc.list_flatten(histories)
@@ -255,6 +256,9 @@ def _history(histories: pa.Array, as_of: pa.Array, clock: Clock) -> History:
     )
     user = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
     now = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
+    if not np.isnan(now).all():
+        kept = ~(time >= now[user])
+        user, item, time, weight = (column[kept] for column in (user, item, time, weight))
     now = np.where(np.isnan(now), clock.now, now)
     np.fmax.at(now, user, time)
     # items of a basket have no time and weight: they are taken now

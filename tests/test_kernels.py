@@ -469,22 +469,60 @@ def test_the_largest_scores_are_those_of_brute_force(data: st.DataObject) -> Non
     )
     table, queries = torch.from_numpy(rows), torch.from_numpy(query)
     found = [topk.top(lambda part: queries @ table[part].T, items, pairs, k)]
-    # the first pass is proven, whether the CPU is fast at it or not; it may give up
-    rounded = topk._Rough.of(table, queries).top(table, queries, pairs, k)
-    for values, column in [*found, *([rounded] if rounded is not None else [])]:
+    # the bounds are proven for any scale and ball; they may give up
+    typical = torch.from_numpy(generator.lognormal(0, 2, columns).astype(np.float32))
+    ball = draw(st.integers(0, columns))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(topk, "WORTH_IT", 512)
+        bounded = topk.Table(table, typical, ball)
+        found.append(bounded.top(queries, pairs, k))
+        allowed = np.flatnonzero(
+            rows[:, 0] < np.quantile(rows[:, 0], draw(st.sampled_from([0.3, 0.9])))
+        )
+        inside = np.isin(known[:, 1], allowed)
+        renumbered = topk.Given(
+            torch.from_numpy(known[inside, 0]),
+            torch.from_numpy(np.searchsorted(allowed, known[inside, 1])),
+            torch.from_numpy(score[inside]),
+        )
+        some = min(k, len(allowed))
+        part = bounded.take(torch.from_numpy(allowed)).top(queries, renumbered, some)
+    for values, column in found:
         np.testing.assert_allclose(values.numpy(), scores, rtol=1e-4, atol=1e-3)
         if whole:
             real = np.isfinite(scores)
             np.testing.assert_array_equal(column.numpy()[real], best[real])
+    of_part = dict(
+        zip(
+            zip(known[inside, 0], np.searchsorted(allowed, known[inside, 1]), strict=True),
+            score[inside].tolist(),
+            strict=True,
+        )
+    )
+    expected, _ = brute_force(rows[allowed], query, of_part, some)
+    np.testing.assert_allclose(part[0].numpy(), expected, rtol=1e-4, atol=1e-3)
 
 
-def test_the_first_pass_leaves_little_to_the_second() -> None:
+@pytest.mark.parametrize("k", [10, 100])
+def test_the_bounds_leave_out_most_of_a_catalogue(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # few items that everyone buys, many that hardly anyone does, as in a shop
     generator = np.random.default_rng(2)
-    rows = torch.from_numpy(generator.normal(size=(4096, 64)).astype(np.float32))
-    query = torch.from_numpy(generator.normal(size=(16, 64)).astype(np.float32))
+    items, columns = 20_000, 32
+    norm = 1 / np.arange(1, items + 1) ** 0.8
+    rows = generator.normal(size=(items, columns)) * norm[:, None]
+    query = generator.normal(size=(16, columns)).astype(np.float32)
     none = torch.zeros(0, dtype=torch.int64)
-    given_pairs = topk.Given(none, none, torch.zeros(0))
-    rounded = topk._Rough.of(rows, query).top(rows, query, given_pairs, 10)
-    assert rounded is not None
-    exact = (query @ rows.T).topk(10, dim=1)
-    np.testing.assert_array_equal(rounded[1].numpy(), exact.indices.numpy())
+    table = topk.Table(torch.from_numpy(rows.astype(np.float32)), torch.ones(columns), columns)
+    assert table.groups is not None
+    multiplied = []
+    members = topk._Groups.members
+    monkeypatch.setattr(
+        topk._Groups,
+        "members",
+        lambda self, chosen: multiplied.append(members(self, chosen)) or multiplied[-1],
+    )
+    score, item = table.top(torch.from_numpy(query), topk.Given(none, none, torch.zeros(0)), k)
+    scores, best = brute_force(rows.astype(np.float32), query, {}, k)
+    np.testing.assert_array_equal(item.numpy(), best)
+    np.testing.assert_allclose(score.numpy(), scores, rtol=1e-4)
+    assert sum(map(len, multiplied)) < items / 5

@@ -94,10 +94,20 @@ class RelevanceModel:
         split = products.shape[1] - self.content
         return np.stack([products[:, :split].sum(axis=1), products[:, split:].sum(axis=1)], axis=1)
 
-    @property
+    @functools.cached_property
     def popularity(self) -> Floats:
         """Log users of each item, ever and of late, shape (n, 2)."""
-        return self.statistics[:, :2]
+        return np.ascontiguousarray(self.statistics[:, :2])
+
+    def typical_query(self) -> Floats:
+        """About how large the entries of OfUsers.queries are, shape (d + 2,)."""
+        weights = np.abs(self.unknown[0])
+        # the vectors of FEW items, of which some point the same way
+        items = np.sqrt((self.encoder**2).mean(axis=0)) * FEW**0.5
+        split = self.encoder.shape[1] - self.content
+        items[:split] *= weights[0]
+        items[split:] *= weights[1]
+        return np.concatenate([items, weights[2:4]]).astype(np.float32)
 
     def of_users(self, history: History, users: int) -> OfUsers:
         """Relevance of all items for `users` users with sorted `history`."""
@@ -109,12 +119,13 @@ class RelevanceModel:
         blocks = np.repeat(weights[:, :2], [queries.shape[1] - self.content, self.content], axis=1)
         queries *= blocks
         likeness = _dot(queries, history.user, self.decoder, history.item)
+        mine = weights.take(history.user, 0)
         # what an item says about itself is left out, as by EASE's zero diagonal
-        own = _dot(self.own, history.item, weights[:, :2], history.user) * pair
+        own = np.einsum("ij,ij->i", self.own.take(history.item, 0), mine[:, :2]) * pair
         design = repeats.design(history, activity, self.statistics, likeness - own)
-        popular = _dot(self.popularity, history.item, weights[:, 2:4], history.user)
+        popular = np.einsum("ij,ij->i", self.popularity.take(history.item, 0), mine[:, 2:4])
         queries = np.concatenate([queries, weights[:, 2:4]], axis=1)
-        known = self.repeats.log_odds(design) - weights[history.user, 4]
+        known = self.repeats.log_odds(design) - mine[:, 4]
         return OfUsers(queries, known, known - likeness - popular, design)
 
 

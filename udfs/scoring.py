@@ -156,7 +156,10 @@ class Catalogue:
         table = np.concatenate(
             [linear, values[:, self.of_kind("item")], fits, fits**2], axis=1, dtype=np.float32
         )
-        self.table = Table(torch.from_numpy(table).to(device()))
+        typical = np.ones(table.shape[1], np.float32)
+        typical[: linear.shape[1]] = model.typical_query() / model.unit
+        ball = model.decoder.shape[1]
+        self.table = Table(torch.from_numpy(table).to(device()), torch.from_numpy(typical), ball)
         self.mean = linear.mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 

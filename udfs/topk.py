@@ -1,36 +1,39 @@
 """The k largest scores of each user over a table of items, exactly.
 
 A score is the inner product of a user's query and an item's row; those of some pairs, as of items
-that the user knows, are given instead. Where the CPU multiplies bfloat16 much faster than float32,
-a first pass in bfloat16 leaves out what a proven bound says cannot be among the k largest, and
-float32 decides among the rest: the result is that of float32 everywhere.
+that the user knows, are given instead.
 
-The bound. A number x is stored as x(1 + e) with |e| <= u = 2^-9, so a product is off by a factor of
-at most 2u + u^2, and a sum of products over columns C by (2u + u^2) sum |q_c t_c|, which is at most
-(2u + u^2) |q d|_C |t / d|_C for any positive d (Cauchy and Schwarz). Columns that matter most are
-stored as the sum of two bfloat16 numbers, so that u is 2^-17 in them; the mean of each column is
-taken off first, which moves all scores of a user alike.
+Most of a large catalogue is never multiplied: items are kept in groups of like ones, and what no
+item of a group can exceed is known from the group alone (Ram and Gray 2012, "Maximum inner-product
+search using cone trees"). With the centre c of a group, the inner product of q with its row t is
+
+    <q, c> + <q, t - c>  <=  <q, c> + |q / s| max |s (t - c)|      over columns of a ball, and
+    <q, c> + <q, t - c>  <=  <q, c> + sum |q_i| max |t_i - c_i|    over columns of a box,
+
+for any positive s (Cauchy and Schwarz). The best few groups say how large a user's k-th score is at
+least; what is not in a group that may hold more is left out. The rest is float32 brute force.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
+import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
-ITEM_BLOCK = 1 << 18
-GROUP = 32  # items whose best score stands for them in the first pass
-SPARE = 16  # at least so many columns hold rounding errors, two for each column that is split
-TILE = 32  # columns that the hardware multiplies at once
-WORTH_IT = 1 << 14  # items below which a first pass costs more than it saves
-UNIT = 2.0**-9
+ITEM_BLOCK = 1 << 16
+GROUP = 32  # columns whose best score stands for them in the search of a block
+SAMPLE = 64  # items that say how a group is best split
+WORTH_IT = 1 << 13  # items below which groups cost more than they save
+MANY = 64  # numbers that NumPy selects faster than torch on a CPU
+PROBES = 4  # groups of each user that are tried first
+HEAD = 32  # one item in so many is always tried
+SLICE = 1 << 16  # rows held at once
 
 Scores = Callable[[slice], torch.Tensor]
-
-_local = threading.local()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,32 +49,37 @@ class Given:
 
 
 class Table:
-    """The rows of the items, shape (items, columns), ready to be multiplied by queries."""
+    """The rows of the items, shape (items, columns), ready to be multiplied by queries.
 
-    def __init__(self, rows: torch.Tensor) -> None:
+    Args:
+        rows: the rows.
+        typical: how large the entries of a query are, shape (columns,).
+        ball: how many columns, the first ones, groups bound by a ball; the others by a box.
+    """
+
+    def __init__(self, rows: torch.Tensor, typical: torch.Tensor, ball: int) -> None:
         self.rows = rows
-        self._rough: _Rough | None = None
+        self.groups: _Groups | None = None
+        if rows.device.type == "cpu" and len(rows) >= WORTH_IT:
+            self.groups = _Groups.of(rows, typical, ball)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def rounds(self) -> bool:
-        """Whether a first pass in bfloat16 is worth while."""
-        on_cpu = self.rows.device.type == "cpu"
-        return on_cpu and len(self) >= WORTH_IT and bfloat16_is_fast()
-
-    @property
     def users(self) -> int:
         """How many users at once are fastest: as many scores as the cache holds."""
-        most, scores = (128, 1 << 23) if self.rounds else (64, 1 << 22)
-        return max(16, min(most, scores // max(len(self), 1)))
+        if self.groups is not None:
+            return 256
+        return max(16, min(64, (1 << 22) // max(len(self), 1)))
 
     def take(self, items: torch.Tensor) -> Table:
-        """The table of some of the items."""
-        taken = Table(self.rows[items])
-        if self._rough is not None and taken.rounds:
-            taken._rough = self._rough.take(items)
+        """The table of some of the items, sorted."""
+        taken = Table.__new__(Table)
+        taken.rows = self.rows[items]
+        taken.groups = None
+        if self.groups is not None and len(items) >= WORTH_IT:
+            taken.groups = self.groups.take(items, len(self))
         return taken
 
     def top(self, query: torch.Tensor, given: Given, k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,13 +90,46 @@ class Table:
             given: scores of pairs that are known otherwise.
             k: how many, at most as many as there are items.
         """
-        if self.rounds:
-            if self._rough is None:
-                self._rough = _Rough.of(self.rows, query)
-            found = self._rough.top(self.rows, query, given, k)
+        if self.groups is not None:
+            found = self._bounded(self.groups, query, given, k)
             if found is not None:
                 return found
         return top(lambda items: query @ self.rows[items].T, len(self), given, k)
+
+    def _bounded(
+        self, groups: _Groups, query: torch.Tensor, given: Given, k: int
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """As top; None where the bounds leave out too little."""
+        most = groups.most(query)
+        some = min(PROBES + k // groups.size, len(groups))
+        first = torch.zeros(len(groups), dtype=torch.bool)
+        first[most.topk(some, dim=1, sorted=False).indices.view(-1)] = True
+        first[0] = True
+        found = self._among(groups, first, query, given, k)
+        if found[0].shape[1] < k:
+            return None
+        lists = [found, _apart(given, found[0].amin(dim=1))]
+        score = torch.cat([part[0] for part in lists], dim=1)
+        least = score.topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
+        rest = (most >= least).any(dim=0) & ~first
+        count = int(groups.sizes[rest].sum())
+        if 2 * count > len(self):
+            return None
+        if count:
+            lists.append(self._among(groups, rest, query, given, k))
+        return _merged(lists, k)
+
+    def _among(
+        self, groups: _Groups, chosen: torch.Tensor, query: torch.Tensor, given: Given, k: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The k best items of some groups, or all if there are fewer, but for the given pairs."""
+        items = groups.members(chosen)
+        block = query @ self.rows.index_select(0, items).T
+        inside = chosen.index_select(0, groups.group_of.index_select(0, given.item)).nonzero()[:, 0]
+        place = torch.searchsorted(items, given.item.index_select(0, inside))
+        block[given.user.index_select(0, inside), place] = -torch.inf
+        score, column = top_of_block(block, min(k, len(items)))
+        return score, items[column]
 
 
 def top(scores: Scores, count: int, given: Given, k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -109,7 +150,7 @@ def top(scores: Scores, count: int, given: Given, k: int) -> tuple[torch.Tensor,
         score, item = top_of_block(block, min(k, last - first))
         parts.append(score)
         items.append(item + first)
-    return _best(torch.cat(parts, dim=1), torch.cat(items, dim=1), k)
+    return _merged(list(zip(parts, items, strict=True)), k)
 
 
 def top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,24 +161,49 @@ def top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tenso
     """
     width = block.shape[1]
     groups = width // GROUP
-    columns = torch.arange(width, device=block.device).expand(len(block), -1)
-    contenders = maxima = block
+    everything = torch.arange(width, device=block.device)
+    seen: tuple[torch.Tensor, ...]
     if k <= groups // 2:
         whole = groups * GROUP
         maxima = block[:, :whole].view(len(block), GROUP, groups).amax(dim=1)
         best = maxima.topk(k, dim=1, sorted=False).indices
         within = torch.arange(0, whole, groups, device=block.device)
         inside = (best[:, None, :] + within[None, :, None]).flatten(1)
-        columns = torch.cat([inside, columns[:, whole:]], dim=1)
+        columns = torch.cat([inside, everything[whole:].expand(len(block), -1)], dim=1)
         contenders = block.gather(1, columns)
-    score, order = contenders.topk(k, dim=1)
-    column = columns.gather(1, order)
-    least = score[:, -1:]
-    tied = ((contenders >= least).sum(dim=1) > k) | ((maxima >= least).sum(dim=1) > k)
+        score, order = contenders.topk(k, dim=1, sorted=False)
+        column = columns.gather(1, order)
+        seen = (contenders, maxima)
+    else:
+        column = _largest_columns(block, k)
+        score = block.gather(1, column)
+        seen = (block,)
+    least = score.amin(dim=1, keepdim=True)
+    tied = torch.zeros(len(block), dtype=torch.bool, device=block.device)
+    for values in seen:
+        tied |= (values >= least).view(torch.uint8).sum(dim=1, dtype=torch.int32) > k
     if bool(tied.any()):
-        everything = torch.arange(width, device=block.device).expand(int(tied.sum()), -1)
-        score[tied], column[tied] = _best(block[tied], everything, k)
+        columns = everything.expand(int(tied.sum()), -1)
+        score[tied], column[tied] = _best(block[tied], columns, k)
     return score, column
+
+
+def _largest_columns(block: torch.Tensor, k: int) -> torch.Tensor:
+    """Columns of k largest of each row, in no order."""
+    width = block.shape[1]
+    if block.device.type != "cpu" or k < MANY:
+        return block.topk(k, dim=1, sorted=False).indices
+    columns = np.argpartition(block.numpy(), width - k, axis=1)[:, width - k :]
+    return torch.from_numpy(columns)
+
+
+def _largest(values: torch.Tensor, k: int) -> torch.Tensor:
+    """The k largest of each row, the largest first."""
+    width = values.shape[1]
+    if values.device.type != "cpu" or k < MANY:
+        return values.topk(k, dim=1).values
+    largest = np.partition(values.numpy(), width - k, axis=1)[:, width - k :]
+    return torch.from_numpy(np.sort(largest, axis=1)[:, ::-1].copy())
 
 
 def _best(score: torch.Tensor, item: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -146,138 +212,173 @@ def _best(score: torch.Tensor, item: torch.Tensor, k: int) -> tuple[torch.Tensor
     # 0 is added for the sign of zeros
     bits = (score + 0.0).view(torch.int32)
     ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
-    key = (ordered << 32) | (0xFFFFFFFF - item)
-    key = key.topk(k, dim=1).values
+    key = _largest((ordered << 32) | (0xFFFFFFFF - item), k)
     item = 0xFFFFFFFF - (key & 0xFFFFFFFF)
     ordered = (key >> 32).int()
     return (ordered ^ ((ordered >> 31) & 0x7FFFFFFF)).view(torch.float32), item
 
 
-@functools.cache
-def bfloat16_is_fast() -> bool:
-    """Whether the CPU has matrix units for bfloat16, which make it several times as fast."""
-    # older versions of torch do not say
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("amx_bf16", False))
-
-
 @dataclasses.dataclass(frozen=True)
-class _Rough:
-    """A table in bfloat16, with what bounds the errors of its inner products.
+class _Groups:
+    """Items in g groups of like ones, and what bounds their scores.
 
-    rows, shape (items padded with zeros to whole groups of groups, columns): the centred table,
-    then for the split columns the rest of it, then their first part again. unit and d are the
-    factors of the bound; norm is the largest |t / d| over columns that are not split, whole_norm
-    over all.
+    member holds all items, those of group i at starts[i] : starts[i + 1]. bounds, shape (g, columns
+    + 1 + columns of the box), holds the centre of each group, the radius of its ball and half the
+    sides of its box. scale is s of the ball's columns; largest is the largest absolute value of
+    each column.
     """
 
-    rows: torch.Tensor
-    items: int
-    mean: torch.Tensor
-    split: torch.Tensor
-    others: torch.Tensor
-    d: torch.Tensor
-    norm: float
-    whole_norm: float
+    member: torch.Tensor
+    starts: torch.Tensor
+    bounds: torch.Tensor
+    scale: torch.Tensor
+    largest: torch.Tensor
 
     @staticmethod
-    def of(table: torch.Tensor, query: torch.Tensor) -> _Rough:
-        """Round a table; `query` says which columns matter."""
-        mean = table.mean(dim=0, dtype=torch.float64).float()
-        centred = table - mean
-        d = centred.square().mean(dim=0).sqrt().clamp_min(1e-12)
-        columns = table.shape[1]
-        spare = -(-(columns + SPARE) // TILE) * TILE - columns
-        energy = d * query.square().mean(dim=0).sqrt()
-        order = energy.argsort(descending=True)
-        split, others = order[: spare // 2], order[spare // 2 :]
-        coarse = centred.bfloat16()
-        rest = (centred - coarse.float())[:, split].bfloat16()
-        scaled = centred / d
-        return _Rough(
-            _padded(torch.cat([coarse, rest, coarse[:, split]], dim=1)),
-            len(table),
-            mean,
-            split,
-            others,
-            d,
-            float(scaled[:, others].norm(dim=1).max()),
-            float(scaled.norm(dim=1).max()),
+    def of(rows: torch.Tensor, typical: torch.Tensor, ball: int) -> _Groups:
+        """Halve the items again and again, across the direction in which they differ most."""
+        count = len(rows)
+        scale = typical.clamp_min(1e-6 * float(typical.max()) + 1e-30)
+        spread = ((rows - rows.mean(dim=0)) * scale)[:, :ball].norm(dim=1)
+        order = spread.argsort(descending=True)
+        head, tail = order[: count // HEAD], order[count // HEAD :]
+        halvings = int(math.log2(len(tail) / max(GROUP, math.sqrt(len(tail)) / 4)))
+        for level in range(halvings):
+            tail = _halved(rows, tail, _starts(len(tail), 1 << level), scale)
+        member = torch.cat([head, tail])
+        starts = _starts(len(tail), 1 << halvings) + len(head)
+        starts = torch.cat([torch.zeros(1, dtype=torch.int64), starts])
+        step = max(1, SLICE * len(starts) // count)
+        bounds = []
+        for first in range(0, len(starts) - 1, step):
+            edges = starts[first : first + step + 1]
+            items = member[edges[0] : edges[-1]]
+            bounds.append(_bounds(rows[items], edges.diff(), scale[:ball]))
+        return _Groups(member, starts, torch.cat(bounds), scale[:ball], rows.abs().amax(dim=0))
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    @functools.cached_property
+    def sizes(self) -> torch.Tensor:
+        """How many items each group has."""
+        return self.starts.diff()
+
+    @functools.cached_property
+    def group_of(self) -> torch.Tensor:
+        """The group of each item."""
+        out = torch.empty_like(self.member)
+        out[self.member] = torch.repeat_interleave(self.sizes)
+        return out
+
+    @property
+    def size(self) -> int:
+        """How many items a group has, about."""
+        return max(1, len(self.member) // len(self))
+
+    def take(self, items: torch.Tensor, count: int) -> _Groups:
+        """Of some of `count` items, numbered anew; bounds of all hold for some."""
+        number = torch.full((count,), -1)
+        number[items] = torch.arange(len(items))
+        member = number[self.member]
+        kept = member >= 0
+        starts = torch.cat([torch.zeros(1, dtype=torch.int64), kept.cumsum(dim=0)])[self.starts]
+        there = starts.diff() > 0
+        return dataclasses.replace(
+            self,
+            member=member[kept],
+            starts=torch.cat([starts[:-1][there], starts[-1:]]),
+            bounds=self.bounds[there],
         )
 
-    def take(self, items: torch.Tensor) -> _Rough:
-        """Of some of the items."""
-        return dataclasses.replace(self, rows=_padded(self.rows[items]), items=len(items))
+    def most(self, query: torch.Tensor) -> torch.Tensor:
+        """What no score of a group exceeds, shape (users, groups)."""
+        ball = len(self.scale)
+        columns = query.shape[1]
+        length = (query[:, :ball] / self.scale).norm(dim=1, keepdim=True)
+        sides = query.abs()
+        factors = torch.cat([query, length, sides[:, ball:]], dim=1)
+        most = factors @ self.bounds.T
+        # sums of n numbers in float32 are off by at most n 2^-24 of the sum of absolute values
+        off = sides @ self.largest + length[:, 0] * self.bounds[:, columns].max()
+        return most.add_((8 * columns * 2.0**-24 * off)[:, None])
 
-    def top(
-        self, table: torch.Tensor, query: torch.Tensor, given: Given, k: int
-    ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """As Table.top; None where the bound leaves out too little."""
-        users, width = len(query), len(self.rows)
-        groups = width // GROUP
-        if 2 * k > groups:
-            return None
-        coarse = query.bfloat16()
-        rest = (query - coarse.float())[:, self.split].bfloat16()
-        block = _buffer(users, width)
-        torch.mm(torch.cat([coarse, coarse[:, self.split], rest], dim=1), self.rows.T, out=block)
-        block[given.user, given.item] = -torch.inf
-        # the bits of positive floats are in their order, and those of negative ones below them
-        bits = block.view(torch.int16)
-        maxima = bits.view(users, GROUP, groups).amax(dim=1)
-        coarser = maxima
-        if 4 * k <= groups // GROUP:
-            coarser = maxima.view(users, GROUP, groups // GROUP).amax(dim=1)
-        # k items have at least the k-th largest of these maxima
-        best = coarser.view(torch.bfloat16).float().topk(k, dim=1).values
-        scaled = query * self.d
-        error = 2.02 * UNIT * scaled[:, self.others].norm(dim=1) * self.norm
-        error += 2.0**-15 * scaled.norm(dim=1) * self.whole_norm
-        # each of the two scores that are compared may be off, and is rounded
-        least = best[:, -1] - 2 * error - 2.02 * UNIT * best[:, 0]
-        least *= 1 - 2 * UNIT  # what comes next rounds too
-        if not bool((least > 0).all()):
-            return None
-        floor = least.bfloat16().view(torch.int16)
-        row, group = (maxima >= floor[:, None]).nonzero(as_tuple=True)
-        within = torch.arange(0, width, groups)
-        scores = bits.view(-1)[(row * width + group)[:, None] + within]
-        entry, place = (scores >= floor[row][:, None]).nonzero(as_tuple=True)
-        row, item = row[entry], group[entry] + place * groups
-        score = torch.einsum("ij,ij->i", query.index_select(0, row), table.index_select(0, item))
-        # pairs that are given and below this are below k others
-        moved = least - error + query @ self.mean
-        kept = given.score >= moved[given.user]
-        return _merged(
-            users, k, (row, item, score), (given.user[kept], given.item[kept], given.score[kept])
-        )
+    def members(self, chosen: torch.Tensor) -> torch.Tensor:
+        """The items of the groups where `chosen` is true, sorted."""
+        group = chosen.nonzero()[:, 0]
+        first, sizes = self.starts[group], self.starts[group + 1] - self.starts[group]
+        shift = torch.repeat_interleave(first - (sizes.cumsum(dim=0) - sizes), sizes)
+        return self.member[torch.arange(len(shift)) + shift].sort().values
 
 
-def _padded(rows: torch.Tensor) -> torch.Tensor:
-    """Rows of zeros behind, up to whole groups of groups."""
-    count = -(-len(rows) // GROUP**2) * GROUP**2
-    return torch.cat([rows, rows.new_zeros((count - len(rows), rows.shape[1]))])
+def _starts(count: int, groups: int) -> torch.Tensor:
+    """Where groups that are as large as one another start, and the last one ends."""
+    return torch.arange(groups + 1) * count // groups
 
 
-def _buffer(users: int, width: int) -> torch.Tensor:
-    """Memory for a block of scores, kept: the first touch of fresh memory costs much."""
-    kept = getattr(_local, "memory", None)
-    if kept is None or len(kept) < users * width:
-        kept = _local.memory = torch.empty(users * width, dtype=torch.bfloat16)
-    return kept[: users * width].view(users, width)
+def _halved(
+    rows: torch.Tensor, member: torch.Tensor, starts: torch.Tensor, scale: torch.Tensor
+) -> torch.Tensor:
+    """Order the members of each group by where they lie along the direction of most variance.
+
+    That is about the first principal axis of a sample, by the power method.
+    """
+    sizes = starts.diff()
+    sample = starts[:-1, None] + torch.arange(SAMPLE) * sizes[:, None] // SAMPLE
+    parts = []
+    for some in torch.split(sample, max(1, SLICE // SAMPLE)):
+        drawn = rows[member[some]] * scale
+        drawn -= drawn.mean(dim=1, keepdim=True)
+        far = drawn.square().sum(dim=2).argmax(dim=1)
+        axis = drawn[torch.arange(len(drawn)), far][:, :, None]
+        for _ in range(3):
+            axis = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-30)
+            axis = drawn.transpose(1, 2) @ (drawn @ axis)
+        parts.append(axis[:, :, 0] * scale)
+    axis = torch.cat(parts)
+    group = torch.repeat_interleave(sizes)
+    place = torch.cat(
+        [
+            (rows[items] * axis[mine]).sum(dim=1)
+            for items, mine in zip(
+                torch.split(member, SLICE), torch.split(group, SLICE), strict=True
+            )
+        ]
+    )
+    order = place.argsort()
+    return member[order[group[order].argsort(stable=True)]]
+
+
+def _bounds(rows: torch.Tensor, sizes: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """As _Groups.bounds, of groups of so many rows each."""
+    ball = len(scale)
+    group = torch.repeat_interleave(sizes)
+    centre = torch.segment_reduce(rows, "mean", lengths=sizes)
+    box = rows[:, ball:].contiguous()
+    low, high = (torch.segment_reduce(box, how, lengths=sizes) for how in ("min", "max"))
+    centre[:, ball:] = (low + high) / 2
+    distance = ((rows - centre[group])[:, :ball] * scale).norm(dim=1)
+    radius = torch.segment_reduce(distance, "max", lengths=sizes)
+    return torch.cat([centre, radius[:, None], (high - low) / 2], dim=1)
+
+
+def _apart(given: Given, least: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Given pairs of at least so much, shape (users, n), with scores of -inf behind them."""
+    kept = (given.score >= least.index_select(0, given.user)).nonzero()[:, 0]
+    user, item, score = (
+        part.index_select(0, kept) for part in (given.user, given.item, given.score)
+    )
+    count = torch.bincount(user, minlength=len(least))
+    scores = torch.full((len(least), int(count.max())), -torch.inf)
+    items = torch.zeros(scores.shape, dtype=torch.int64)
+    place = torch.arange(len(user)) - (count.cumsum(dim=0) - count)[user]
+    scores[user, place], items[user, place] = score, item
+    return scores, items
 
 
 def _merged(
-    users: int, k: int, *lists: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    lists: list[tuple[torch.Tensor, torch.Tensor]], k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k best of lists of (user, item, score), each sorted by user."""
-    counts = torch.stack([torch.bincount(user, minlength=users) for user, _, _ in lists])
-    width = max(k, int(counts.sum(dim=0).max()))
-    score = torch.full((users, width), -torch.inf)
-    item = torch.zeros((users, width), dtype=torch.int64)
-    before = torch.zeros(users, dtype=torch.int64)
-    for count, (user, items, scores) in zip(counts, lists, strict=True):
-        place = torch.arange(len(user)) - (count.cumsum(0) - count)[user] + before[user]
-        score[user, place], item[user, place] = scores, items
-        before = before + count
-    return _best(score, item, k)
+    """The k best of lists of scores and items, each of shape (users, n), or all of them."""
+    score, item = (torch.cat(parts, dim=1) for parts in zip(*lists, strict=True))
+    return _best(score, item, min(k, score.shape[1]))
