@@ -3,6 +3,7 @@
     pip install -c constraints.txt faiss-cpu usearch pandas   # the peers
     python benchmarks/speed.py        # 100,000 users, 68,260 items
     python benchmarks/speed.py 1e6    # the time and memory of lists for a million users
+    python benchmarks/speed.py scale  # by users, items and threads
 
 Generated events with skew: the activity of users is log-normal, items follow Zipf within tastes.
 Peers get the vectors of users and items ready in memory and return bare indices; ours read the
@@ -25,6 +26,7 @@ import pyarrow as pa
 import torch
 
 import morec_sql
+from morec_sql.udfs import topk
 
 USERS, ITEMS, EVENTS = 100_000, 68_260, 3_000_000
 TASTES = 256
@@ -191,8 +193,76 @@ def memory(users: int, path: str) -> None:
     subprocess.run([sys.executable, "-c", script, path, query], check=True)
 
 
+def by_users(con: duckdb.DuckDBPyConnection, threads: int) -> None:
+    """Lists for more and more users, from SQL."""
+    con.execute(f"SET threads = {threads}")
+    for users in (1, 10, 100, 1000, 10_000, 100_000):
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE some AS SELECT i AS user_id FROM range({users}) t(i)"
+        )
+        query = "SELECT count(*) FROM some, shop.recommend(some.user_id)"
+        seconds = seconds_of(con, query, 3)
+        print(f"| {threads} | {users:,} | {ITEMS:,} | {1000 * seconds:,.1f} |", flush=True)
+
+
+def by_items(threads: int, items: int) -> None:
+    """The kernel alone, against plain multiplication and selection.
+
+    The length of the generated vectors follows a power law, as that of learnt ones does.
+    """
+    torch.set_num_threads(threads)
+    generator = torch.Generator().manual_seed(0)
+    none = torch.zeros(0, dtype=torch.int64)
+    nothing = topk.Given(none, none, torch.zeros(0))
+    rows = torch.randn((items, 68), generator=generator)
+    order = torch.randperm(items, generator=generator)
+    rows[:, :64] *= (1 + order[:, None]) ** -0.5
+    known = torch.randint(items, (256, 20), generator=generator)
+    query = rows[known].sum(dim=1)
+    query[:, :64] *= 8 / query[:, :64].norm(dim=1, keepdim=True)
+    query[:, 64:] = 0.3
+
+    def plain(few: torch.Tensor) -> None:
+        topk.top(lambda part: few @ rows[part].T, items, nothing, 10)
+
+    began = time.perf_counter()
+    table = topk.Table(rows, query.square().mean(dim=0).sqrt(), 64)
+    built = time.perf_counter() - began
+    ours = best(lambda: table.top(query, nothing, 10))
+    one = best(lambda: table.top(query[:1], nothing, 10))
+    without = best(lambda: [plain(few) for few in torch.split(query, 64)])
+    print(
+        f"| {threads} | {items:,} | {built:.1f} | {1000 * one:.1f} | {256 / ours:,.0f}"
+        f" | {256 / without:,.0f} |",
+        flush=True,
+    )
+
+
+def scale() -> None:
+    """Print how time grows with users, items and threads."""
+    con = morec_sql.connect()
+    generate(con, USERS, ITEMS, EVENTS)
+    con.execute("SET enable_progress_bar = false")
+    con.execute(CREATE).fetchall()
+    print("| threads | users | items | ms, from SQL |\n|---|---|---|---|")
+    for threads in (1, 2):
+        by_users(con, threads)
+    con.close()
+    print(
+        "\n| threads | items | s to group | ms, one user | users per second | without groups |"
+        "\n|---|---|---|---|---|---|"
+    )
+    for threads in (1, 2):
+        for items in (10_000, 100_000, 1_000_000, 10_000_000):
+            by_items(threads, items)
+    print(f"\npeak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
+
+
 def main() -> None:
     """Run all comparisons and print the table."""
+    if sys.argv[1:] == ["scale"]:
+        scale()
+        return
     if len(sys.argv) > 1:
         with tempfile.TemporaryDirectory() as folder:
             memory(int(float(sys.argv[1])), str(Path(folder) / "many.duckdb"))

@@ -1,5 +1,5 @@
--- Makes recommend and recommend_for. The arguments are evaluated in the innermost SELECT, which has
--- no FROM, so that a column name in an argument cannot meet a column of the tables below.
+-- Makes recommend and recommend_for. Other arguments than the key are evaluated in the innermost
+-- SELECT, which has no FROM, so that a column name in an argument cannot meet a column of the tables.
 CREATE OR REPLACE MACRO ${schema}.${macro}(
     ${key},
     weights := NULL,
@@ -28,7 +28,6 @@ FROM (
     )) AS _r
     FROM (
         SELECT
-            CAST(${key} AS ${key_type}) AS _key,
             CAST(to_json(weights) AS VARCHAR) AS _weights,
             CAST(k AS BIGINT) AS _k,
             CAST(filter AS VARCHAR) AS _filter,

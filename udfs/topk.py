@@ -239,7 +239,10 @@ class _Groups:
         """Halve the items again and again, across the direction in which they differ most."""
         count = len(rows)
         scale = typical.clamp_min(1e-6 * float(typical.max()) + 1e-30)
-        spread = ((rows - rows.mean(dim=0)) * scale)[:, :ball].norm(dim=1)
+        middle = rows.mean(dim=0)
+        spread = torch.cat(
+            [((part - middle) * scale)[:, :ball].norm(dim=1) for part in torch.split(rows, SLICE)]
+        )
         order = spread.argsort(descending=True)
         head, tail = order[: count // HEAD], order[count // HEAD :]
         halvings = int(math.log2(len(tail) / max(GROUP, math.sqrt(len(tail)) / 4)))
@@ -254,7 +257,8 @@ class _Groups:
             edges = starts[first : first + step + 1]
             items = member[edges[0] : edges[-1]]
             bounds.append(_bounds(rows[items], edges.diff(), scale[:ball]))
-        return _Groups(member, starts, torch.cat(bounds), scale[:ball], rows.abs().amax(dim=0))
+        largest = torch.maximum(rows.amax(dim=0), -rows.amin(dim=0))
+        return _Groups(member, starts, torch.cat(bounds), scale[:ball], largest)
 
     def __len__(self) -> int:
         return len(self.bounds)
