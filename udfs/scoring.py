@@ -156,6 +156,7 @@ class Catalogue:
         table = np.concatenate(
             [linear, values[:, self.of_kind("item")], fits, fits**2], axis=1, dtype=np.float32
         )
+        self.pointwise = np.ascontiguousarray(table[:, linear.shape[1] :])
         typical = np.ones(table.shape[1], np.float32)
         typical[: linear.shape[1]] = model.typical_query() / model.unit
         ball = model.decoder.shape[1]
@@ -415,8 +416,8 @@ def _of_known(catalogue: Catalogue, batch: Batch, query: Floats, factor: Doubles
     """The weighted sums of the pairs of the histories, of `query` as _query makes it."""
     user, item = batch.history.user, batch.history.item
     linear = batch.parts.queries.shape[1]
-    values = catalogue.table.rows[:, linear:].cpu().numpy()[item]
-    others = np.einsum("ij,ij->i", query[user, linear:], values)
+    weighed = np.ascontiguousarray(query[:, linear:])
+    others = np.einsum("ij,ij->i", weighed.take(user, 0), catalogue.pointwise.take(item, 0))
     out: Floats = (batch.parts.known * factor[user] + others).astype(np.float32)
     return out
 

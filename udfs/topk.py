@@ -71,7 +71,7 @@ class Table:
         """How many users at once are fastest: as many scores as the cache holds."""
         if self.groups is not None:
             return 256
-        return max(16, min(64, (1 << 22) // max(len(self), 1)))
+        return max(64, min(2048, (1 << 20) // max(len(self), 1)))
 
     def take(self, items: torch.Tensor) -> Table:
         """The table of some of the items, sorted."""
