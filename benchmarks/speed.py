@@ -1,9 +1,10 @@
 """How fast lists come, end to end from SQL, beside what only multiplies and sorts.
 
     pip install -c constraints.txt faiss-cpu usearch pandas   # the peers
-    python benchmarks/speed.py        # 100,000 users, 68,260 items
-    python benchmarks/speed.py 1e6    # the time and memory of lists for a million users
-    python benchmarks/speed.py scale  # by users, items and threads
+    python benchmarks/speed.py              # 100,000 users, 68,260 items
+    python benchmarks/speed.py 1e6          # time and memory of lists for a million users
+    python benchmarks/speed.py 5e6 1e6 1e8  # of training on so many users, items and events
+    python benchmarks/speed.py scale        # by users, items and threads
 
 Generated events with skew: the activity of users is log-normal, items follow Zipf within tastes.
 Peers get the vectors of users and items ready in memory and return bare indices; ours read the
@@ -12,8 +13,7 @@ events, make the user vectors, weigh three objectives, leave nothing out and ret
 
 from __future__ import annotations
 
-import resource
-import subprocess
+import multiprocessing
 import sys
 import tempfile
 import time
@@ -129,6 +129,13 @@ def peers(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
             FROM plain_users, shop.item_vectors GROUP BY u
         """).fetchall()
 
+    def by_nearest_join() -> None:
+        con.execute("""
+            SELECT u, item_index FROM plain_users
+            JOIN shop.item_vectors
+            NEAREST 10 BY SIMILARITY list_inner_product(v, CAST(decoder AS FLOAT[]))
+        """).fetchall()
+
     margin = con.execute("SELECT price - cost FROM products ORDER BY item_id").fetchnumpy()
     catalogue = pd.DataFrame({"margin": np.asarray(next(iter(margin.values())), np.float32)})
     catalogue["novelty"] = np.linalg.norm(items, axis=1)
@@ -153,6 +160,7 @@ def peers(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
         ),
         "pandas, three objectives": (in_pandas, 64),
         "DuckDB, list_inner_product": (in_sql, 16),
+        "DuckDB, NEAREST join": (by_nearest_join, 16),
     }  # fmt: skip
     speeds = {}
     for name, (work, count) in tasks.items():
@@ -163,34 +171,62 @@ def peers(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
     return speeds
 
 
-def memory(users: int, path: str) -> None:
-    """Run in a process of its own: lists for so many users, and the peak of memory."""
+def peak() -> float:
+    """The most memory that this process has held so far, in GiB."""
+    # not ru_maxrss, which a new process takes over from the one that started it
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
+
+
+def make(path: str, users: int, items: int, events: int) -> None:
+    """Generate a database."""
+    with duckdb.connect(path) as con:
+        con.execute("SET enable_progress_bar = false")
+        generate(con, users, items, events)
+
+
+def train(path: str, events: int) -> None:
+    """Print the time and memory of training, stage by stage."""
     con = morec_sql.connect(path)
-    generate(con, users, ITEMS, 10 * users)
     con.execute("SET enable_progress_bar = false")
     began = time.perf_counter()
-    con.execute(CREATE).fetchall()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"training on {10 * users:,} events of {users:,} users:"
-        f" {time.perf_counter() - began:.0f} s, peak {peak:.2f} GiB",
-        flush=True,
-    )
-    con.close()
-    script = (
-        "import morec_sql, sys, time; con = morec_sql.connect(sys.argv[1]);"
-        " con.execute('SET enable_progress_bar = false');"
-        " began = time.perf_counter(); reader = con.sql(sys.argv[2]).to_arrow_reader(100_000);"
-        " rows = sum(batch.num_rows for batch in reader);"
-        # not ru_maxrss, which a new process takes over from the one that started it
-        " peak = int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) / 2**20;"
-        " print(f'{rows:,} rows, {time.perf_counter() - began:.0f} s, peak {peak:.2f} GiB')"
-    )
+    stages = con.execute(CREATE).fetchall()
+    seconds = time.perf_counter() - began
+    print(f"training on {events:,} events: {seconds:.0f} s, peak {peak():.2f} GiB")
+    print(", ".join(f"{stage} {took:.0f} s" for stage, _, took in stages if took), flush=True)
+
+
+def list_all(path: str) -> None:
+    """Print the time and memory of a list for every user, streamed."""
+    con = morec_sql.connect(path)
+    con.execute("SET enable_progress_bar = false")
+    began = time.perf_counter()
     query = (
         "SELECT u.user_id, r.* FROM (SELECT DISTINCT user_id FROM events) AS u,"
         " shop.recommend(u.user_id) AS r"
     )
-    subprocess.run([sys.executable, "-c", script, path, query], check=True)
+    rows = sum(batch.num_rows for batch in con.sql(query).to_arrow_reader(100_000))
+    print(f"{rows:,} rows, {time.perf_counter() - began:.0f} s, peak {peak():.2f} GiB", flush=True)
+    seconds = [seconds_of(con, f"FROM recommend({user})", 1) for user in range(1000, 1050)]
+    print(f"one user: {1000 * float(np.median(seconds)):.1f} ms, median of {len(seconds)}")
+
+
+def large(users: int, items: int, events: int) -> None:
+    """Generate, train and list in a process each."""
+    print(f"{users:,} users, {items:,} items")
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "large.duckdb")
+        work: list[tuple[Callable[..., None], tuple[object, ...]]] = [
+            (make, (path, users, items, events)),
+            (train, (path, events)),
+            (list_all, (path,)),
+        ]
+        for function, arguments in work:
+            process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+            process.start()
+            process.join()
+            if process.exitcode:
+                raise SystemExit(process.exitcode)
 
 
 def by_users(con: duckdb.DuckDBPyConnection, threads: int) -> None:
@@ -255,7 +291,7 @@ def scale() -> None:
     for threads in (1, 2):
         for items in (10_000, 100_000, 1_000_000, 10_000_000):
             by_items(threads, items)
-    print(f"\npeak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
+    print(f"\npeak {peak():.1f} GiB")
 
 
 def main() -> None:
@@ -264,8 +300,8 @@ def main() -> None:
         scale()
         return
     if len(sys.argv) > 1:
-        with tempfile.TemporaryDirectory() as folder:
-            memory(int(float(sys.argv[1])), str(Path(folder) / "many.duckdb"))
+        users, *rest = (int(float(text)) for text in sys.argv[1:])
+        large(users, rest[0] if rest else ITEMS, rest[1] if rest[1:] else 10 * users)
         return
     con = morec_sql.connect()
     generate(con, USERS, ITEMS, EVENTS)
@@ -290,7 +326,7 @@ def main() -> None:
         print(f"| {name} | {speed:,.0f} | {speed / plain:.2f} |")
     seconds = [seconds_of(con, f"SELECT * FROM recommend({user})", 1) for user in range(1000, 1200)]
     print(f"\none user: {1000 * float(np.median(seconds)):.1f} ms, median of {len(seconds)}")
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
+    print(f"peak {peak():.1f} GiB")
 
 
 if __name__ == "__main__":

@@ -162,7 +162,8 @@ class Trial:
         for first in range(0, self.users, ROWS):
             rows = np.arange(first, min(first + ROWS, self.users))
             mine = self.history.of_users(rows, self.users)
-            yield self.trained.catalogue.batch(mine, len(rows), keep)
+            excluded = np.full(len(rows), self.exclude_seen)
+            yield self.trained.catalogue.batch(mine, len(rows), self.allowed, excluded, keep)
 
     def lists(
         self, batches: Iterable[scoring.Batch], weights: Doubles, diversify: str
@@ -176,8 +177,6 @@ class Trial:
                 batch,
                 np.tile(weights, (batch.users, 1)),
                 self.k,
-                self.allowed,
-                np.full(batch.users, self.exclude_seen),
                 diversify,
             )
             out[first : first + batch.users, : ranked.item.shape[1]] = ranked.item

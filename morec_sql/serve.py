@@ -177,11 +177,11 @@ def recommend(
                 continue
         ranked = scoring.rank(
             recommender.catalogue,
-            recommender.catalogue.batch(history.of_users(rows, users), len(rows)),
+            recommender.catalogue.batch(
+                history.of_users(rows, users), len(rows), allowed, excluded[rows]
+            ),
             row_weights[rows],
             int(k[rows].max()),
-            allowed,
-            excluded[rows],
             how,
             None
             if limits is None

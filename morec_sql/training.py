@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 HALF_LIVES = (1 / 24, 1 / 8, 1 / 2)  # of the time that the events span
 WINDOW = 1 / 13  # of the time that the events span: the length of what is learnt from
 WINDOWS = 7  # each begins half a window before the next
+WINDOW_EVENTS = 10_000_000  # of more, some of the users stand for all in the windows
 SAMPLED_USERS = 500  # for the unit of relevance, and what gets attention
 LISTED = 10  # length of the lists in which items get attention
 REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
@@ -154,7 +155,7 @@ def train(
                 features = np.where(
                     (text_id >= 0)[:, None], embeddings[text_id] - embeddings.mean(axis=0), 0
                 ).astype(np.float32)
-            signals = _signals(con, source, clock, None)
+            signals = _signals(con, source, clock)
             model = relevance.fit(
                 history,
                 users,
@@ -499,6 +500,10 @@ def _windows(
 
     Without times a fifth of the pairs stands in for one window.
     """
+    every = -(-len(events) // WINDOW_EVENTS)
+    if every > 1:
+        some = events.user % every == 0
+        events, wanted = events.take(some), wanted[some]
     for number in range(1 if clock.timeless else WINDOWS):
         first = clock.now - (1 + number / 2) * clock.window
         if clock.timeless:
@@ -508,14 +513,26 @@ def _windows(
             past = events.time < first
             inside = ~past & (events.time < first + clock.window)
         target = events.take(inside & wanted).history(clock, first)
-        signals = functools.partial(_signals, con, source, clock, first)
+        signals = functools.partial(_signals, con, source, clock, first, every)
         yield Window(events.take(past).history(clock, first), target.user, target.item, signals)
 
 
 def _signals(
-    con: duckdb.DuckDBPyConnection, source: Source, clock: Clock, until: float | None
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    clock: Clock,
+    until: float | None = None,
+    every: int = 1,
 ) -> list[Signal]:
-    """Read what the losses are about as of `until`, or of all events, whatever their weight."""
+    """Read what the losses are about, whatever the weight of the events.
+
+    Args:
+        con: with the tables of the training.
+        source: where the losses read from.
+        clock: as of which all events have happened.
+        until: only what was before, in seconds; None for all.
+        every: only users whose number this divides.
+    """
     before = source.time_usable
     if not clock.timeless:
         before += f" AND epoch(_c.event_time) < {literal(clock.now if until is None else until)}"
@@ -530,9 +547,9 @@ def _signals(
             )
         ).fetchnumpy()
         user, item = (np.asarray(columns[key], np.int32) for key in ("user", "item"))
-        kept = np.ones(len(user), bool)
+        kept = user % every == 0
         if clock.timeless and until is not None:
-            kept = ~_held_out(user, item)
+            kept &= ~_held_out(user, item)
         value = np.asarray(columns["value"])
         found.append(Signal(loss.name, loss.kind, user[kept], item[kept], value[kept]))
     return found

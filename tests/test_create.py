@@ -453,6 +453,7 @@ def test_a_read_only_file_and_a_second_process(tmp_path: Path) -> None:
 
     program = (
         "import sys, morec_sql; con = morec_sql.connect(sys.argv[1]);"
+        "con.execute('SET enable_progress_bar = false');"
         "print(con.execute('SELECT item_id FROM recommend(3)').fetchall())"
     )
     done = subprocess.run(

@@ -100,8 +100,10 @@ def random_catalogue(
     return scoring.Catalogue(model, kinds, values, likeness, rows)
 
 
-def plain_relevance(catalogue: scoring.Catalogue, history: History, users: int) -> np.ndarray:
-    """Relevance of every item for every user, pair by pair."""
+def plain_relevance(
+    catalogue: scoring.Catalogue, history: History, users: int, wanted: np.ndarray | None = None
+) -> np.ndarray:
+    """Relevance of every item for every user, pair by pair; of a pair not wanted, as if unknown."""
     model = catalogue.model
     out = np.zeros((users, catalogue.items))
     features = repeats.pair_features(history)
@@ -123,6 +125,8 @@ def plain_relevance(catalogue: scoring.Catalogue, history: History, users: int) 
 
         out[user] = likeness(query, slice(None)) + model.statistics[:, :2] @ weights[2:4]
         for weight, pair in zip(x, mine, strict=True):
+            if wanted is not None and not wanted[pair]:
+                continue
             item = history.item[pair]
             rest = likeness(query - weight * model.encoder[item], item)
             interval = model.statistics[item, repeats.ITEM_FEATURES.index("log_interval")]
@@ -167,17 +171,16 @@ def test_the_list_is_the_brute_force_top_k(seed: int, items: int, k: int, filter
         allowed = np.array([0])
     ranked = scoring.rank(
         catalogue,
-        catalogue.batch(history, users),
+        catalogue.batch(history, users, allowed if filtered else None, exclude),
         weights,
         k,
-        allowed if filtered else None,
-        exclude,
     )
+    wanted = np.isin(history.item, allowed) & ~exclude[history.user]
     parts = (
         np.stack(
             [
                 np.tile(catalogue.values[:, 0], (users, 1)),
-                plain_relevance(catalogue, history, users),
+                plain_relevance(catalogue, history, users, wanted),
                 plain_fit(catalogue, history, users, 2),
                 np.tile(catalogue.values[:, 3], (users, 1)),
             ],

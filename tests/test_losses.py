@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import morec_sql
+from morec_sql import training
 from morec_sql.udfs import losses
 from morec_sql.udfs.history import History, Signal
 
@@ -314,3 +315,18 @@ def test_losses_are_as_their_formulas_say() -> None:
     everything = np.exp(odds) + (np.exp(others) / drawn).sum(axis=1)[signal_user]
     expected = -np.log(np.exp(odds) / everything)[inside & label].mean()
     assert loss("ranking", label) == pytest.approx(expected, rel=1e-4)
+
+
+def test_of_many_events_some_users_stand_for_all(
+    shop: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses_of_purchases = f", losses => {{{PURCHASES}}}"
+    learnt = []
+    for events in (training.WINDOW_EVENTS, 2000):
+        monkeypatch.setattr(training, "WINDOW_EVENTS", events)
+        create(shop, losses_of_purchases)
+        bait, _, taste = shares(shop)
+        assert bait < 0.05
+        assert taste > 0.95
+        learnt.append(shop.execute("SELECT model FROM shop.settings").fetchall())
+    assert learnt[0] != learnt[1]

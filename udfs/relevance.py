@@ -39,7 +39,7 @@ import numpy.typing as npt
 
 from . import losses, repeats
 from .device import device
-from .history import Floats, History, Ints, Signal, Window, bounds
+from .history import Doubles, Floats, History, Ints, Signal, Window, bounds
 
 if TYPE_CHECKING:
     import torch
@@ -109,8 +109,16 @@ class RelevanceModel:
         items[split:] *= weights[1]
         return np.concatenate([items, weights[2:4]]).astype(np.float32)
 
-    def of_users(self, history: History, users: int) -> OfUsers:
-        """Relevance of all items for `users` users with sorted `history`."""
+    def of_users(
+        self, history: History, users: int, wanted: npt.NDArray[np.bool_] | None = None
+    ) -> OfUsers:
+        """Relevance of all items for `users` users with sorted `history`.
+
+        Args:
+            history: the users' pairs.
+            users: how many users.
+            wanted: for which pairs the repeat term is needed, shape (pairs,); None for all.
+        """
         starts = bounds(history.user, users)
         activity = repeats.activity(history, users)
         weights = user_features(starts, activity) @ self.unknown
@@ -118,6 +126,8 @@ class RelevanceModel:
         queries = user_vectors(self.encoder, history.item, pair, starts)
         blocks = np.repeat(weights[:, :2], [queries.shape[1] - self.content, self.content], axis=1)
         queries *= blocks
+        if wanted is not None:
+            history, pair = history.take(wanted), pair[wanted]
         likeness = _dot(queries, history.user, self.decoder, history.item)
         mine = weights.take(history.user, 0)
         # what an item says about itself is left out, as by EASE's zero diagonal
@@ -126,21 +136,24 @@ class RelevanceModel:
         popular = np.einsum("ij,ij->i", self.popularity.take(history.item, 0), mine[:, 2:4])
         queries = np.concatenate([queries, weights[:, 2:4]], axis=1)
         known = self.repeats.log_odds(design) - mine[:, 4]
-        return OfUsers(queries, known, known - likeness - popular, design)
+        more = (known - likeness - popular).astype(np.float64)
+        bonus = np.bincount(history.user, more, minlength=users).astype(np.float64)
+        return OfUsers(queries, known, bonus, design)
 
 
 @dataclasses.dataclass(frozen=True)
 class OfUsers:
     """Relevance of a batch of users in parts: all that is needed to score any item.
 
-    relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + a constant of the user; for the pairs
-    of the history the inner product gives way to known, which is larger by bonus. design are the
-    features from which known comes.
+    relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + a constant of the user; for the
+    wanted pairs of the history the inner product gives way to known. bonus is by how much more that
+    is, summed over each user's pairs, shape (users,); design are the features from which known
+    comes.
     """
 
     queries: Floats
     known: Floats
-    bonus: Floats
+    bonus: Doubles
     design: Floats
 
 

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from .constraints import Constraint, Feasible, best_list, unmet
 from .device import device
-from .history import Floats, History, bounds
+from .history import Floats, History, Ints, bounds
 
 if TYPE_CHECKING:
     import torch
 
-    from .relevance import OfUsers, RelevanceModel
-    from .topk import Given
+    from .relevance import RelevanceModel
+    from .topk import Given, Table
 
 DIVERSITIES = ("diversity", "diversity by behaviour", "diversity by category")
 LISTWISE = (*DIVERSITIES, "coverage", "calibration")
@@ -168,29 +168,55 @@ class Catalogue:
         """The positions of the objectives of these kinds."""
         return [position for position, kind in enumerate(self.kinds) if kind in kinds]
 
-    def batch(self, history: History, users: int, keep: bool = False) -> Batch:
+    def batch(
+        self,
+        history: History,
+        users: int,
+        allowed: Longs | None = None,
+        exclude_seen: npt.NDArray[np.bool_] | None = None,
+        keep: bool = False,
+    ) -> Batch:
         """Work out what does not depend on weights for `users` users with sorted `history`.
 
         Args:
             history: the users' pairs.
             users: how many users.
+            allowed: sorted indices of the items that may be listed, or None for all.
+            exclude_seen: whether to leave the history out, shape (users,); never by default.
             keep: whether to keep the relevance of every item, for many weights to be tried.
         """
         import torch
 
-        parts = self.model.of_users(history, users)
-        bonus = np.bincount(history.user, parts.bonus.astype(np.float64), minlength=users)
+        table, place = self.table, history.item.astype(np.int64)
+        inside = np.ones(len(history), bool)
+        if allowed is not None:
+            table = table.take(torch.from_numpy(allowed).to(table.rows.device))
+            number = np.full(self.items, -1)
+            number[allowed] = np.arange(len(allowed))
+            place = number[history.item]
+            inside = place >= 0
+        seen = np.zeros(len(history), bool)
+        if exclude_seen is not None:
+            seen = exclude_seen[history.user]
+        # the repeat term is the dearest part: only for what may be listed
+        wanted = inside & ~seen
+        parts = self.model.of_users(history, users, None if wanted.all() else wanted)
+        user = history.user[inside]
+        known = np.full(len(user), -np.inf, np.float32)
+        known[~seen[inside]] = parts.known
         tastes = [self.taste(history, users, position) for position in self.of_kind("fit")]
         relevance = None
-        if keep:
-            queries = torch.from_numpy(parts.queries).to(device())
-            relevance = queries @ self.table.rows[:, : queries.shape[1]].T
+        if keep and allowed is None:
+            queries = torch.from_numpy(parts.queries).to(table.rows.device)
+            relevance = queries @ table.rows[:, : queries.shape[1]].T
         return Batch(
             history=history,
             users=users,
-            starts=bounds(history.user, users),
-            parts=parts,
-            mean=parts.queries.astype(np.float64) @ self.mean + bonus / self.items,
+            allowed=allowed,
+            table=table,
+            known=Known(user, place[inside], history.item[inside], known, bounds(user, users)),
+            queries=parts.queries,
+            mean=parts.queries.astype(np.float64) @ self.mean + parts.bonus / self.items,
             tastes=np.stack(tastes, axis=1) if tastes else np.zeros((users, 0)),
             relevance=relevance,
         )
@@ -237,18 +263,37 @@ class Catalogue:
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch:
-    """A batch of users before weights: their pairs, bounds, relevance in parts.
+class Known:
+    """Pairs of the history that a filter lets through, sorted by user, one entry per pair.
 
-    mean is the mean relevance over the catalogue, in log-odds, shape (users,); tastes are the
-    values that the user's fits are about, shape (users, fits); relevance, where it is kept, is in
-    log-odds too, shape (users, items), without a bonus for the history.
+    place is the item's among those allowed, relevance in log-odds and -inf for what is excluded;
+    starts bounds the users, shape (users + 1,).
+    """
+
+    user: Ints
+    place: Longs
+    item: Ints
+    relevance: Floats
+    starts: Longs
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """A batch of users before weights: their pairs, and relevance in parts.
+
+    table is the catalogue's, of the items allowed. queries, shape (users, d + 2), give the
+    relevance of what the user does not know, in log-odds; mean is the mean relevance over the
+    catalogue, with that of the known pairs, shape (users,); tastes are the values that the user's
+    fits are about, shape (users, fits); relevance, where it is kept, is that of the queries, shape
+    (users, items).
     """
 
     history: History
     users: int
-    starts: Longs
-    parts: OfUsers
+    allowed: Longs | None
+    table: Table
+    known: Known
+    queries: Floats
     mean: Doubles
     tastes: Doubles
     relevance: torch.Tensor | None
@@ -273,8 +318,6 @@ def rank(
     batch: Batch,
     weights: Doubles,
     k: int,
-    allowed: Longs | None = None,
-    exclude_seen: npt.NDArray[np.bool_] | None = None,
     diversify: str = "mmr",
     constraints: list[Constraint] | None = None,
 ) -> Ranking:
@@ -289,8 +332,6 @@ def rank(
         batch: the users.
         weights: shape (users, objectives).
         k: length of the lists.
-        allowed: sorted indices of the items that may be listed, or None for all.
-        exclude_seen: whether to leave the history out, shape (users,); never by default.
         diversify: mmr, maximal marginal relevance (Carbonell and Goldstein 1998), where the gain of
             an item in diversity is its mean distance to the items before it; or dpp, where it is
             what it adds to the log determinant of the likenesses in the list, the greedy mode of a
@@ -303,20 +344,11 @@ def rank(
 
     from .topk import Given, top
 
-    users, history = batch.users, batch.history
+    users, allowed, table, known = batch.users, batch.allowed, batch.table, batch.known
     where = device()
     factor = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
     query = _query(catalogue, batch, weights, factor)
-    known = _of_known(catalogue, batch, query, factor)
-    if exclude_seen is not None:
-        known[exclude_seen[history.user]] = -np.inf
-    table, position = catalogue.table, history.item.astype(np.int64)
-    inside = np.ones(len(history), bool)
-    if allowed is not None:
-        table = table.take(torch.from_numpy(allowed).to(where))
-        place = np.searchsorted(allowed, position)
-        inside = (place < len(allowed)) & (allowed[np.minimum(place, len(allowed) - 1)] == position)
-        position = place
+    known_score = _of_known(catalogue, batch, query, factor)
     count = len(table)
     listwise = [p for p in catalogue.of_kind(*LISTWISE) if weights[:, p].any()]
     wanted = min(max(10 * k, CANDIDATES) if listwise else k, count)
@@ -330,17 +362,16 @@ def rank(
         wanted = wanted + depth if listwise else depth
     score = torch.empty((users, wanted), device=where)
     column = torch.empty((users, wanted), dtype=torch.int64, device=where)
-    kept = batch.relevance if allowed is None and not np.ptp(factor) else None
-    linear = batch.parts.queries.shape[1]
+    kept = None if np.ptp(factor) else batch.relevance
+    linear = batch.queries.shape[1]
     step = table.users
     for first in range(0, users, step):
         last = min(first + step, users)
-        mine = slice(batch.starts[first], batch.starts[last])
-        keep = inside[mine]
+        mine = slice(known.starts[first], known.starts[last])
         given = Given(
-            torch.from_numpy(history.user[mine][keep].astype(np.int64) - first).to(where),
-            torch.from_numpy(position[mine][keep]).to(where),
-            torch.from_numpy(known[mine][keep]).to(where),
+            torch.from_numpy(known.user[mine].astype(np.int64) - first).to(where),
+            torch.from_numpy(known.place[mine]).to(where),
+            torch.from_numpy(known_score[mine]).to(where),
         )
         mine_query = torch.from_numpy(query[first:last]).to(where)
         if kept is None and not constraints:
@@ -402,7 +433,7 @@ def _query(catalogue: Catalogue, batch: Batch, weights: Doubles, factor: Doubles
     fits = weights[:, catalogue.of_kind("fit")]
     return np.concatenate(
         [
-            batch.parts.queries * factor[:, None],
+            batch.queries * factor[:, None],
             weights[:, catalogue.of_kind("item")],
             slope * fits,
             curve * fits,
@@ -413,12 +444,16 @@ def _query(catalogue: Catalogue, batch: Batch, weights: Doubles, factor: Doubles
 
 
 def _of_known(catalogue: Catalogue, batch: Batch, query: Floats, factor: Doubles) -> Floats:
-    """The weighted sums of the pairs of the histories, of `query` as _query makes it."""
-    user, item = batch.history.user, batch.history.item
-    linear = batch.parts.queries.shape[1]
-    weighed = np.ascontiguousarray(query[:, linear:])
-    others = np.einsum("ij,ij->i", weighed.take(user, 0), catalogue.pointwise.take(item, 0))
-    out: Floats = (batch.parts.known * factor[user] + others).astype(np.float32)
+    """The weighted sums of the known pairs, of `query` as _query makes it."""
+    known = batch.known
+    weighed = np.ascontiguousarray(query[:, batch.queries.shape[1] :])
+    others = np.einsum(
+        "ij,ij->i", weighed.take(known.user, 0), catalogue.pointwise.take(known.item, 0)
+    )
+    excluded = np.isneginf(known.relevance)
+    of_relevance = np.where(excluded, 0, known.relevance) * factor[known.user]
+    out: Floats = (of_relevance + others).astype(np.float32)
+    out[excluded] = -np.inf
     return out
 
 
