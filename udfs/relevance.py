@@ -61,9 +61,7 @@ CONTENDERS = 200  # items per user that contend for a list
 FEW = 20.0  # a history of so many items is half-way from nothing to much
 SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
-SLICE = 4096  # rows that are held at once
-ITERATIONS = 7  # of the subspace
-SCORED_USERS = 64  # users whose scores of a block of items fit in the cache
+SLICE = 4096  # pairs whose vectors are held at once
 MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
 
 
@@ -240,9 +238,8 @@ def _truncated_svd(
     generator = torch.Generator().manual_seed(seed)
     basis = torch.randn((items, width), generator=generator).to(where)
     image = basis
-    for iteration in range(ITERATIONS):
-        # before the last the columns only have to stay apart
-        basis = _orthonormal(image, 2 if iteration == ITERATIONS - 1 else 1)
+    for _ in range(7):
+        basis, _ = torch.linalg.qr(image)
         image = columns @ (rows @ basis) + content @ (content.T @ basis)
     values, rotation = torch.linalg.eigh((basis.T @ image).double())
     values = values.flip(0)[:rank].clamp(min=0).float()
@@ -250,30 +247,6 @@ def _truncated_svd(
     # the sign of a singular vector is arbitrary: the largest entry is made positive
     signs = torch.sign(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
     return (vectors * signs).cpu().numpy(), values.cpu().numpy()
-
-
-def _orthonormal(matrix: torch.Tensor, times: int) -> torch.Tensor:
-    """An orthonormal basis of the columns; to the last bits where it is made two times.
-
-    By Cholesky factors of the Gram matrix (CholeskyQR2, Yamamoto et al. 2015), which reads a tall
-    matrix a few times only; by Householder's where columns are nearly dependent.
-    """
-    import torch
-
-    basis = matrix
-    one = torch.eye(matrix.shape[1], dtype=torch.float64, device=matrix.device)
-    for _ in range(times):
-        gram = torch.zeros_like(one)
-        for part in torch.split(basis, SLICE):
-            wide = part.double()
-            gram.addmm_(wide.T, wide)
-        factor, failed = torch.linalg.cholesky_ex(gram)
-        pivots = factor.diagonal()
-        if int(failed) or float(pivots.min()) < 1e-5 * float(pivots.max()):
-            householder: torch.Tensor = torch.linalg.qr(matrix).Q
-            return householder
-        basis = basis @ torch.linalg.solve_triangular(factor, one, upper=False).T.float()
-    return basis
 
 
 def _encoder_decoder(vectors: Floats, values: Floats, ridge: float) -> tuple[Floats, Floats]:
@@ -575,24 +548,19 @@ def _best_unseen(queries: Floats, decoder: Floats, rows: History, k: int) -> npt
     """The k best items by likeness that a row's history does not hold, best first."""
     import torch
 
-    from .topk import Given, top
-
     where = device()
     table = torch.from_numpy(decoder).to(where)
     starts = bounds(rows.user, len(queries))
     index = []
-    for first in range(0, len(queries), SCORED_USERS):
-        last = min(first + SCORED_USERS, len(queries))
-        query = torch.from_numpy(queries[first:last]).to(where)
+    for first in range(0, len(queries), 256):
+        last = min(first + 256, len(queries))
+        block = torch.from_numpy(queries[first:last]).to(where) @ table.T
         mine = slice(starts[first], starts[last])
-        user = torch.from_numpy(rows.user[mine].astype(np.int64) - first).to(where)
-        item = torch.from_numpy(rows.item[mine].astype(np.int64)).to(where)
-        seen = Given(user, item, torch.full(user.shape, -torch.inf, device=where))
-
-        def scores(items: slice, query: torch.Tensor = query) -> torch.Tensor:
-            return query @ table[items].T
-
-        index.append(top(scores, len(table), seen, k)[1].cpu().numpy())
+        block[
+            torch.from_numpy(rows.user[mine].astype(np.int64) - first),
+            torch.from_numpy(rows.item[mine].astype(np.int64)),
+        ] = -torch.inf
+        index.append(block.topk(k, dim=1).indices.cpu().numpy())
     return np.concatenate(index)
 
 
