@@ -258,15 +258,13 @@ def by_items(threads: int, items: int) -> None:
     query[:, :64] *= 8 / query[:, :64].norm(dim=1, keepdim=True)
     query[:, 64:] = 0.3
 
-    def plain(few: torch.Tensor) -> None:
-        topk.top(lambda part: few @ rows[part].T, items, nothing, 10)
-
     began = time.perf_counter()
-    table = topk.Table(rows, query.square().mean(dim=0).sqrt(), 64)
+    table = topk.Table.grouped(rows, query.square().mean(dim=0).sqrt(), 64)
     built = time.perf_counter() - began
     ours = best(lambda: table.top(query, nothing, 10))
     one = best(lambda: table.top(query[:1], nothing, 10))
-    without = best(lambda: [plain(few) for few in torch.split(query, 64)])
+    plain = topk.Table(rows)
+    without = best(lambda: [plain.top(few, nothing, 10) for few in torch.split(query, 64)])
     print(
         f"| {threads} | {items:,} | {built:.1f} | {1000 * one:.1f} | {256 / ours:,.0f}"
         f" | {256 / without:,.0f} |",

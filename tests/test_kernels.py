@@ -477,7 +477,7 @@ def test_the_largest_scores_are_those_of_brute_force(data: st.DataObject) -> Non
     ball = draw(st.integers(0, columns))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topk, "WORTH_IT", 512)
-        bounded = topk.Table(table, typical, ball)
+        bounded = topk.Table.grouped(table, typical, ball)
         found.append(bounded.top(queries, pairs, k))
         allowed = np.flatnonzero(
             rows[:, 0] < np.quantile(rows[:, 0], draw(st.sampled_from([0.3, 0.9])))
@@ -515,7 +515,9 @@ def test_the_bounds_leave_out_most_of_a_catalogue(k: int, monkeypatch: pytest.Mo
     rows = generator.normal(size=(items, columns)) * norm[:, None]
     query = generator.normal(size=(16, columns)).astype(np.float32)
     none = torch.zeros(0, dtype=torch.int64)
-    table = topk.Table(torch.from_numpy(rows.astype(np.float32)), torch.ones(columns), columns)
+    table = topk.Table.grouped(
+        torch.from_numpy(rows.astype(np.float32)), torch.ones(columns), columns
+    )
     assert table.groups is not None
     multiplied = []
     members = topk._Groups.members

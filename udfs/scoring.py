@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from .relevance import RelevanceModel
-    from .topk import Given, Table
+    from .topk import Given
 
 DIVERSITIES = ("diversity", "diversity by behaviour", "diversity by category")
 LISTWISE = (*DIVERSITIES, "coverage", "calibration")
@@ -160,7 +160,8 @@ class Catalogue:
         typical = np.ones(table.shape[1], np.float32)
         typical[: linear.shape[1]] = model.typical_query() / model.unit
         ball = model.decoder.shape[1]
-        self.table = Table(torch.from_numpy(table).to(device()), torch.from_numpy(typical), ball)
+        rows = torch.from_numpy(table).to(device())
+        self.table = Table.grouped(rows, torch.from_numpy(typical), ball)
         self.mean = linear.mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 
@@ -187,10 +188,9 @@ class Catalogue:
         """
         import torch
 
-        table, place = self.table, history.item.astype(np.int64)
+        place = history.item.astype(np.int64)
         inside = np.ones(len(history), bool)
         if allowed is not None:
-            table = table.take(torch.from_numpy(allowed).to(table.rows.device))
             number = np.full(self.items, -1)
             number[allowed] = np.arange(len(allowed))
             place = number[history.item]
@@ -207,13 +207,12 @@ class Catalogue:
         tastes = [self.taste(history, users, position) for position in self.of_kind("fit")]
         relevance = None
         if keep and allowed is None:
-            queries = torch.from_numpy(parts.queries).to(table.rows.device)
-            relevance = queries @ table.rows[:, : queries.shape[1]].T
+            queries = torch.from_numpy(parts.queries).to(device())
+            relevance = queries @ self.table.rows[:, : queries.shape[1]].T
         return Batch(
             history=history,
             users=users,
             allowed=allowed,
-            table=table,
             known=Known(user, place[inside], history.item[inside], known, bounds(user, users)),
             queries=parts.queries,
             mean=parts.queries.astype(np.float64) @ self.mean + parts.bonus / self.items,
@@ -281,7 +280,7 @@ class Known:
 class Batch:
     """A batch of users before weights: their pairs, and relevance in parts.
 
-    table is the catalogue's, of the items allowed. queries, shape (users, d + 2), give the
+    allowed are the items that may be listed, None for all. queries, shape (users, d + 2), give the
     relevance of what the user does not know, in log-odds; mean is the mean relevance over the
     catalogue, with that of the known pairs, shape (users,); tastes are the values that the user's
     fits are about, shape (users, fits); relevance, where it is kept, is that of the queries, shape
@@ -291,7 +290,6 @@ class Batch:
     history: History
     users: int
     allowed: Longs | None
-    table: Table
     known: Known
     queries: Floats
     mean: Doubles
@@ -344,8 +342,11 @@ def rank(
 
     from .topk import Given, top
 
-    users, allowed, table, known = batch.users, batch.allowed, batch.table, batch.known
+    users, allowed, known = batch.users, batch.allowed, batch.known
     where = device()
+    table = catalogue.table
+    if allowed is not None:
+        table = table.take(torch.from_numpy(allowed).to(where))
     factor = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
     query = _query(catalogue, batch, weights, factor)
     known_score = _of_known(catalogue, batch, query, factor)

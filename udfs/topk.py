@@ -48,20 +48,24 @@ class Given:
     score: torch.Tensor
 
 
+@dataclasses.dataclass(frozen=True)
 class Table:
-    """The rows of the items, shape (items, columns), ready to be multiplied by queries.
+    """The rows of the items, shape (items, columns), to be multiplied by queries."""
 
-    Args:
-        rows: the rows.
-        typical: how large the entries of a query are, shape (columns,).
-        ball: how many columns, the first ones, groups bound by a ball; the others by a box.
-    """
+    rows: torch.Tensor
+    groups: _Groups | None = None
 
-    def __init__(self, rows: torch.Tensor, typical: torch.Tensor, ball: int) -> None:
-        self.rows = rows
-        self.groups: _Groups | None = None
-        if rows.device.type == "cpu" and len(rows) >= WORTH_IT:
-            self.groups = _Groups.of(rows, typical, ball)
+    @staticmethod
+    def grouped(rows: torch.Tensor, typical: torch.Tensor, ball: int) -> Table:
+        """A table in groups, where these are worth it.
+
+        Args:
+            rows: the rows.
+            typical: how large the entries of a query are, shape (columns,).
+            ball: how many columns, the first ones, groups bound by a ball; the others by a box.
+        """
+        worth_it = rows.device.type == "cpu" and len(rows) >= WORTH_IT
+        return Table(rows, _Groups.of(rows, typical, ball) if worth_it else None)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,12 +79,10 @@ class Table:
 
     def take(self, items: torch.Tensor) -> Table:
         """The table of some of the items, sorted."""
-        taken = Table.__new__(Table)
-        taken.rows = self.rows[items]
-        taken.groups = None
+        groups = None
         if self.groups is not None and len(items) >= WORTH_IT:
-            taken.groups = self.groups.take(items, len(self))
-        return taken
+            groups = self.groups.take(items, len(self))
+        return Table(self.rows[items], groups)
 
     def top(self, query: torch.Tensor, given: Given, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The k largest scores and their items, best first and equal ones by item.
