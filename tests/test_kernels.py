@@ -531,3 +531,17 @@ def test_the_bounds_leave_out_most_of_a_catalogue(k: int, monkeypatch: pytest.Mo
     np.testing.assert_array_equal(item.numpy(), best)
     np.testing.assert_allclose(score.numpy(), scores, rtol=1e-4)
     assert sum(map(len, multiplied)) < items / 5
+
+
+@given(seed=st.integers(0, 2**32 - 1), columns=st.integers(1, 12), least=st.floats(-9, 0))
+@settings(max_examples=30, deadline=None)
+def test_a_basis_is_orthonormal_and_spans_the_columns(
+    seed: int, columns: int, least: float
+) -> None:
+    generator = np.random.default_rng(seed)
+    matrix = generator.normal(size=(300, columns)) * np.logspace(0, least, columns)
+    plain = matrix.astype(np.float32).astype(np.float64)
+    basis = relevance._orthonormal(torch.from_numpy(matrix.astype(np.float32)), 2).numpy()
+    basis = basis.astype(np.float64)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(columns), atol=1e-5)
+    np.testing.assert_allclose(basis @ (basis.T @ plain), plain, atol=1e-5)

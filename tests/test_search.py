@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -116,13 +117,12 @@ def test_tune_is_no_worse_than_a_grid_but_for_a_little(
         return 0.6 * row["precision"] + 0.3 * row["recall"] + 0.1 * row["f1"]
 
     grid = rows_of(searched, f"shop.tune({prefer}, algorithm => 'grid', budget => 35, k => 4)")
-    found = rows_of(
-        searched, f"shop.tune({prefer}, algorithm => '{algorithm}', budget => 60, k => 4)"
-    )
-    assert len(found) == 1
-    assert found[0]["evaluations"] <= 60
-    # a search promises no optimum: what is sought changes in steps of single purchases
-    assert worth(found[0]) >= 0.95 * worth(grid[0])
+    call = f"shop.tune({prefer}, algorithm => '{algorithm}', budget => 60, k => 4, seed => "
+    # one seed says little: what is sought changes in steps of single purchases
+    found = [rows_of(searched, f"{call}{seed})") for seed in range(6)]
+    assert all(len(rows) == 1 and rows[0]["evaluations"] <= 60 for rows in found)
+    # a search promises no optimum
+    assert np.mean([worth(rows[0]) for rows in found]) >= 0.95 * worth(grid[0])
 
 
 def test_tune_keeps_what_it_is_told_to_keep(searched: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,10 +48,20 @@ def load_model(name: str) -> SentenceTransformer:
         return _loaded[name]
 
 
+def _precision(bfloat16: bool) -> AbstractContextManager[None]:
+    """Multiply in bfloat16 on a CPU that has instructions for it, if that is wanted."""
+    import torch
+
+    able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    native = any(there for name, there in able.items() if name.endswith("bf16"))
+    return torch.autocast("cpu", torch.bfloat16, enabled=bfloat16 and native)
+
+
 def embed_texts(
     texts: Sequence[str],
     model: str = DEFAULT_MODEL,
     progress: Callable[[int, int], None] | None = None,
+    bfloat16: bool = False,
 ) -> npt.NDArray[np.float32]:
     """Embed `texts`, each distinct one once, in batches of similar length.
 
@@ -58,6 +69,9 @@ def embed_texts(
         texts: the texts, in any order and with repetitions.
         model: a sentence-transformers name or folder.
         progress: called with (texts done, texts in all) after each slice.
+        bfloat16: whether to multiply so where the CPU has instructions for it, which takes two
+            thirds of the time; the similarity of two product texts is then off by 0.0005 on
+            average and 0.004 at most (benchmarks/embedding.py).
 
     Returns:
         Unit-length vectors, shape (len(texts), dimensions), float32.
@@ -67,15 +81,16 @@ def embed_texts(
     step = 1024
     parts = []
     for start in range(0, len(distinct), step):
-        parts.append(
-            encoder.encode(
-                distinct[start : start + step],
-                batch_size=64,
-                normalize_embeddings=True,
-                show_progress_bar=False,
-                convert_to_numpy=True,
+        with _precision(bfloat16):
+            parts.append(
+                encoder.encode(
+                    distinct[start : start + step],
+                    batch_size=64,
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                )
             )
-        )
         if progress:
             progress(min(start + step, len(distinct)), len(distinct))
     width = encoder.get_embedding_dimension() or 0

@@ -15,7 +15,8 @@ with q_u = sum_h x_h e_h / |x|^(1/2).
 - Item features F join as extra rows of X, sqrt(alpha) F' (collective EASE: Jeunen, Van Balen and
   Goethals 2020), which gives items without a single event a vector from their text, and a user a
   content term from the texts in the history.
-- A second block of e and v is the principal components of the item features: likeness of content.
+- A second block of e and v is the whitened principal components of the item features: likeness of
+  content.
 - v_j carries the item's trend (those who took it up of late against all its users) and b_j its
   popularity.
 - A_u, p_u and c_u weigh the blocks of likeness and popularity, and depend on how much is known of
@@ -57,11 +58,15 @@ TRENDS = (
 )
 CONTENT_SHARE = 0.1  # energy of the feature rows against that of the event rows
 CONTENT_DIMENSIONS = 32
+TEXTS_PER_DIMENSION = 10  # from so many on deviations are taken out by more than half
 CONTENDERS = 200  # items per user that contend for a list
 FEW = 20.0  # a history of so many items is half-way from nothing to much
 SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
-SLICE = 4096  # pairs whose vectors are held at once
+WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
+SLICE = 4096  # rows that are held at once
+ITERATIONS = 7  # of the subspace
+SCORED_USERS = 64  # users whose scores of a block of items fit in the cache
 MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
 
 
@@ -238,8 +243,9 @@ def _truncated_svd(
     generator = torch.Generator().manual_seed(seed)
     basis = torch.randn((items, width), generator=generator).to(where)
     image = basis
-    for _ in range(7):
-        basis, _ = torch.linalg.qr(image)
+    for iteration in range(ITERATIONS):
+        # before the last the columns only have to stay apart
+        basis = _orthonormal(image, 2 if iteration == ITERATIONS - 1 else 1)
         image = columns @ (rows @ basis) + content @ (content.T @ basis)
     values, rotation = torch.linalg.eigh((basis.T @ image).double())
     values = values.flip(0)[:rank].clamp(min=0).float()
@@ -247,6 +253,30 @@ def _truncated_svd(
     # the sign of a singular vector is arbitrary: the largest entry is made positive
     signs = torch.sign(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
     return (vectors * signs).cpu().numpy(), values.cpu().numpy()
+
+
+def _orthonormal(matrix: torch.Tensor, times: int) -> torch.Tensor:
+    """An orthonormal basis of the columns; to the last bits where it is made two times.
+
+    By Cholesky factors of the Gram matrix (CholeskyQR2, Yamamoto et al. 2015), which reads a tall
+    matrix a few times only; by Householder's where columns are nearly dependent.
+    """
+    import torch
+
+    basis = matrix
+    one = torch.eye(matrix.shape[1], dtype=torch.float64, device=matrix.device)
+    for _ in range(times):
+        gram = torch.zeros_like(one)
+        for part in torch.split(basis, SLICE):
+            wide = part.double()
+            gram.addmm_(wide.T, wide)
+        factor, failed = torch.linalg.cholesky_ex(gram)
+        pivots = factor.diagonal()
+        if int(failed) or float(pivots.min()) < 1e-5 * float(pivots.max()):
+            householder: torch.Tensor = torch.linalg.qr(matrix).Q
+            return householder
+        basis = basis @ torch.linalg.solve_triangular(factor, one, upper=False).T.float()
+    return basis
 
 
 def _encoder_decoder(vectors: Floats, values: Floats, ridge: float) -> tuple[Floats, Floats]:
@@ -508,7 +538,7 @@ class _Trainer:
         label = np.isin(row % sample.users * self.items + item, sample.truth)
         if label.all() or not label.any():
             return model.unknown
-        weights = _logistic(design, label, self.seed)
+        weights = _logistic(design, label)
         unknown = np.zeros((5, 5), np.float32)
         unknown[0] = np.append(weights[:4], weights[-1])
         unknown[1] = weights[4:9]
@@ -517,7 +547,13 @@ class _Trainer:
 
 
 def _content(features: Floats | None, items: int) -> Floats:
-    """Principal components of the features, rows of unit length or zero, shape (items, c)."""
+    """Principal components of the features, rows of unit length or zero, shape (items, c).
+
+    They are whitened (Su et al. 2021, "Whitening sentence representations for better semantics and
+    faster retrieval"): else the few along which departments differ would drown the many that tell
+    products of one apart. The fewer texts say how large a deviation is, the less is it taken out:
+    whitened in full, the texts of a small catalogue would all be equally unlike.
+    """
     if features is None or not features.any():
         return np.zeros((items, 0), np.float32)
     wide = features.astype(np.float64)
@@ -526,6 +562,9 @@ def _content(features: Floats | None, items: int) -> Floats:
     axes = vectors[:, kept][:, ::-1][:, :CONTENT_DIMENSIONS]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     projected = wide @ axes
+    texts = len(np.unique(projected[:, 0].round(6)))
+    share = texts / (texts + TEXTS_PER_DIMENSION * axes.shape[1])
+    projected /= values[kept][::-1][: axes.shape[1]] ** (share / 2)
     length = np.linalg.norm(projected, axis=1, keepdims=True)
     out: Floats = (projected / np.where(length > 1e-9, length, 1.0)).astype(np.float32)
     return out
@@ -548,27 +587,39 @@ def _best_unseen(queries: Floats, decoder: Floats, rows: History, k: int) -> npt
     """The k best items by likeness that a row's history does not hold, best first."""
     import torch
 
+    from .topk import Given, top
+
     where = device()
     table = torch.from_numpy(decoder).to(where)
     starts = bounds(rows.user, len(queries))
     index = []
-    for first in range(0, len(queries), 256):
-        last = min(first + 256, len(queries))
-        block = torch.from_numpy(queries[first:last]).to(where) @ table.T
+    for first in range(0, len(queries), SCORED_USERS):
+        last = min(first + SCORED_USERS, len(queries))
+        query = torch.from_numpy(queries[first:last]).to(where)
         mine = slice(starts[first], starts[last])
-        block[
-            torch.from_numpy(rows.user[mine].astype(np.int64) - first),
-            torch.from_numpy(rows.item[mine].astype(np.int64)),
-        ] = -torch.inf
-        index.append(block.topk(k, dim=1).indices.cpu().numpy())
+        user = torch.from_numpy(rows.user[mine].astype(np.int64) - first).to(where)
+        item = torch.from_numpy(rows.item[mine].astype(np.int64)).to(where)
+        seen = Given(user, item, torch.full(user.shape, -torch.inf, device=where))
+
+        def scores(items: slice, query: torch.Tensor = query) -> torch.Tensor:
+            return query @ table[items].T
+
+        index.append(top(scores, len(table), seen, k)[1].cpu().numpy())
     return np.concatenate(index)
 
 
-def _logistic(design: Floats, label: npt.NDArray[np.bool_], seed: int) -> Floats:
-    """Logistic regression: the weights of the columns, the intercept last."""
+def _logistic(design: Floats, label: npt.NDArray[np.bool_]) -> Floats:
+    """Logistic regression with a ridge: the weights of the columns, the intercept last.
+
+    By Newton's method, which ends in the optimum: columns are nearly dependent (a part and the same
+    by the sparsity of the history), and where quasi-Newton steps stop is up to rounding.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    scale = design.std(axis=0)
+    wide = design.astype(np.float64)
+    scale = wide.std(axis=0)
     scale[scale < 1e-6] = 1.0
-    regression = LogisticRegression(max_iter=500, random_state=seed).fit(design / scale, label)
+    regression = LogisticRegression(
+        C=1 / (WEIGHT_RIDGE * label.sum()), solver="newton-cholesky", tol=1e-8
+    ).fit(wide / scale, label)
     return np.append(regression.coef_[0] / scale, regression.intercept_).astype(np.float32)

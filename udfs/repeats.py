@@ -230,7 +230,7 @@ def fit(
     some = slice(None, None, -(-len(rows) // REGRESSION_ROWS))
     if label[some].all() or not label[some].any():
         some = slice(None)
-    regression = LogisticRegression(max_iter=500).fit(rows[some], label[some])
+    regression = LogisticRegression(solver="newton-cholesky").fit(rows[some], label[some])
     linear, intercept, hidden, bias, output = _networks(rows, label, regression, seed)
     return RepeatModel(
         *_moments(now),
