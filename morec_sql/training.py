@@ -136,7 +136,7 @@ def train(
         with stages.stage("read") as done:
             cap = _report(con, source, stages)
             _load_catalogue(con, source, listed)
-            users, items, events = _index(con, source)
+            users, items, events = _index(con, source, stages)
             done(events)
         if not events:
             raise MorecError(
@@ -156,12 +156,14 @@ def train(
                     (text_id >= 0)[:, None], embeddings[text_id] - embeddings.mean(axis=0), 0
                 ).astype(np.float32)
             signals = _signals(con, source, clock)
+            windows = _windows(con, source, clock, of_events, wanted)
+            del of_events, wanted  # the windows may do with a part of them
             model = relevance.fit(
                 history,
                 users,
                 items,
                 features,
-                _windows(con, source, clock, of_events, wanted),
+                windows,
                 signals,
                 combine,
                 arguments.dimensions,
@@ -282,7 +284,7 @@ def refresh_objectives(
             _report(con, source, stages)
             _load_catalogue(con, source, listed)
             con.execute(sql("known_items", schema=identifier(name)))
-            users, items, events = _index(con, source)
+            users, items, events = _index(con, source, stages)
             done(events)
         with stages.stage("objectives") as done:
             of_events, _ = _events(con)
@@ -348,11 +350,9 @@ def _report(con: duckdb.DuckDBPyConnection, source: Source, stages: _Stages) -> 
         "weight_cap": literal(cap),
     }
     con.execute(sql("events_usable", **parts))
-    row = first_row(con, sql("events_repeated", **parts))
+    row = first_row(con, sql("events_capped", **parts))
     assert row is not None
     stages.count("events: weight above 10 times the 99th percentile, capped", row[0])
-    if source.has_time:
-        stages.count("events: duplicates, counted once", row[1])
     if source.items is not None:
         row = first_row(
             con,
@@ -408,7 +408,7 @@ def _load_catalogue(
     con.execute("DROP TABLE morec_raw_items")
 
 
-def _index(con: duckdb.DuckDBPyConnection, source: Source) -> tuple[int, int, int]:
+def _index(con: duckdb.DuckDBPyConnection, source: Source, stages: _Stages) -> tuple[int, int, int]:
     """Number users, items and distinct events; return how many there are of each."""
     con.execute(sql("users"))
     # two at one time that differ in what relevance is about only are one event
@@ -416,12 +416,12 @@ def _index(con: duckdb.DuckDBPyConnection, source: Source) -> tuple[int, int, in
         ("bool_or(_e.wanted)", "GROUP BY ALL") if source.has_time else ("_e.wanted", "")
     )
     con.execute(sql("events_indexed", wanted=wanted, grouped=grouped))
+    row = first_row(con, sql("events_counted"))
+    assert row is not None
+    users, items, events, usable = row
     con.execute("DROP TABLE morec_raw_events")
-    counts = []
-    for table in ("morec_users", "morec_items", "morec_events"):
-        row = first_row(con, f"SELECT count(*) FROM {table}")
-        counts.append(int(row[0]) if row else 0)
-    return counts[0], counts[1], counts[2]
+    stages.count("events: duplicates, counted once", usable - events)
+    return users, items, events
 
 
 def _embed(
