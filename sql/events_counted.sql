@@ -1,4 +1,5 @@
--- How many users, items and distinct events there are, and of how many usable events of these items.
+-- How many users, items and distinct events there are, and how many usable events of these items,
+-- of which some may be the same as another one.
 SELECT
     (SELECT count(*) FROM morec_users) AS users,
     (SELECT count(*) FROM morec_items) AS items,
