@@ -66,7 +66,6 @@ VALIDATION_USERS = 2000
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
 SLICE = 4096  # rows that are held at once
 ITERATIONS = 7  # of the subspace
-SCORED_USERS = 64  # users whose scores of a block of items fit in the cache
 MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
 
 
@@ -185,13 +184,6 @@ def normalised(weights: Floats, starts: npt.NDArray[np.int64]) -> Floats:
     return out
 
 
-def _matrix(
-    starts: npt.NDArray[np.int64], item: Ints, weights: Floats, items: int
-) -> sparse.csr_array:
-    """The pair weights, shape (users, items)."""
-    return sparse.csr_array((weights, item, starts), shape=(len(starts) - 1, items))
-
-
 def _times(
     matrix: sparse.csr_array, where: torch.device | str
 ) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -220,8 +212,8 @@ def user_vectors(
     """Sum the encoder vectors of each user's items, shape (users, d); no history gives zeros."""
     import torch
 
-    product = _times(_matrix(starts, item, weights, len(encoder)), "cpu")
-    out: Floats = product(torch.from_numpy(encoder)).numpy()
+    matrix = sparse.csr_array((weights, item, starts), shape=(len(starts) - 1, len(encoder)))
+    out: Floats = _times(matrix, "cpu")(torch.from_numpy(encoder)).numpy()
     return out
 
 
@@ -241,7 +233,7 @@ def _truncated_svd(
     import torch
 
     where = device()
-    matrix = _matrix(starts, item, weights, items)
+    matrix = sparse.csr_array((weights, item, starts), shape=(len(starts) - 1, items))
     of_users, of_items = _times(matrix, where), _times(matrix.T.tocsr(), where)
     content = torch.zeros((items, 0), device=where)
     if features is not None and features.any():
@@ -599,24 +591,20 @@ def _best_unseen(queries: Floats, decoder: Floats, rows: History, k: int) -> npt
     """The k best items by likeness that a row's history does not hold, best first."""
     import torch
 
-    from .topk import Given, top
+    from .topk import Given, Table
 
     where = device()
-    table = torch.from_numpy(decoder).to(where)
+    table = Table(torch.from_numpy(decoder).to(where))
     starts = bounds(rows.user, len(queries))
     index = []
-    for first in range(0, len(queries), SCORED_USERS):
-        last = min(first + SCORED_USERS, len(queries))
+    for first in range(0, len(queries), table.users):
+        last = min(first + table.users, len(queries))
         query = torch.from_numpy(queries[first:last]).to(where)
         mine = slice(starts[first], starts[last])
         user = torch.from_numpy(rows.user[mine].astype(np.int64) - first).to(where)
         item = torch.from_numpy(rows.item[mine].astype(np.int64)).to(where)
         seen = Given(user, item, torch.full(user.shape, -torch.inf, device=where))
-
-        def scores(items: slice, query: torch.Tensor = query) -> torch.Tensor:
-            return query @ table[items].T
-
-        index.append(top(scores, len(table), seen, k)[1].cpu().numpy())
+        index.append(table.top(query, seen, k)[1].cpu().numpy())
     return np.concatenate(index)
 
 
