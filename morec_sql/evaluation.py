@@ -155,7 +155,7 @@ class Trial:
     users: int
     history: History
     exclude_seen: bool
-    allowed: npt.NDArray[np.int64] | None
+    allowed: scoring.Selection | None
 
     def batches(self, keep: bool = False) -> Iterator[scoring.Batch]:
         """The users in batches; `keep` their relevance, for many weights to be tried."""
@@ -221,12 +221,13 @@ def evaluate(
         given = _weights(con, name, request, trial.trained)
     trained = trial.trained
     lists = {OURS: trial.lists(trial.batches(), given, request.diversify)}
+    allowed = None if trial.allowed is None else trial.allowed.items
     for baseline in request.baselines:
         if baseline == "own frequency" and trial.exclude_seen:
             continue
         lists[baseline] = baselines.rank(
             baseline, trained.history, trained.users, trained.items, trial.history, trial.users,
-            trial.k, trial.exclude_seen, trial.allowed, trial.arguments.seed,
+            trial.k, trial.exclude_seen, allowed, trial.arguments.seed,
         )  # fmt: skip
     query = write(trial, lists)
     return Evaluation(trial.con, trial.k, trial.test_from, _measured(trial, lists, query))
@@ -258,10 +259,11 @@ def prepare(
     allowed = None
     kept = "true"
     if request.filter is not None:
-        allowed = filtered(con, name, request.filter, catalogue="morec_items")
-        if not len(allowed):
+        kept_items = filtered(con, name, request.filter, catalogue="morec_items")
+        if not len(kept_items):
             raise MorecError(f"filter: {request.filter!r} keeps no item")
-        con.register("morec_allowed", pa.table({"item_index": allowed}))
+        allowed = trained.catalogue.only(kept_items)
+        con.register("morec_allowed", pa.table({"item_index": kept_items}))
         kept = "_i.item_index IN (SELECT item_index FROM morec_allowed)"
     con.execute(
         sql(

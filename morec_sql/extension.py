@@ -28,7 +28,6 @@ from .udfs.embedding import DEFAULT_MODEL, embed_texts
 VERSION = "0.1.0"
 PENDING = 4  # builds that wait to be published
 STAGES_TYPE = 'STRUCT(stage VARCHAR, "rows" BIGINT, seconds DOUBLE)[]'
-HISTORY_TYPE = "STRUCT(item INTEGER, time DOUBLE, weight FLOAT)[]"
 MEASURED_TYPE = (
     "STRUCT(model VARCHAR, metric VARCHAR, value DOUBLE, standard_error DOUBLE, low DOUBLE,"
     " high DOUBLE, users BIGINT, difference DOUBLE, p_value DOUBLE)[]"
@@ -53,7 +52,8 @@ class _Instance:
         # weak, since a strong reference would keep the file open behind its user's back
         self.connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
         self.pending: dict[str, schema_of.Build] = {}
-        self.recommenders = serve.Recommenders()
+        self.recommenders: serve.Latest[serve.Recommender] = serve.Latest(serve.CACHED)
+        self.queries: serve.Latest[serve.Query] = serve.Latest(serve.CACHED)
         self.past = evaluation.Past()
 
     def add(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -241,6 +241,7 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         catalogs: pa.Array,
         names: pa.Array,
         versions: pa.Array,
+        queries: pa.Array,
         histories: pa.Array,
         as_of: pa.Array,
         weights: pa.Array,
@@ -250,14 +251,23 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         diversify: pa.Array,
         limited: pa.Array,
     ) -> pa.Array:
-        name, version = names[0].as_py(), versions[0].as_py()
-        with instance.cursor(catalogs[0].as_py()) as cursor:
-            found = instance.recommenders.get(cursor, name, version)
-            with share_of_cores():
-                return serve.recommend(
-                    cursor, found, name, histories, as_of, weights, ks, filters, exclude_seen,
-                    diversify, limited,
-                )  # fmt: skip
+        catalog, name, version, query = (
+            column[0].as_py() for column in (catalogs, names, versions, queries)
+        )
+        connect = functools.partial(instance.cursor, catalog)
+
+        def load() -> serve.Recommender:
+            with connect() as cursor:
+                return serve.load_recommender(cursor, name)
+
+        found = instance.queries.get(
+            (query, catalog, version),
+            lambda: serve.Query(connect, instance.recommenders.get(version, load), name),
+        )
+        with share_of_cores():
+            return serve.recommend(
+                found, histories, as_of, weights, ks, filters, exclude_seen, diversify, limited
+            )
 
     def evaluate(catalogs: pa.Array, names: pa.Array, requests: pa.Array) -> pa.Array:
         measured = []
@@ -355,7 +365,8 @@ def _register(con: duckdb.DuckDBPyConnection, key: str, instance: _Instance) -> 
         "morec_recommend",
         recommend,
         ["VARCHAR"] * 3
-        + [HISTORY_TYPE, "DOUBLE", "VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
+        + ["UBIGINT", "HUGEINT[]", "DOUBLE"]
+        + ["VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
         RANKED_TYPE,
         # a filter reads the items: the answer is not a function of the arguments alone
         writes=True,

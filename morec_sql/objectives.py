@@ -195,10 +195,11 @@ def parse_weights(text: str, names: list[str]) -> list[float]:
 
 def stored_weights(con: duckdb.DuckDBPyConnection, schema: str, names: list[str]) -> list[float]:
     """The default weights of a recommender as they are now, since users may UPDATE them."""
+    # sorted here, since planning an ORDER BY takes as long as all the rest
     rows = con.execute(
-        f"SELECT default_weight FROM {identifier(schema)}.objectives ORDER BY position"
+        f"SELECT position, default_weight FROM {identifier(schema)}.objectives"
     ).fetchall()
-    return weights([row[0] for row in rows], names)
+    return weights([weight for _, weight in sorted(rows)], names)
 
 
 @dataclasses.dataclass(frozen=True)

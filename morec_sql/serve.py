@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from threading import Lock
+from typing import Generic, TypeVar
 
 import duckdb
 import numpy as np
@@ -19,12 +21,16 @@ from .limits import constraints
 from .objectives import check_diversify, parse_weights, stored_weights
 from .templates import arrow, first_row, sql
 from .udfs import scoring
-from .udfs.history import Clock, Events, History
+from .udfs.constraints import Constraint
+from .udfs.history import Clock, Doubles, Events, Floats, History, Ints
 from .udfs.relevance import RelevanceModel
 from .udfs.repeats import RepeatModel
 
-CACHED = 8  # recommenders kept in memory
+CACHED = 8  # recommenders kept in memory; filters and constraints of a query
 MAX_K = 10000
+NO_TIME = -(1 << 62)
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,37 +45,94 @@ class Recommender:
     clock: Clock
 
 
-class Recommenders:
-    """Loads recommenders when they are asked for, and keeps the latest few."""
+class Latest(Generic[T]):
+    """Keeps the latest results of work that is asked for again, from any thread."""
 
-    def __init__(self) -> None:
-        self._loaded: OrderedDict[str, Recommender] = OrderedDict()
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._results: OrderedDict[Hashable, T] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, con: duckdb.DuckDBPyConnection, name: str, version: str) -> Recommender:
-        """Return the recommender `name` of the current database of `con`."""
+    def get(self, key: Hashable, work: Callable[[], T]) -> T:
+        """Return what `work` gives, or gave when `key` came before."""
         with self._lock:
-            if version not in self._loaded:
-                # one transaction, so that a refresh meanwhile is seen whole or not at all
-                con.execute("BEGIN")
-                try:
-                    self._loaded[version] = load_recommender(con, name)
-                finally:
-                    con.execute("ROLLBACK")
-                while len(self._loaded) > CACHED:
-                    self._loaded.popitem(last=False)
-            self._loaded.move_to_end(version)
-            return self._loaded[version]
+            if key not in self._results:
+                self._results[key] = work()
+                while len(self._results) > self._size:
+                    self._results.popitem(last=False)
+            self._results.move_to_end(key)
+            return self._results[key]
 
-    def forget(self, version: str) -> None:
-        """Load it anew when it is asked for again, since it was changed."""
+    def forget(self, key: Hashable) -> None:
+        """Do the work anew when it is asked for again."""
         with self._lock:
-            self._loaded.pop(version, None)
+            self._results.pop(key, None)
+
+
+class Query:
+    """What a query needs of a recommender beside the users, read once for all of its chunks.
+
+    So all of them see the same default weights and items, too.
+
+    Args:
+        connect: opens a connection to the database of the recommender.
+        recommender: the recommender, loaded.
+        schema: its name.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], duckdb.DuckDBPyConnection],
+        recommender: Recommender,
+        schema: str,
+    ) -> None:
+        self.recommender = recommender
+        self._connect = connect
+        self._schema = schema
+        self._defaults: Latest[list[float]] = Latest(1)
+        self._selections: Latest[scoring.Selection] = Latest(CACHED)
+        self._constraints: Latest[list[Constraint]] = Latest(CACHED)
+
+    def default_weights(self) -> list[float]:
+        """The default weights as they are stored."""
+
+        def read() -> list[float]:
+            with self._connect() as con:
+                return stored_weights(con, self._schema, self.recommender.names)
+
+        return self._defaults.get(None, read)
+
+    def only(self, predicate: str) -> scoring.Selection:
+        """The items that a filter keeps."""
+
+        def read() -> scoring.Selection:
+            with self._connect() as con:
+                return self.recommender.catalogue.only(filtered(con, self._schema, predicate))
+
+        return self._selections.get(predicate, read)
+
+    def constraints(self, text: str) -> list[Constraint]:
+        """The constraints that the JSON `text` states."""
+
+        def read() -> list[Constraint]:
+            with self._connect() as con:
+                items = items_of(con, self._schema)
+                return constraints(con, self._schema, text, items, self.recommender.raw)
+
+        return self._constraints.get(text, read)
 
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
-    """Read a recommender from its schema."""
-    schema = identifier(name)
+    """Read the recommender `name` of the current database of `con` from its schema."""
+    # one transaction, so that a refresh meanwhile is seen whole or not at all
+    con.execute("BEGIN")
+    try:
+        return _read_recommender(con, identifier(name))
+    finally:
+        con.execute("ROLLBACK")
+
+
+def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommender:
     row = first_row(con, f"SELECT model FROM {schema}.settings")
     assert row is not None
     chosen = json.loads(row[0])
@@ -115,9 +178,7 @@ def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
 
 
 def recommend(
-    con: duckdb.DuckDBPyConnection,
-    recommender: Recommender,
-    schema: str,
+    query: Query,
     histories: pa.Array,
     as_of: pa.Array,
     weight_texts: pa.Array,
@@ -130,10 +191,9 @@ def recommend(
     """Rank the catalogue for a chunk of users.
 
     Args:
-        con: where the filters are evaluated.
-        recommender: the recommender, loaded.
-        schema: its name.
-        histories: per user the list of events, NULL without any: item, time and weight.
+        query: the query that they are a chunk of.
+        histories: per user the list of events as sql/history_of_user.sql packs them, NULL without
+            any.
         as_of: per user the moment of the list in seconds, NULL for now.
         weight_texts: per user the weights as JSON, NULL for the defaults.
         ks: per user the length of the list.
@@ -145,9 +205,10 @@ def recommend(
     Returns:
         per user the ranked list.
     """
+    recommender = query.recommender
     users = len(histories)
     k = _lengths(ks)
-    row_weights = _weights(con, recommender, schema, weight_texts)
+    row_weights = _weights(query, weight_texts)
     excluded = pc.fill_null(exclude_seen, recommender.exclude_seen).to_numpy(zero_copy_only=False)
     history = _history(histories, as_of, recommender.clock)
     # users are ranked together who have the same filter and constraints and are diversified alike
@@ -172,8 +233,8 @@ def recommend(
         rows = np.flatnonzero(group_of == group)
         allowed = None
         if predicate is not None:
-            allowed = filtered(con, schema, predicate)
-            if not len(allowed):
+            allowed = query.only(predicate)
+            if not len(allowed.items):
                 continue
         ranked = scoring.rank(
             recommender.catalogue,
@@ -183,9 +244,7 @@ def recommend(
             row_weights[rows],
             int(k[rows].max()),
             how,
-            None
-            if limits is None
-            else constraints(con, schema, limits, items_of(con, schema), recommender.raw),
+            None if limits is None else query.constraints(limits),
         )
         for row, names in zip(rows, ranked.unmet, strict=True):
             missed[row] = names
@@ -222,23 +281,16 @@ def _lengths(ks: pa.Array) -> npt.NDArray[np.int64]:
     return k
 
 
-def _weights(
-    con: duckdb.DuckDBPyConnection, recommender: Recommender, schema: str, texts: pa.Array
-) -> npt.NDArray[np.float64]:
+def _weights(query: Query, texts: pa.Array) -> npt.NDArray[np.float64]:
     """Weights by user and objective; each distinct text is read once."""
+    names = query.recommender.names
     encoded = texts.dictionary_encode()
     distinct = encoded.dictionary.to_pylist()
-    table = [
-        None if text == "null" else parse_weights(text, recommender.names) for text in distinct
-    ]
-    if texts.null_count or None in table:
-        default = stored_weights(con, schema, recommender.names)
-    else:
-        default = []
-    filled = [default if row is None else row for row in table]
-    if default:
-        filled.append(default)
-    index = encoded.indices.fill_null(len(table)).to_numpy(zero_copy_only=False)
+    given = [None if text == "null" else parse_weights(text, names) for text in distinct]
+    if texts.null_count:
+        given.append(None)
+    filled = [query.default_weights() if row is None else row for row in given]
+    index = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
     out: npt.NDArray[np.float64] = np.array(filled, np.float64)[index]
     return out
 
@@ -250,10 +302,7 @@ def _history(histories: pa.Array, as_of: pa.Array, clock: Clock) -> History:
     training or of the user's events.
     """
     lengths = pc.fill_null(pc.list_value_length(histories), 0).to_numpy(zero_copy_only=False)
-    flat = pc.list_flatten(histories)
-    item, time, weight = (
-        flat.field(name).to_numpy(zero_copy_only=False) for name in ("item", "time", "weight")
-    )
+    item, time, weight = _unpacked(pc.list_flatten(histories))
     user = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
     now = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
     if not np.isnan(now).all():
@@ -266,6 +315,18 @@ def _history(histories: pa.Array, as_of: pa.Array, clock: Clock) -> History:
     weight = np.where(np.isnan(weight), np.float32(clock.mean_weight), weight)
     events = Events.sorted(user, item, time, weight, clock.timeless)
     return events.history(clock, now[events.user])
+
+
+def _unpacked(events: pa.Array) -> tuple[Ints, Doubles, Floats]:
+    """Item, second and weight of events as sql/history_of_user.sql packs them; NaN for nothing."""
+    words = np.frombuffer(events.buffers()[1], np.int64).reshape(-1, 2)
+    low, high = words[events.offset : events.offset + len(events)].T
+    weight = low & 0xFFFFFFFF
+    return (
+        (low >> 32).astype(np.int32),
+        np.where(high == NO_TIME, np.nan, high / 1e6),
+        np.where(weight == 0, np.nan, np.exp2((weight - (1 << 31)) / (1 << 20))).astype(np.float32),
+    )
 
 
 def items_of(con: duckdb.DuckDBPyConnection, schema: str) -> Table:

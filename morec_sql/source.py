@@ -21,8 +21,12 @@ from .signals import Loss, declared, wanted
 from .templates import sql
 from .udfs.embedding import DEFAULT_MODEL
 
-USABLE_TIME = "_c.event_time IS NOT NULL AND isfinite(_c.event_time)"
-USABLE_WEIGHT = "isfinite(_c.weight) AND _c.weight > 0"
+# comparisons, since a function like isfinite would keep DuckDB from using an index on the users
+USABLE_TIME = (
+    "_c.event_time IS NOT NULL AND _c.event_time > CAST('-infinity' AS TIMESTAMP)"
+    " AND _c.event_time < CAST('infinity' AS TIMESTAMP)"
+)
+USABLE_WEIGHT = "_c.weight > 0 AND _c.weight < CAST('infinity' AS DOUBLE)"
 
 
 @dataclasses.dataclass

@@ -2,11 +2,17 @@
 -- that a constant is looked up and a column is joined once; columns get names of our own before, so
 -- that a column in the argument cannot meet them. What is later than as_of is left out afterwards:
 -- with a second condition of that kind DuckDB would gather the lists on one core.
-SELECT list({
-    'item': _v._item_index,
-    'time': epoch(_x._event_time),
-    'weight': CAST(_x._weight AS FLOAT)
-})
+-- An event is one whole number, since lists of numbers are gathered three times as fast as lists of
+-- structs: from the highest bits down, 64 for the microsecond (-2^62 without a time), 32 for the item
+-- and 32 for the weight, 2^31 and its binary logarithm in units of 2^-20.
+SELECT list(
+    CAST(coalesce(epoch_us(_x._event_time), -4611686018427387904) AS HUGEINT)
+    * 18446744073709551616
+    + (
+        CAST(_v._item_index AS BIGINT) * 4294967296
+        + CAST(round(log2(_x._weight) * 1048576) AS BIGINT) + 2147483648
+    )
+)
 FROM (
     SELECT
         _e.user_id AS _user_id,

@@ -21,7 +21,7 @@ SELECT
     _r.unmet AS unmet
 FROM (
     SELECT unnest(morec_recommend(
-        current_database(), ${schema_name}, ${version},
+        current_database(), ${schema_name}, ${version}, current_query_id(),
         (${history}),
         epoch(_a._as_of),
         _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from .relevance import RelevanceModel
-    from .topk import Given
+    from .topk import Given, Table
 
 DIVERSITIES = ("diversity", "diversity by behaviour", "diversity by category")
 LISTWISE = (*DIVERSITIES, "coverage", "calibration")
@@ -169,11 +169,19 @@ class Catalogue:
         """The positions of the objectives of these kinds."""
         return [position for position, kind in enumerate(self.kinds) if kind in kinds]
 
+    def only(self, items: Longs) -> Selection:
+        """The items of these sorted indices, to be ranked among themselves."""
+        import torch
+
+        number = np.full(self.items, -1)
+        number[items] = np.arange(len(items))
+        return Selection(items, number, self.table.take(torch.from_numpy(items).to(device())))
+
     def batch(
         self,
         history: History,
         users: int,
-        allowed: Longs | None = None,
+        allowed: Selection | None = None,
         exclude_seen: npt.NDArray[np.bool_] | None = None,
         keep: bool = False,
     ) -> Batch:
@@ -182,7 +190,7 @@ class Catalogue:
         Args:
             history: the users' pairs.
             users: how many users.
-            allowed: sorted indices of the items that may be listed, or None for all.
+            allowed: the items that may be listed, or None for all.
             exclude_seen: whether to leave the history out, shape (users,); never by default.
             keep: whether to keep the relevance of every item, for many weights to be tried.
         """
@@ -191,9 +199,7 @@ class Catalogue:
         place = history.item.astype(np.int64)
         inside = np.ones(len(history), bool)
         if allowed is not None:
-            number = np.full(self.items, -1)
-            number[allowed] = np.arange(len(allowed))
-            place = number[history.item]
+            place = allowed.number[history.item]
             inside = place >= 0
         seen = np.zeros(len(history), bool)
         if exclude_seen is not None:
@@ -261,6 +267,19 @@ class Catalogue:
         return 2 * tastes / deviation, -1 / deviation, -mean / deviation
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Selection:
+    """Some items of a catalogue.
+
+    items are their sorted indices; number, shape (n,), gives the place of each item of the
+    catalogue among them, -1 for others; table is that of these items.
+    """
+
+    items: Longs
+    number: Longs
+    table: Table
+
+
 @dataclasses.dataclass(frozen=True)
 class Known:
     """Pairs of the history that a filter lets through, sorted by user, one entry per pair.
@@ -289,7 +308,7 @@ class Batch:
 
     history: History
     users: int
-    allowed: Longs | None
+    allowed: Selection | None
     known: Known
     queries: Floats
     mean: Doubles
@@ -344,9 +363,7 @@ def rank(
 
     users, allowed, known = batch.users, batch.allowed, batch.known
     where = device()
-    table = catalogue.table
-    if allowed is not None:
-        table = table.take(torch.from_numpy(allowed).to(where))
+    table = catalogue.table if allowed is None else allowed.table
     factor = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
     query = _query(catalogue, batch, weights, factor)
     known_score = _of_known(catalogue, batch, query, factor)
@@ -358,7 +375,7 @@ def rank(
     if constraints:
         if allowed is not None:
             constraints = [
-                dataclasses.replace(one, values=one.values[allowed]) for one in constraints
+                dataclasses.replace(one, values=one.values[allowed.items]) for one in constraints
             ]
         wanted = wanted + depth if listwise else depth
     score = torch.empty((users, wanted), device=where)
@@ -389,7 +406,7 @@ def rank(
             else:
                 best = top(scores, count, given, wanted)
         score[first:last], column[first:last] = best
-    item = column if allowed is None else torch.from_numpy(allowed).to(where)[column]
+    item = column if allowed is None else torch.from_numpy(allowed.items).to(where)[column]
     contributions = np.zeros((users, depth, len(catalogue.kinds)))
     if listwise:
         parts = []

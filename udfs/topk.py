@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 ITEM_BLOCK = 1 << 16
-GROUP = 32  # columns whose best score stands for them in the search of a block
+FEW, GROUP = 8, 32  # so many columns have one best score that stands for them in a block's search
 SAMPLE = 64  # items that say how a group is best split
 WORTH_IT = 1 << 13  # items below which groups cost more than they save
 MANY = 64  # numbers that NumPy selects faster than torch on a CPU
@@ -162,12 +162,14 @@ def top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tenso
     reads the block once, and only what is in them is sorted out.
     """
     width = block.shape[1]
-    groups = width // GROUP
+    # maxima, and what is in the groups, take about as long to search
+    size = min(max(FEW, math.isqrt(width // k) // 2), GROUP)
+    groups = width // size
     everything = torch.arange(width, device=block.device)
     seen: tuple[torch.Tensor, ...]
     if k <= groups // 2:
-        whole = groups * GROUP
-        maxima = block[:, :whole].view(len(block), GROUP, groups).amax(dim=1)
+        whole = groups * size
+        maxima = block[:, :whole].view(len(block), size, groups).amax(dim=1)
         best = maxima.topk(k, dim=1, sorted=False).indices
         within = torch.arange(0, whole, groups, device=block.device)
         inside = (best[:, None, :] + within[None, :, None]).flatten(1)
