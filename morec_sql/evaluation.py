@@ -259,11 +259,11 @@ def prepare(
     allowed = None
     kept = "true"
     if request.filter is not None:
-        kept_items = filtered(con, name, request.filter, catalogue="morec_items")
-        if not len(kept_items):
+        found = filtered(con, name, request.filter, catalogue="morec_items")
+        if not len(found):
             raise MorecError(f"filter: {request.filter!r} keeps no item")
-        allowed = trained.catalogue.only(kept_items)
-        con.register("morec_allowed", pa.table({"item_index": kept_items}))
+        allowed = trained.catalogue.only(found)
+        con.register("morec_allowed", pa.table({"item_index": found}))
         kept = "_i.item_index IN (SELECT item_index FROM morec_allowed)"
     con.execute(
         sql(

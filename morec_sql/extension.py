@@ -53,7 +53,7 @@ class _Instance:
         self.connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
         self.pending: dict[str, schema_of.Build] = {}
         self.recommenders: serve.Latest[serve.Recommender] = serve.Latest(serve.CACHED)
-        self.queries: serve.Latest[serve.Query] = serve.Latest(serve.CACHED)
+        self.queries: serve.Latest[serve.Query] = serve.Latest(serve.QUERIES)
         self.past = evaluation.Past()
 
     def add(self, con: duckdb.DuckDBPyConnection) -> None:

@@ -26,9 +26,10 @@ from .udfs.history import Clock, Doubles, Events, Floats, History, Ints
 from .udfs.relevance import RelevanceModel
 from .udfs.repeats import RepeatModel
 
-CACHED = 8  # recommenders kept in memory; filters and constraints of a query
+CACHED = 8  # recommenders kept in memory
+QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
 MAX_K = 10000
-NO_TIME = -(1 << 62)
+NO_TIME = -(1 << 62)  # stands for the microsecond of an event without a time
 
 T = TypeVar("T")
 
@@ -90,8 +91,8 @@ class Query:
         self._connect = connect
         self._schema = schema
         self._defaults: Latest[list[float]] = Latest(1)
-        self._selections: Latest[scoring.Selection] = Latest(CACHED)
-        self._constraints: Latest[list[Constraint]] = Latest(CACHED)
+        self._selections: Latest[scoring.Selection] = Latest(QUERIES)
+        self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
 
     def default_weights(self) -> list[float]:
         """The default weights as they are stored."""

@@ -23,7 +23,7 @@ from .progress import Progress
 from .schema import Build, check_free, recommenders, statements, stored_arguments
 from .serve import load_recommender
 from .signals import combination
-from .source import Arguments, Source, resolve
+from .source import USABLE_WEIGHT, Arguments, Source, resolve
 from .templates import arrow, first_row, sql
 from .udfs import relevance, scoring
 from .udfs.embedding import embed_texts
@@ -334,6 +334,7 @@ def _report(con: duckdb.DuckDBPyConnection, source: Source, stages: _Stages) -> 
             events_raw=source.events_raw,
             usable=source.usable,
             time_usable=source.time_usable,
+            weight_usable=USABLE_WEIGHT,
         ),
     )
     assert row is not None

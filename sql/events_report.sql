@@ -7,7 +7,7 @@ SELECT
         AS without_time,
     count(*) FILTER (
         user_id IS NOT NULL AND item_id IS NOT NULL AND (${time_usable})
-        AND coalesce(NOT isfinite(weight) OR weight <= 0, true)
+        AND NOT coalesce(${weight_usable}, false)
     ) AS without_weight,
     10 * quantile_cont(weight, 0.99) FILTER (${usable}) AS weight_cap
 FROM (${events_raw}) AS _c

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 
 ITEM_BLOCK = 1 << 16
-FEW, GROUP = 8, 32  # so many columns have one best score that stands for them in a block's search
+GROUP = 32  # at most so many columns have one best score that stands for them in a block's search
+SMALL_GROUP = 8  # at least so many
 SAMPLE = 64  # items that say how a group is best split
 WORTH_IT = 1 << 13  # items below which groups cost more than they save
 MANY = 64  # numbers that NumPy selects faster than torch on a CPU
@@ -163,7 +164,7 @@ def top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tenso
     """
     width = block.shape[1]
     # maxima, and what is in the groups, take about as long to search
-    size = min(max(FEW, math.isqrt(width // k) // 2), GROUP)
+    size = min(max(SMALL_GROUP, math.isqrt(width // k) // 2), GROUP)
     groups = width // size
     everything = torch.arange(width, device=block.device)
     seen: tuple[torch.Tensor, ...]
