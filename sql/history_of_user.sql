@@ -2,6 +2,9 @@
 -- that a constant is looked up and a column is joined once; columns get names of our own before, so
 -- that a column in the argument cannot meet them. What is later than as_of is left out afterwards:
 -- with a second condition of that kind DuckDB would gather the lists on one core.
+-- greatest of one value is that value. It is there since DuckDB may plan what depends on a column of
+-- the table's own type by gathering the lists of all users, however few of them are asked for; an
+-- expression it joins to the events first.
 -- An event is one whole number, since lists of numbers are gathered three times as fast as lists of
 -- structs: from the highest bits down, 64 for the microsecond (-2^62 without a time), 32 for the item
 -- and 32 for the weight, 2^31 and its binary logarithm in units of 2^-20.
@@ -24,4 +27,4 @@ FROM (
 JOIN (
     SELECT _i.item_id AS _item_id, _i.item_index AS _item_index FROM ${schema}.item_vectors AS _i
 ) AS _v ON _v._item_id = _x._item_id
-WHERE _x._user_id = CAST(user_id AS ${key_type})
+WHERE _x._user_id = greatest(CAST(user_id AS ${key_type}))
