@@ -207,8 +207,17 @@ def list_all(path: str) -> None:
     )
     rows = sum(batch.num_rows for batch in con.sql(query).to_arrow_reader(100_000))
     print(f"{rows:,} rows, {time.perf_counter() - began:.0f} s, peak {peak():.2f} GiB", flush=True)
-    seconds = [seconds_of(con, f"FROM recommend({user})", 1) for user in range(1000, 1050)]
-    print(f"one user: {1000 * float(np.median(seconds)):.1f} ms, median of {len(seconds)}")
+    single(con)
+
+
+def single(con: duckdb.DuckDBPyConnection) -> None:
+    """Print how long one user's list takes, without and with an index on the events."""
+    for more in ("", ", with an index"):
+        if more:
+            con.execute("CREATE INDEX of_users ON events (user_id)")
+        seconds = [seconds_of(con, f"FROM recommend({user})", 1) for user in range(1000, 1200)]
+        milliseconds = 1000 * float(np.median(seconds))
+        print(f"one user{more}: {milliseconds:.1f} ms, median of {len(seconds)}", flush=True)
 
 
 def large(users: int, items: int, events: int) -> None:
@@ -323,8 +332,8 @@ def main() -> None:
     print("\n| | users per second | against ours |\n|---|---|---|")
     for name, speed in speeds.items():
         print(f"| {name} | {speed:,.0f} | {speed / plain:.2f} |")
-    seconds = [seconds_of(con, f"SELECT * FROM recommend({user})", 1) for user in range(1000, 1200)]
-    print(f"\none user: {1000 * float(np.median(seconds)):.1f} ms, median of {len(seconds)}")
+    print()
+    single(con)
     print(f"peak {peak():.1f} GiB")
 
 

@@ -522,7 +522,7 @@ def _limited(
     """
     import torch
 
-    from .topk import top_of_block
+    from .topk import contenders, merged
 
     block = scores(slice(0, count))
     block[given.user, given.item] = given.score
@@ -535,7 +535,7 @@ def _limited(
     if k == depth:
         return score, listed.clamp_min(0)
     listed = torch.where(listed < 0, listed[:, :1], listed)
-    top_score, best_items = top_of_block(block, k - depth)
+    top_score, best_items = merged([contenders(block, k - depth)], k - depth)
     twice = (listed[:, :, None] == best_items[:, None, :]).any(dim=2)
     score = score.masked_fill(twice, -torch.inf)
     return torch.cat([top_score, score], dim=1), torch.cat([best_items, listed.clamp_min(0)], dim=1)

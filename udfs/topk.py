@@ -26,7 +26,7 @@ import torch
 
 ITEM_BLOCK = 1 << 16
 GROUP = 32  # at most so many columns have one best score that stands for them in a block's search
-SMALL_GROUP = 8  # at least so many
+CROWD = 8  # times k of a row's scores are too many to be sorted out
 SAMPLE = 64  # items that say how a group is best split
 WORTH_IT = 1 << 13  # items below which groups cost more than they save
 MANY = 64  # numbers that NumPy selects faster than torch on a CPU
@@ -105,33 +105,31 @@ class Table:
         """As top; None where the bounds leave out too little."""
         most = groups.most(query)
         some = min(PROBES + k // groups.size, len(groups))
-        first = torch.zeros(len(groups), dtype=torch.bool)
-        first[most.topk(some, dim=1, sorted=False).indices.view(-1)] = True
+        first = _reaching(most, _reached(most, some))
         first[0] = True
         found = self._among(groups, first, query, given, k)
         if found[0].shape[1] < k:
             return None
-        lists = [found, _apart(given, found[0].amin(dim=1))]
+        lists = [found, _apart(given, _reached(found[0], k))]
         score = torch.cat([part[0] for part in lists], dim=1)
-        least = score.topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
-        rest = (most >= least).any(dim=0) & ~first
+        rest = _reaching(most, _reached(score, k)) & ~first
         count = int(groups.sizes[rest].sum())
         if 2 * count > len(self):
             return None
         if count:
             lists.append(self._among(groups, rest, query, given, k))
-        return _merged(lists, k)
+        return merged(lists, k)
 
     def _among(
         self, groups: _Groups, chosen: torch.Tensor, query: torch.Tensor, given: Given, k: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The k best items of some groups, or all if there are fewer, but for the given pairs."""
+        """As contenders, of the items of some groups but for the given pairs."""
         items = groups.members(chosen)
         block = query @ self.rows.index_select(0, items).T
         inside = chosen.index_select(0, groups.group_of.index_select(0, given.item)).nonzero()[:, 0]
         place = torch.searchsorted(items, given.item.index_select(0, inside))
         block[given.user.index_select(0, inside), place] = -torch.inf
-        score, column = top_of_block(block, min(k, len(items)))
+        score, column = contenders(block, min(k, len(items)))
         return score, items[column]
 
 
@@ -150,56 +148,75 @@ def top(scores: Scores, count: int, given: Given, k: int) -> tuple[torch.Tensor,
         block = scores(slice(first, last))
         here = (given.item >= first) & (given.item < last)
         block[given.user[here], given.item[here] - first] = given.score[here]
-        score, item = top_of_block(block, min(k, last - first))
+        score, item = contenders(block, min(k, last - first))
         parts.append(score)
         items.append(item + first)
-    return _merged(list(zip(parts, items, strict=True)), k)
+    return merged(list(zip(parts, items, strict=True)), k)
 
 
-def top_of_block(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k largest of each row and their columns, of equal ones the first, in no order.
+def contenders(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k largest of each row and what equals them, and few others.
 
-    They lie in the k groups of columns whose maxima are largest: those are found first, which
-    reads the block once, and only what is in them is sorted out.
+    Returns:
+        scores and columns, shape (users, n) for some n of at least k, in no order; scores of -inf
+        fill a row that has fewer.
     """
     width = block.shape[1]
-    # maxima, and what is in the groups, take about as long to search
-    size = min(max(SMALL_GROUP, math.isqrt(width // k) // 2), GROUP)
-    groups = width // size
-    everything = torch.arange(width, device=block.device)
-    seen: tuple[torch.Tensor, ...]
-    if k <= groups // 2:
-        whole = groups * size
-        maxima = block[:, :whole].view(len(block), size, groups).amax(dim=1)
-        best = maxima.topk(k, dim=1, sorted=False).indices
-        within = torch.arange(0, whole, groups, device=block.device)
-        inside = (best[:, None, :] + within[None, :, None]).flatten(1)
-        columns = torch.cat([inside, everything[whole:].expand(len(block), -1)], dim=1)
-        contenders = block.gather(1, columns)
-        score, order = contenders.topk(k, dim=1, sorted=False)
-        column = columns.gather(1, order)
-        seen = (contenders, maxima)
+    place = _where(block, _reached(block, k))
+    row = place // width
+    if int(torch.bincount(row, minlength=len(block)).max()) > CROWD * k:
+        everything = torch.arange(width, device=block.device)
+        return _best(block, everything.expand(len(block), -1), k)
+    return _padded(row, place - row * width, block.view(-1)[place], len(block), k)
+
+
+def _reached(values: torch.Tensor, k: int) -> torch.Tensor:
+    """What at least k of each row reach, and few others, shape (rows, 1).
+
+    The k-th largest of maxima is no more than the k-th largest of all. Where fewer than k are
+    finite, it is what these reach.
+    """
+    width = values.shape[1]
+    size = min(math.isqrt(width // k), GROUP)
+    if size > 1:
+        width //= size
+        values = values[:, : size * width].view(len(values), size, width).amax(dim=1)
+    if values.device.type == "cpu":
+        # NumPy's selection is vectorised, that of torch is not
+        parts = np.partition(values.numpy(), width - k, axis=1)
+        least = torch.from_numpy(parts[:, width - k])
     else:
-        column = _largest_columns(block, k)
-        score = block.gather(1, column)
-        seen = (block,)
-    least = score.amin(dim=1, keepdim=True)
-    tied = torch.zeros(len(block), dtype=torch.bool, device=block.device)
-    for values in seen:
-        tied |= (values >= least).view(torch.uint8).sum(dim=1, dtype=torch.int32) > k
-    if bool(tied.any()):
-        columns = everything.expand(int(tied.sum()), -1)
-        score[tied], column[tied] = _best(block[tied], columns, k)
-    return score, column
+        least = values.topk(k, dim=1).values[:, -1]
+    return least.clamp_min(torch.finfo(values.dtype).min)[:, None]
 
 
-def _largest_columns(block: torch.Tensor, k: int) -> torch.Tensor:
-    """Columns of k largest of each row, in no order."""
-    width = block.shape[1]
-    if block.device.type != "cpu" or k < MANY:
-        return block.topk(k, dim=1, sorted=False).indices
-    columns = np.argpartition(block.numpy(), width - k, axis=1)[:, width - k :]
-    return torch.from_numpy(columns)
+def _where(values: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+    """Where in the flattened values they are at least so much."""
+    if values.device.type == "cpu":
+        # NumPy's comparison is vectorised, that of torch is not
+        return torch.from_numpy(np.flatnonzero(values.numpy() >= least.numpy()))
+    return (values >= least).view(-1).nonzero()[:, 0]
+
+
+def _reaching(values: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+    """Which columns are in some row at least so much; of values on the CPU, as _where."""
+    return torch.from_numpy((values.numpy() >= least.numpy()).any(axis=0))
+
+
+def _padded(
+    user: torch.Tensor, item: torch.Tensor, score: torch.Tensor, users: int, least: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pairs sorted by user as lists of scores and items, shape (users, n), n at least `least`.
+
+    Scores of -inf are behind them.
+    """
+    count = torch.bincount(user, minlength=users)
+    shape = (users, max(least, int(count.max())))
+    scores = torch.full(shape, -torch.inf, device=score.device)
+    items = torch.zeros(shape, dtype=torch.int64, device=score.device)
+    place = torch.arange(len(user), device=score.device) - (count.cumsum(dim=0) - count)[user]
+    scores[user, place], items[user, place] = score, item
+    return scores, items
 
 
 def _largest(values: torch.Tensor, k: int) -> torch.Tensor:
@@ -372,20 +389,15 @@ def _bounds(rows: torch.Tensor, sizes: torch.Tensor, scale: torch.Tensor) -> tor
 
 
 def _apart(given: Given, least: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Given pairs of at least so much, shape (users, n), with scores of -inf behind them."""
-    kept = (given.score >= least.index_select(0, given.user)).nonzero()[:, 0]
+    """Given pairs of at least so much, as of _padded."""
+    kept = _where(given.score, least[:, 0].index_select(0, given.user))
     user, item, score = (
         part.index_select(0, kept) for part in (given.user, given.item, given.score)
     )
-    count = torch.bincount(user, minlength=len(least))
-    scores = torch.full((len(least), int(count.max())), -torch.inf)
-    items = torch.zeros(scores.shape, dtype=torch.int64)
-    place = torch.arange(len(user)) - (count.cumsum(dim=0) - count)[user]
-    scores[user, place], items[user, place] = score, item
-    return scores, items
+    return _padded(user, item, score, len(least), 0)
 
 
-def _merged(
+def merged(
     lists: list[tuple[torch.Tensor, torch.Tensor]], k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The k best of lists of scores and items, each of shape (users, n), or all of them."""
