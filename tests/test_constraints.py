@@ -121,6 +121,23 @@ def test_lists_keep_what_constraints_promise(small: Connection, weights: str, us
             assert [row[1] for row in listed] == sorted((row[1] for row in listed), reverse=True)
 
 
+def test_a_constraint_that_all_lists_meet_changes_none(small: Connection) -> None:
+    """With a list-wise objective, and where most of few items are left out."""
+    for category in ("kitchen", "garage"):
+        query = f"""
+            SELECT u, r.rank, r.item_id
+            FROM range(60) AS t(u), shop.recommend(
+                u, weights => [0.5, 0, 0.5, 0], exclude_seen => true, k => 8,
+                filter => 'category = ''{category}''' LIMITS
+            ) AS r
+            ORDER BY u, r.rank
+        """
+        free = small.execute(query.replace("LIMITS", "")).fetchall()
+        assert len(free) > 60
+        limited = query.replace("LIMITS", ", max_per => {category: 10}")
+        assert small.execute(limited).fetchall() == free
+
+
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_what_cannot_be_met_is_said(small: Connection, weights: str) -> None:
     call = f"shop.recommend(1, weights => {WEIGHTS[weights]}, k => 6, "
