@@ -112,16 +112,23 @@ class Table:
             return None
         lists = [found, _apart(given, _reached(found[0], k))]
         score = torch.cat([part[0] for part in lists], dim=1)
-        rest = _reaching(most, _reached(score, k)) & ~first
+        floor = _reached(score, k)
+        rest = _reaching(most, floor) & ~first
         count = int(groups.sizes[rest].sum())
         if 2 * count > len(self):
             return None
         if count:
-            lists.append(self._among(groups, rest, query, given, k))
+            lists.append(self._among(groups, rest, query, given, k, floor))
         return merged(lists, k)
 
     def _among(
-        self, groups: _Groups, chosen: torch.Tensor, query: torch.Tensor, given: Given, k: int
+        self,
+        groups: _Groups,
+        chosen: torch.Tensor,
+        query: torch.Tensor,
+        given: Given,
+        k: int,
+        floor: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As contenders, of the items of some groups but for the given pairs."""
         items = groups.members(chosen)
@@ -129,7 +136,7 @@ class Table:
         inside = chosen.index_select(0, groups.group_of.index_select(0, given.item)).nonzero()[:, 0]
         place = torch.searchsorted(items, given.item.index_select(0, inside))
         block[given.user.index_select(0, inside), place] = -torch.inf
-        score, column = contenders(block, min(k, len(items)))
+        score, column = contenders(block, min(k, len(items)), floor)
         return score, items[column]
 
 
@@ -154,20 +161,27 @@ def top(scores: Scores, count: int, given: Given, k: int) -> tuple[torch.Tensor,
     return merged(list(zip(parts, items, strict=True)), k)
 
 
-def contenders(block: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def contenders(
+    block: torch.Tensor, k: int, floor: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The k largest of each row and what equals them, and few others.
 
+    Args:
+        block: scores, shape (users, columns).
+        k: how many.
+        floor: scores below which nothing is wanted, shape (users, 1).
+
     Returns:
-        scores and columns, shape (users, n) for some n of at least k, in no order; scores of -inf
-        fill a row that has fewer.
+        scores and columns as of _padded, in no order.
     """
     width = block.shape[1]
-    place = _where(block, _reached(block, k))
+    least = _reached(block, k)
+    place = _where(block, least if floor is None else torch.maximum(least, floor))
     row = place // width
     if int(torch.bincount(row, minlength=len(block)).max()) > CROWD * k:
         everything = torch.arange(width, device=block.device)
         return _best(block, everything.expand(len(block), -1), k)
-    return _padded(row, place - row * width, block.view(-1)[place], len(block), k)
+    return _padded(row, place - row * width, block.view(-1)[place], len(block))
 
 
 def _reached(values: torch.Tensor, k: int) -> torch.Tensor:
@@ -204,14 +218,11 @@ def _reaching(values: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
 
 
 def _padded(
-    user: torch.Tensor, item: torch.Tensor, score: torch.Tensor, users: int, least: int
+    user: torch.Tensor, item: torch.Tensor, score: torch.Tensor, users: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pairs sorted by user as lists of scores and items, shape (users, n), n at least `least`.
-
-    Scores of -inf are behind them.
-    """
+    """Pairs sorted by user as lists of scores and items, shape (users, n); -inf fills the rest."""
     count = torch.bincount(user, minlength=users)
-    shape = (users, max(least, int(count.max())))
+    shape = (users, int(count.max()))
     scores = torch.full(shape, -torch.inf, device=score.device)
     items = torch.zeros(shape, dtype=torch.int64, device=score.device)
     place = torch.arange(len(user), device=score.device) - (count.cumsum(dim=0) - count)[user]
@@ -394,12 +405,16 @@ def _apart(given: Given, least: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     user, item, score = (
         part.index_select(0, kept) for part in (given.user, given.item, given.score)
     )
-    return _padded(user, item, score, len(least), 0)
+    return _padded(user, item, score, len(least))
 
 
 def merged(
     lists: list[tuple[torch.Tensor, torch.Tensor]], k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k best of lists of scores and items, each of shape (users, n), or all of them."""
+    """The k best of lists of scores and items, each of shape (users, n); -inf fills the rest."""
     score, item = (torch.cat(parts, dim=1) for parts in zip(*lists, strict=True))
-    return _best(score, item, min(k, score.shape[1]))
+    missing = k - score.shape[1]
+    if missing > 0:
+        score = torch.nn.functional.pad(score, (0, missing), value=-torch.inf)
+        item = torch.nn.functional.pad(item, (0, missing))
+    return _best(score, item, k)
