@@ -85,18 +85,20 @@ def test_events_pass_through_sql_as_they_are(
     events: list[tuple[int, int | None, float]],
 ) -> None:
     """Whatever their item, microsecond and weight."""
-    con = duckdb.connect()
-    con.execute(
-        """
-        CREATE TABLE events (user_id INTEGER, item_id INTEGER, event_time TIMESTAMP, weight DOUBLE);
-        CREATE TABLE item_vectors (item_id INTEGER, item_index INTEGER)
-        """
-    )
-    for item, time, weight in events:
-        con.execute("INSERT INTO events VALUES (1, ?, make_timestamp(?), ?)", [item, time, weight])
-    con.execute("INSERT INTO item_vectors SELECT DISTINCT item_id, item_id FROM events")
-    history = sql("history_of_user", schema="main", key_type="INTEGER")
-    lists = arrow(con, f"SELECT coalesce(({history}), []) FROM (SELECT 1 AS user_id)").column(0)
+    with duckdb.connect() as con:
+        con.execute(
+            """
+            CREATE TABLE events (user_id INTEGER, item_id INTEGER, event_time TIMESTAMP, weight DOUBLE);
+            CREATE TABLE item_vectors (item_id INTEGER, item_index INTEGER)
+            """
+        )
+        for item, time, weight in events:
+            con.execute(
+                "INSERT INTO events VALUES (1, ?, make_timestamp(?), ?)", [item, time, weight]
+            )
+        con.execute("INSERT INTO item_vectors SELECT DISTINCT item_id, item_id FROM events")
+        history = sql("history_of_user", schema="main", key_type="INTEGER")
+        lists = arrow(con, f"SELECT coalesce(({history}), []) FROM (SELECT 1 AS user_id)").column(0)
     item, time, weight = serve._unpacked(pc.list_flatten(lists.combine_chunks()))
     order = np.argsort(item)
     rows = sorted(events)

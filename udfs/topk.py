@@ -178,10 +178,11 @@ def contenders(
     least = _reached(block, k)
     place = _where(block, least if floor is None else torch.maximum(least, floor))
     row = place // width
-    if int(torch.bincount(row, minlength=len(block)).max()) > CROWD * k:
+    count = torch.bincount(row, minlength=len(block))
+    if int(count.max()) > CROWD * k:
         everything = torch.arange(width, device=block.device)
         return _best(block, everything.expand(len(block), -1), k)
-    return _padded(row, place - row * width, block.view(-1)[place], len(block))
+    return _padded(row, place - row * width, block.view(-1)[place], count)
 
 
 def _reached(values: torch.Tensor, k: int) -> torch.Tensor:
@@ -218,11 +219,13 @@ def _reaching(values: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
 
 
 def _padded(
-    user: torch.Tensor, item: torch.Tensor, score: torch.Tensor, users: int
+    user: torch.Tensor, item: torch.Tensor, score: torch.Tensor, count: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pairs sorted by user as lists of scores and items, shape (users, n); -inf fills the rest."""
-    count = torch.bincount(user, minlength=users)
-    shape = (users, int(count.max()))
+    """Pairs sorted by user as lists of scores and items, shape (users, n); -inf fills the rest.
+
+    count says how many pairs each user has.
+    """
+    shape = (len(count), int(count.max()))
     scores = torch.full(shape, -torch.inf, device=score.device)
     items = torch.zeros(shape, dtype=torch.int64, device=score.device)
     place = torch.arange(len(user), device=score.device) - (count.cumsum(dim=0) - count)[user]
@@ -405,7 +408,7 @@ def _apart(given: Given, least: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     user, item, score = (
         part.index_select(0, kept) for part in (given.user, given.item, given.score)
     )
-    return _padded(user, item, score, len(least))
+    return _padded(user, item, score, torch.bincount(user, minlength=len(least)))
 
 
 def merged(
