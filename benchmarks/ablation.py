@@ -13,11 +13,16 @@ import numpy as np
 import relevance as benchmark
 
 import morec_sql
-from morec_sql import demo, evaluation, training
-from morec_sql.udfs import relevance, repeats
+from morec_sql.clients import demo
+from morec_sql.measure.evaluate import evaluation_of
+from morec_sql.measure.requests import Request
+from morec_sql.session import Session
+from morec_sql.train import windows
+from morec_sql.udfs.relevance import repeats, training
+from morec_sql.udfs.relevance.trend import TRENDS
 
 TEST_FROM = "2017-12-04 05:00:00"
-BY_USERS = tuple(trend for trend in relevance.TRENDS if trend[0] == "users")
+BY_USERS = tuple(trend for trend in TRENDS if trend[0] == "users")
 
 
 def regression_alone(rows: Any, label: Any, regression: Any, seed: int) -> list[Any]:
@@ -31,16 +36,16 @@ def regression_alone(rows: Any, label: Any, regression: Any, seed: int) -> list[
 SETTINGS = ({}, {"novel_only": True}, {"history": 0}, {"history": 1}, {"history": 3})
 VARIANTS: list[tuple[str, str, list[tuple[Any, str, Any]]]] = [
     ("all parts", "bench", []),
-    ("no trend", "bench", [(relevance, "TRENDS", (("users", 1.2, 0.0),))]),
-    ("trend by users, not adopters", "bench", [(relevance, "TRENDS", BY_USERS)]),
+    ("no trend", "bench", [(training, "TRENDS", (("users", 1.2, 0.0),))]),
+    ("trend by users, not adopters", "bench", [(training, "TRENDS", BY_USERS)]),
     ("no texts", "plain", []),
     (
         "repeat purchases by the regression alone",
         "bench",
         [(repeats, "_networks", regression_alone)],
     ),
-    ("one window of time, not seven", "bench", [(training, "WINDOWS", 1)]),
-    ("one length of history", "bench", [(relevance, "SHORT_HISTORIES", (10**9,))]),
+    ("one window of time, not seven", "bench", [(windows, "WINDOWS", 1)]),
+    ("one length of history", "bench", [(training, "SHORT_HISTORIES", (10**9,))]),
 ]
 
 
@@ -64,7 +69,8 @@ def main() -> None:
         con.execute(benchmark.CREATE.format(name=name, text=text)).fetchall()
     print(f"{'':42}  all    new    0 items  1 item  3 items")
     for title, name, changes in VARIANTS:
-        past = evaluation.Past()
+        session = Session()  # keeps no training of another variant
+        session.add(con)
         with patched(changes):
             quality = []
             for options in (
@@ -74,10 +80,8 @@ def main() -> None:
                 {"history": 1},
                 {"history": 3},
             ):
-                request = evaluation.Request(
-                    weights='{"relevance": 1}', k=20, test_from=TEST_FROM, **options
-                )
-                found = evaluation.evaluate(con.cursor, "memory", name, request, past)
+                request = Request({"relevance": 1}, 20, TEST_FROM, **options)
+                found = evaluation_of(session, "memory", name, request)
                 quality += [row.value for row in found.rows if row.metric == "ndcg"]
         print(f"{title:42}" + "".join(f"  {value:.4f}" for value in quality), flush=True)
 

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 import morec_sql
-from morec_sql import demo
+from morec_sql.clients import demo
 from morec_sql.udfs.embedding import embed_texts
 
 TEXTS = """

@@ -12,7 +12,6 @@ Run: python benchmarks/hypervolume.py
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
@@ -20,10 +19,14 @@ import moocore
 import numpy as np
 
 import morec_sql
-from morec_sql import demo, search
-from morec_sql.evaluation import Past, Trial, prepare
+from morec_sql.clients import demo
+from morec_sql.measure.algorithms import FRONT, run_search
+from morec_sql.measure.archive import Archive
+from morec_sql.measure.requests import SearchRequest
+from morec_sql.measure.trial import Trial, prepare
 from morec_sql.progress import Progress
-from morec_sql.udfs import scoring
+from morec_sql.session import Session
+from morec_sql.udfs.ranking.lists import Ranking, rank
 
 BUDGET = 200
 CREATE = """
@@ -58,7 +61,7 @@ class PostHoc(Trial):
         for batch in batches:
             if id(batch) not in POOLS:
                 alone = np.tile(np.eye(4)[0], (batch.users, 1))
-                POOLS[id(batch)] = scoring.rank(catalogue, batch, alone, self.pool)
+                POOLS[id(batch)] = rank(catalogue, batch, alone, self.pool)
             pool = POOLS[id(batch)]
             values = catalogue.values[pool.item]
             point = weights[0] * pool.score + weights[1] * values[:, :, 1]
@@ -67,7 +70,7 @@ class PostHoc(Trial):
         return np.concatenate(rows)
 
 
-POOLS: dict[int, scoring.Ranking] = {}
+POOLS: dict[int, Ranking] = {}
 
 
 def rerank(catalogue, items, score, diversity, k):  # type: ignore[no-untyped-def]
@@ -96,8 +99,8 @@ def run(
     """The metrics of the weight vectors that a search measures, in order, and its seconds."""
     began = time.perf_counter()
     with Progress() as progress:
-        archive = search.Archive(trial, "mmr", budget, progress)
-        search._search(archive, algorithm, lambda m: archive.columns(m, goals), len(goals), seed)
+        archive = Archive(trial, "mmr", budget, progress)
+        run_search(archive, algorithm, lambda m: archive.columns(m, goals), len(goals), seed)
     return archive.columns(archive.metrics, METRICS), time.perf_counter() - began
 
 
@@ -107,10 +110,11 @@ def main() -> None:
         demo.load_warehouse(con)
         con.execute(CREATE).fetchall()
     catalog = con.execute("SELECT current_database()").fetchall()[0][0]
-    request = search.SearchRequest.from_json(
-        json.dumps({"algorithm": "grid", "budget": 1, "users": 2000, "seed": 1, "k": 10})
-    )
-    trial = prepare(con.cursor(), con.cursor, catalog, "shop", request.trial, Past())
+    given = {"algorithm": "grid", "budget": 1, "users": 2000, "seed": 1, "k": 10}
+    request = SearchRequest.read(given, FRONT)
+    session = Session()
+    session.add(con)
+    trial = prepare(con.cursor(), session, catalog, "shop", request.trial)
     post_hoc = PostHoc(**trial.__dict__)
     found: dict[str, tuple[np.ndarray, float]] = {}
     for name, algorithm, of in (
@@ -128,7 +132,7 @@ def main() -> None:
         found[f"{algorithm} for three"] = run(trial, algorithm, third, 42, METRICS[:3])
     corners = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
     with Progress() as progress:
-        archive = search.Archive(trial, "mmr", 10, progress)
+        archive = Archive(trial, "mmr", 10, progress)
         single = archive.columns(archive.measure([tuple(row) for row in corners.tolist()]), METRICS)
     found["each objective alone"] = single, 0.0
     every = np.concatenate([values for values, _ in found.values()])

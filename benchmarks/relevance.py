@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 import morec_sql
-from morec_sql import demo
+from morec_sql.clients import demo
 
 TABLES = """
 CREATE TABLE sold AS FROM orders WHERE quantity > 0;

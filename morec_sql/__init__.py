@@ -1,8 +1,14 @@
-"""Multi-objective recommendation inside DuckDB, used from SQL."""
+"""Multi-objective recommendation inside DuckDB, used from SQL.
 
-from .expressions import MorecError
+Rooms, from the ground up, each of which imports those before it only: `source` (the user's tables),
+`catalog` (a recommender as a schema), `answer` (what a query gets), `train` (from tables to a
+model), `measure` (how good lists are) and `clients`. `morec_sql.udfs` and `morec_sql.sql` are the
+folders `udfs` and `sql` beside this one.
+"""
+
+from .clients.pictures import plot_front
+from .errors import MorecError
 from .extension import VERSION, connect, load
-from .report import plot_front
 
 __version__ = VERSION
 

@@ -1,19 +1,22 @@
-"""A progress bar on a terminal or in a notebook, and nothing elsewhere."""
+"""What the stages of a training did, and a progress bar on a terminal or in a notebook."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 
 class Progress:
     """Shows the stage that runs and, where it is known, how far it is."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
         console = Console(stderr=True)
         show = console.is_jupyter or sys.stderr.isatty()
         self.bar = Bar(
@@ -45,3 +48,41 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         self.bar.stop()
+
+
+# a stage with its rows and seconds, or a count of rows without
+Stage = tuple[str, int, float | None]
+STAGE_TYPES = {"stage": "VARCHAR", "rows": "BIGINT", "seconds": "DOUBLE"}
+STAGE_COLUMNS = {
+    "stage": "what was done or counted",
+    "rows": "rows that it concerned",
+    "seconds": "wall time; NULL for a count",
+}
+
+
+class Stages:
+    """Collects what each stage did, with its wall time, and shows it on the progress bar."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.rows: list[Stage] = []
+        self.progress = progress
+
+    def count(self, what: str, rows: int) -> None:
+        """Add a count of rows, unless it is 0."""
+        if rows:
+            self.rows.append((what, rows, None))
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[int], None]]:
+        """Time a stage; what it gives is to be called with the rows that the stage concerned."""
+        self.progress.start(name)
+        began = time.perf_counter()
+        rows = 0
+
+        def done(count: int) -> None:
+            nonlocal rows
+            rows = count
+
+        place = len(self.rows)
+        yield done
+        self.rows.insert(place, (name, rows, round(time.perf_counter() - began, 3)))

@@ -10,6 +10,24 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+DIALECT = "duckdb"
+
+
+def identifier(*names: str) -> str:
+    """Quote a name, or join several with dots."""
+    from sqlglot import exp  # here and below: not needed to load the interface, and slow to import
+
+    return ".".join(exp.to_identifier(name, quoted=True).sql(DIALECT) for name in names)
+
+
+def literal(value: str | float | bool | None) -> str:
+    """Write a Python value as a SQL literal."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    from sqlglot import exp
+
+    return exp.convert(value).sql(DIALECT)
+
 
 @cache
 def _template(name: str) -> string.Template:
@@ -17,12 +35,12 @@ def _template(name: str) -> string.Template:
     return string.Template((folder / f"{name}.sql").read_text(encoding="utf-8"))
 
 
-def sql(name: str, **parts: str) -> str:
+def sql(name: str, /, **parts: str) -> str:
     """Return `sql/<name>.sql` with `${part}` replaced.
 
     Args:
-        name: the file's name without its ending.
-        parts: SQL made by `morec_sql.expressions`: quoted identifiers, literals, expressions.
+        name: the file's room and name without its ending, such as `answer/recommend`.
+        parts: SQL that sqlglot wrote: quoted identifiers, literals, checked expressions.
     """
     return _template(name).substitute(parts)
 

@@ -1,1 +1,1 @@
-"""SQL text of every view, table, macro and query; read by `morec_sql.templates`."""
+"""All SQL text, in rooms named as those of `morec_sql`; imported as `morec_sql.sql`."""

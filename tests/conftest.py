@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 import morec_sql
-from morec_sql import demo
+from morec_sql.clients import demo
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +87,34 @@ def small() -> Iterator[duckdb.DuckDBPyConnection]:
     con.execute(CREATE_SMALL).fetchall()
     yield con
     con.close()
+
+
+def catalogue_of(con: duckdb.DuckDBPyConnection) -> list[Any]:
+    """Everything that a failed statement must leave as it was."""
+    return [
+        con.execute(query).fetchall()
+        for query in (
+            "SELECT schema_name FROM duckdb_schemas() ORDER BY ALL",
+            "SELECT schema_name, table_name, estimated_size FROM duckdb_tables() ORDER BY ALL",
+            "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal"
+            " ORDER BY ALL",
+            "SELECT schema_name, function_name FROM duckdb_functions()"
+            " WHERE function_type LIKE '%macro' ORDER BY ALL",
+        )
+    ]
+
+
+def create(con: duckdb.DuckDBPyConnection, **changes: str | None) -> list[tuple[Any, ...]]:
+    """Create the small recommender with some arguments changed; values are SQL."""
+    arguments: dict[str, str | None] = {
+        "events": "'orders'",
+        "user_id": "'customer_id'",
+        "item_id": "'product_id'",
+        "event_time": "'ordered_at'",
+        "items": "'products'",
+        "dimensions": "8",
+        **changes,
+    }
+    name = arguments.pop("name", "'shop'")
+    listed = ", ".join(f"{key} => {value}" for key, value in arguments.items() if value is not None)
+    return con.execute(f"SELECT * FROM create_recommender({name}, {listed})").fetchall()

@@ -1,1 +1,1 @@
-"""Vectorised functions behind the SQL interface: embedding, relevance and scoring."""
+"""Arithmetic on arrays, imported as `morec_sql.udfs`: no SQL, no DuckDB, no names of tables."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .history import Floats, History
-from .repeats import LATE
+from .relevance.repeats import LATE
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

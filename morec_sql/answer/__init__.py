@@ -1,0 +1,1 @@
+"""What a query gets: ranked lists, and embeddings."""

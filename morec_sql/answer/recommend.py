@@ -1,0 +1,114 @@
+"""recommend and recommend_for: the ranked list for a user, or for a basket."""
+
+from __future__ import annotations
+
+import functools
+
+import pyarrow as pa
+
+from ..registry import Argument, sql_macro, udf
+from ..session import Latest, Session
+from ..udfs.device import share_of_cores
+from ..udfs.ranking.constraints import KINDS
+from .ranked import ranked_lists
+from .recommender import QUERIES, Query, Recommender, load_recommender
+
+CACHED = 8  # recommenders kept in memory
+
+USER = Argument("user_id", "the user; unknown users and NULL get what everyone likes")
+BASKET = Argument("items", "a list of item ids, such as a basket or a session")
+ARGUMENTS = (
+    Argument(
+        "weights",
+        "a list in the order of the table objectives, or a struct by name; the default weights by"
+        " default",
+        "NULL",
+    ),
+    Argument("k", "length of the list", "10"),
+    Argument("filter", "a SQL predicate over the view items, applied before ranking", "NULL"),
+    Argument(
+        "exclude_seen", "whether to leave out what the history holds; by default the data says so",
+        "NULL",
+    ),
+    Argument("diversify", "mmr, by mean distance, or dpp, by determinant", "'mmr'"),
+    *(Argument(name, kind.about, "NULL") for name, kind in KINDS.items()),
+    Argument("as_of", "rank as of a past time", "NULL"),
+)  # fmt: skip
+RESULT = {
+    "rank": "place in the list, from 1",
+    "item_id": "the item, in the type of the id in the user's tables",
+    "score": "the weighted sum",
+    "contributions": "what each objective contributed to the score; they add up to it",
+    "unmet": "the constraints that the list does not meet",
+}
+
+for name, key, about, history in (
+    ("recommend", USER, "The ranked list for a user.", "history_of_user"),
+    ("recommend_for", BASKET, "The ranked list for a basket or session.", "history_of_items"),
+):
+    sql_macro(
+        name,
+        "recommender",
+        about,
+        (key, *ARGUMENTS),
+        RESULT,
+        "answer/recommend",
+        {"history": f"answer/{history}"},
+    )
+
+
+class Recommenders(Latest[Recommender]):
+    """The recommenders in memory, by version."""
+
+    def __init__(self) -> None:
+        super().__init__(CACHED)
+
+
+class Queries(Latest[Query]):
+    """The latest queries, by their number, database and version of the recommender."""
+
+    def __init__(self) -> None:
+        super().__init__(QUERIES)
+
+
+@udf(
+    "morec_recommend",
+    ["VARCHAR"] * 3
+    + ["UBIGINT", "HUGEINT[]", "DOUBLE"]
+    + ["VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
+    "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[],"
+    " unmet VARCHAR[])[]",
+)
+def recommend(
+    session: Session,
+    catalogs: pa.Array,
+    names: pa.Array,
+    versions: pa.Array,
+    queries: pa.Array,
+    *columns: pa.Array,
+) -> pa.Array:
+    """Rank the catalogue for a chunk of the users of a query.
+
+    Args:
+        session: of the database instance.
+        catalogs: the database, the same in all rows as the next three.
+        names: the recommender.
+        versions: its training.
+        queries: a number of the query.
+        columns: what else `ranked_lists` takes, in its order.
+    """
+    catalog, name, version, query = (
+        column[0].as_py() for column in (catalogs, names, versions, queries)
+    )
+    connect = functools.partial(session.cursor, catalog)
+
+    def load() -> Recommender:
+        with connect() as cursor:
+            return load_recommender(cursor, name)
+
+    found = session.shared(Queries).get(
+        (query, catalog, version),
+        lambda: Query(connect, session.shared(Recommenders).get(version, load), name),
+    )
+    with share_of_cores():
+        return ranked_lists(found, *columns)

@@ -1,0 +1,146 @@
+"""A recommender in memory, and what a query needs of it beside the users."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..arrays import matrix, whole
+from ..catalog.objectives import stored_weights
+from ..session import Latest
+from ..templates import arrow, first_row, identifier
+from ..udfs.history import Clock
+from ..udfs.ranking.catalogue import Catalogue, Selection
+from ..udfs.ranking.constraints import Constraint
+from ..udfs.relevance.model import RelevanceModel
+from ..udfs.relevance.repeats import RepeatModel
+from .constraints import constraints
+from .filters import filtered, items_of
+
+QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommender:
+    """A recommender in memory."""
+
+    catalogue: Catalogue
+    item_ids: pa.Array
+    names: list[str]
+    raw: dict[str, npt.NDArray[np.float64]]
+    exclude_seen: bool
+    clock: Clock
+
+
+class Query:
+    """What a query needs of a recommender beside the users, read once for all of its chunks.
+
+    So all of them see the same default weights and items, too.
+
+    Args:
+        connect: opens a connection to the database of the recommender.
+        recommender: the recommender, loaded.
+        schema: its name.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], duckdb.DuckDBPyConnection],
+        recommender: Recommender,
+        schema: str,
+    ) -> None:
+        self.recommender = recommender
+        self._connect = connect
+        self._schema = schema
+        self._defaults: Latest[list[float]] = Latest(1)
+        self._selections: Latest[Selection] = Latest(QUERIES)
+        self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
+
+    def default_weights(self) -> list[float]:
+        """The default weights as they are stored."""
+
+        def read() -> list[float]:
+            with self._connect() as con:
+                return stored_weights(con, self._schema, self.recommender.names)
+
+        return self._defaults.get(None, read)
+
+    def only(self, predicate: str) -> Selection:
+        """The items that a filter keeps."""
+
+        def read() -> Selection:
+            with self._connect() as con:
+                return self.recommender.catalogue.only(filtered(con, self._schema, predicate))
+
+        return self._selections.get(predicate, read)
+
+    def constraints(self, text: str) -> list[Constraint]:
+        """The constraints that the JSON `text` states."""
+
+        def read() -> list[Constraint]:
+            with self._connect() as con:
+                items = items_of(con, self._schema)
+                return constraints(con, self._schema, text, items, self.recommender.raw)
+
+        return self._constraints.get(text, read)
+
+
+def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
+    """Read the recommender `name` of the current database of `con` from its schema."""
+    # one transaction, so that a refresh meanwhile is seen whole or not at all
+    con.execute("BEGIN")
+    try:
+        return _read_recommender(con, identifier(name))
+    finally:
+        con.execute("ROLLBACK")
+
+
+def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommender:
+    row = first_row(con, f"SELECT model FROM {schema}.settings")
+    assert row is not None
+    chosen = json.loads(row[0])
+    vectors = arrow(
+        con,
+        "SELECT text_id, encoder, decoder, statistics, objectives,"
+        f" CAST(item_id AS VARCHAR) AS item_id FROM {schema}.item_vectors ORDER BY item_index",
+    )
+    texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
+    listed = con.execute(
+        f"SELECT objective, kind, mean, deviation FROM {schema}.objectives ORDER BY position"
+    ).fetchall()
+    values = matrix(vectors.column("objectives"))
+    model = RelevanceModel(
+        encoder=matrix(vectors.column("encoder")),
+        decoder=matrix(vectors.column("decoder")),
+        statistics=matrix(vectors.column("statistics")),
+        content=chosen["content"],
+        unknown=np.array(chosen["unknown"], np.float32),
+        repeats=RepeatModel.from_json(chosen["repeats"]),
+        half_life=int(chosen["half_life"]),
+        chosen=chosen,
+        unit=chosen["unit"],
+    )
+    return Recommender(
+        catalogue=Catalogue(
+            model,
+            [row[1] for row in listed],
+            values,
+            matrix(texts.column("embedding")),
+            vectors.column("text_id").fill_null(-1).to_numpy().astype(np.int64),
+        ),
+        item_ids=whole(vectors.column("item_id")),
+        names=[row[0] for row in listed],
+        raw={
+            name: values[:, position].astype(np.float64) * deviation + mean
+            for position, (name, kind, mean, deviation) in enumerate(listed)
+            if kind == "item"
+        },
+        exclude_seen=chosen["exclude_seen"],
+        clock=Clock(**chosen["clock"]),
+    )

@@ -1,0 +1,158 @@
+"""Pictures of evaluations and fronts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MorecError, nearest
+from ..measure.evaluate import Evaluation
+from ..templates import literal, sql
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CUTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+def pictures(evaluation: Evaluation) -> Figure:
+    """Quality against k, by activity of the users, and against each other metric."""
+    from matplotlib.figure import Figure
+
+    by_name = {(row.model, row.metric): row.value for row in evaluation.rows}
+    models = list(dict.fromkeys(row.model for row in evaluation.rows))
+    metrics = list(dict.fromkeys(row.metric for row in evaluation.rows))
+    others = metrics[metrics.index("coverage") :]
+    across = 3
+    down = -(-(3 + len(others)) // across)
+    figure = Figure(figsize=(5 * across, 4 * down), layout="constrained")
+    axes = figure.subplots(down, across).ravel()
+    colours = {model: f"C{number}" for number, model in enumerate(models)}
+    k = evaluation.k
+
+    cuts = [cut for cut in CUTS if cut < k] + [k]
+    curves = [row for cut in cuts for row in _rows(evaluation, "measure/by_k", cut)]
+    for place, (axis, name) in enumerate(zip(axes, ("nDCG", "recall"), strict=False), 2):
+        for model in models:
+            points = [(row[1], row[place]) for row in curves if row[0] == model]
+            axis.plot(*zip(*points, strict=True), marker="o", label=model, color=colours[model])
+        axis.set(xlabel="k", ylabel=f"{name} at k", title=f"{name} against k")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
+    groups = _rows(evaluation, "measure/by_activity", k)
+    for model in models:
+        quarters = [(f"{row[2]}-{row[3]}", row[4]) for row in groups if row[0] == model]
+        axes[2].plot(*zip(*quarters, strict=True), marker="o", color=colours[model])
+    axes[2].set(
+        xlabel="items in the history (quarters of the users)",
+        ylabel=f"nDCG at {k}",
+        title="by activity of the users",
+    )
+    for axis, metric in zip(axes[3:], others, strict=False):
+        for model in models:
+            if (model, metric) in by_name:
+                x, y = by_name[model, "ndcg"], by_name[model, metric]
+                axis.scatter(x, y, color=colours[model], s=60)
+        axis.set(xlabel=f"nDCG at {k}", ylabel=metric, title=f"{metric} against nDCG")
+        axis.margins(0.2)
+    for axis in axes[3 + len(others) :]:
+        axis.set_visible(False)
+    return figure
+
+
+def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
+    """Draw what `pareto` returns, with the knee and today's weights marked.
+
+    Two metrics are drawn against each other, more as a matrix of pairs above parallel coordinates.
+
+    Args:
+        points: a DuckDB relation or an Arrow table of all the columns of `pareto`.
+        metrics: the columns to draw; by default what each objective is measured by.
+
+    Returns:
+        a matplotlib figure, which a notebook shows.
+
+    Raises:
+        MorecError: a metric is not among the columns, there are fewer than two, or matplotlib is
+            not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MorecError("plot_front: it needs matplotlib; pip install 'morec_sql[report]'")
+    from matplotlib.figure import Figure
+
+    table = points.to_arrow_table() if hasattr(points, "to_arrow_table") else points
+    rows = table.to_pylist()
+    names = list(metrics) if metrics is not None else front_metrics(table.column_names, rows)
+    for name in names:
+        if name not in table.column_names:
+            raise MorecError(
+                f"metrics: {name!r} is not a column; {nearest(name, table.column_names)}"
+            )
+    if len(names) < 2 or not rows:
+        raise MorecError(f"metrics: two or more and some points are needed, not {names!r}")
+    pairs = list(itertools.combinations(names, 2))
+    if len(pairs) == 1:
+        figure = Figure(figsize=(7, 5), layout="constrained")
+        _pair(figure.subplots(), rows, *names)
+        figure.axes[0].legend()
+        return figure
+    across = min(len(pairs), 3)
+    down = -(-len(pairs) // across)
+    figure = Figure(figsize=(5 * across, 4 * down + 4), layout="constrained")
+    grid = figure.add_gridspec(down + 1, across)
+    for number, pair in enumerate(pairs):
+        _pair(figure.add_subplot(grid[number // across, number % across]), rows, *pair)
+    figure.axes[0].legend()
+    axis = figure.add_subplot(grid[down, :])
+    values = [[row[name] for name in names] for row in rows]
+    low, high = ([edge(column) for column in zip(*values, strict=True)] for edge in (min, max))
+    for row, mine in sorted(zip(rows, values, strict=True), key=lambda pair: _style(pair[0])[1]):
+        scaled = [
+            (value - least) / (most - least) if most > least else 0.5
+            for value, least, most in zip(mine, low, high, strict=True)
+        ]
+        _, order, colour = _style(row)
+        axis.plot(names, scaled, color=colour, alpha=1 if order else 0.35, lw=2 if order else 1)
+    axis.set(ylabel="from worst to best", title="each line a weight vector")
+    return figure
+
+
+def front_metrics(
+    columns: Sequence[str], rows: list[dict[str, Any]], chosen: Sequence[str] | None = None
+) -> list[str]:
+    """The columns by which objectives are measured: the chosen ones, or those with weights."""
+    found = []
+    known = {column.lower(): column for column in columns}
+    for objective in chosen or (rows[0]["weights"] if rows else ()):
+        for name in (f"mean_{objective}", {"relevance": "ndcg"}.get(objective.lower(), objective)):
+            if name.lower() in known:
+                found.append(known[name.lower()])
+                break
+        else:
+            found.append("intra_list_diversity")
+    return list(dict.fromkeys(found))
+
+
+def _style(row: dict[str, Any]) -> tuple[str, int, str]:
+    """Label, order of drawing and colour of a point."""
+    if row["today"]:
+        return "today's weights", 2, "C3"
+    return ("knee", 1, "C1") if row["knee"] else ("front", 0, "C0")
+
+
+def _pair(axis: Any, rows: list[dict[str, Any]], x: str, y: str) -> None:
+    """Two metrics of the points against each other."""
+    for style in sorted({_style(row) for row in rows}, key=lambda style: style[1]):
+        mine = [row for row in rows if _style(row) == style]
+        label, order, colour = style
+        points = [row[x] for row in mine], [row[y] for row in mine]
+        size, marker = (90, "*D"[order - 1]) if order else (25, "o")
+        axis.scatter(*points, color=colour, label=label, s=size, marker=marker, zorder=2 + order)
+    axis.set(xlabel=x, ylabel=y)
+
+
+def _rows(
+    evaluation: Evaluation, query: str, k: int
+) -> list[tuple[str, float, float, float, float]]:
+    return evaluation.con.execute(sql(query, k=literal(k))).fetchall()

@@ -1,0 +1,139 @@
+"""Shows an evaluation: a table for the terminal, a page for the browser."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ..errors import MorecError
+from ..measure.evaluate import Evaluation
+from ..measure.significance import OURS, Measured
+from .pictures import pictures
+
+SIGNIFICANT = 0.05
+FORMATS = (".html", ".png")
+NOTE = f"* where the difference from ours has p < {SIGNIFICANT} in a paired permutation test."
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem }}
+table {{ border-collapse: collapse }} th, td {{ padding: .2rem .8rem; text-align: right }}
+th:first-child {{ text-align: left }} tr:nth-child(even) {{ background: #f3f3f3 }}
+img {{ max-width: 100% }} .ours {{ font-weight: bold }}
+</style>
+<h1>{title}</h1>
+<p>{about}</p>
+<table>{table}</table>
+<p>{note}</p>
+{pictures}
+</html>
+"""
+
+
+def check(path: Path, formats: Sequence[str] = FORMATS) -> None:
+    """Raise a MorecError unless a report or picture can be written to `path`."""
+    if path.suffix not in formats:
+        raise MorecError(f"report: {str(path)!r} ends in none of {', '.join(formats)}")
+    if find_spec("matplotlib") is None:
+        raise MorecError("report: pictures need matplotlib; pip install 'morec_sql[report]'")
+
+
+def table(evaluation: Evaluation, title: str) -> Table:
+    """The metrics as rows and the models as columns, for the terminal."""
+    models, rows = _cells(evaluation, errors=False)
+    out = Table(
+        title=title, title_justify="left", caption=NOTE, caption_justify="left",
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    out.add_column("metric", no_wrap=True)
+    for model in models:
+        out.add_column(
+            model, justify="right", overflow="fold", style="bold" if model == OURS else ""
+        )
+    for metric, cells in rows:
+        out.add_row(metric, *cells)
+    return out
+
+
+def write(evaluation: Evaluation, title: str, path: Path) -> None:
+    """Write the pictures, and in an .html file the table too.
+
+    Raises:
+        MorecError: the ending is unknown, or matplotlib is not installed.
+    """
+    check(path)
+    figure = pictures(evaluation)
+    if path.suffix == ".png":
+        figure.savefig(path, dpi=120)
+        return
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    models, rows = _cells(evaluation, errors=True)
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("metric", *models))
+    body = "".join(
+        f"<tr><th>{html.escape(metric)}</th>"
+        + "".join(
+            f'<td class="{"ours" if model == OURS else ""}">{html.escape(cell)}</td>'
+            for model, cell in zip(models, cells, strict=True)
+        )
+        + "</tr>"
+        for metric, cells in rows
+    )
+    users = evaluation.rows[0].users
+    path.write_text(
+        PAGE.format(
+            title=html.escape(title),
+            about=html.escape(
+                f"Lists of {evaluation.k} items for {users} users, trained on the events before"
+                f" {evaluation.test_from} and measured on those from then on."
+            ),
+            table=f"<tr>{head}</tr>{body}",
+            note=html.escape(NOTE),
+            pictures=f'<img alt="Quality against k, by objective and by activity of the users"'
+            f' src="data:image/png;base64,{picture}">',
+        ),
+        encoding="utf-8",
+    )
+
+
+def front_table(table: pa.Table, metrics: Sequence[str], title: str) -> Table:
+    """The points of a front as rows, for the terminal."""
+    out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows = table.to_pylist()
+    for name in (*rows[0]["weights"], *metrics, "share of the front", ""):
+        out.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        marks = [name for name in ("knee", "today", "dominated") if row[name]]
+        cells = [*row["weights"].values(), *(row[name] for name in metrics)]
+        out.add_row(
+            *(f"{cell:.3g}" for cell in cells),
+            f"{row['hypervolume_contribution']:.1%}",
+            ", ".join(marks),
+            style="bold" if row["knee"] else "",
+        )
+    return out
+
+
+def _cells(evaluation: Evaluation, errors: bool) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The models, and per metric one cell of text for each, with the standard error or without."""
+    found = {(row.model, row.metric): row for row in evaluation.rows}
+    models = list(dict.fromkeys(row.model for row in evaluation.rows))
+    metrics = list(dict.fromkeys(row.metric for row in evaluation.rows))
+
+    def cell(row: Measured) -> str:
+        star = "*" if row.p_value is not None and row.p_value < SIGNIFICANT else ""
+        error = f" ± {row.standard_error:.4f}" if errors else ""
+        return f"{row.value:{'.4g' if errors else '.3g'}}{error}{star}"
+
+    return models, [
+        (metric, [cell(found[model, metric]) for model in models]) for metric in metrics
+    ]

@@ -1,0 +1,1 @@
+"""How good lists are, and which weights make them best."""

@@ -1,0 +1,82 @@
+"""What the functions registered in one database instance share: connections, and what is kept."""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import duckdb
+
+from .errors import MorecError
+from .templates import identifier
+
+T = TypeVar("T")
+Connect = Callable[[], duckdb.DuckDBPyConnection]
+
+
+class Session:
+    """One database instance: a way to connect to it, and one object of each kind to share."""
+
+    def __init__(self) -> None:
+        # weak, since a strong reference would keep the file open behind its user's back
+        self._connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
+        self._shared: dict[type[Any], Any] = {}
+        self._lock = Lock()
+
+    def add(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Remember a connection that the user opened."""
+        self._connections = [ref for ref in self._connections if ref() is not None]
+        if all(ref() is not con for ref in self._connections):
+            self._connections.append(weakref.ref(con))
+
+    def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
+        """A connection of our own to the database that a query runs in."""
+        for ref in reversed(self._connections):
+            con = ref()
+            if con is None:
+                continue
+            try:
+                cursor = con.cursor()
+            except duckdb.ConnectionException:
+                continue
+            cursor.execute(f"USE {identifier(catalog)}")
+            return cursor
+        raise MorecError(
+            "connection: the one that morec_sql.load was called with is closed; call"
+            " morec_sql.load again with an open one"
+        )
+
+    def shared(self, kind: type[T]) -> T:
+        """The one object of class `kind` here, made when it is first asked for."""
+        with self._lock:
+            if kind not in self._shared:
+                self._shared[kind] = kind()
+            found: T = self._shared[kind]
+            return found
+
+
+class Latest(Generic[T]):
+    """Keeps the latest results of work that is asked for again, from any thread."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._results: OrderedDict[Hashable, T] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, work: Callable[[], T]) -> T:
+        """Return what `work` gives, or gave when `key` came before."""
+        with self._lock:
+            if key not in self._results:
+                self._results[key] = work()
+                while len(self._results) > self._size:
+                    self._results.popitem(last=False)
+            self._results.move_to_end(key)
+            return self._results[key]
+
+    def forget(self, key: Hashable) -> None:
+        """Do the work anew when it is asked for again."""
+        with self._lock:
+            self._results.pop(key, None)

@@ -1,0 +1,55 @@
+"""The arguments of create_recommender: read, checked, stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ..errors import MorecError
+from ..udfs.embedding import DEFAULT_MODEL
+from .checks import names, truth, whole_number
+
+
+@dataclasses.dataclass
+class Arguments:
+    """The arguments of create_recommender, as they are stored."""
+
+    name: str
+    events: str
+    user_id: str = "user_id"
+    item_id: str = "item_id"
+    event_time: str | None = None
+    event_weight: str | None = None
+    items: str | None = None
+    items_item_id: str | None = None
+    text: list[str] | None = None
+    item_time: str | None = None
+    objectives: Any = None
+    weights: Any = None
+    losses: Any = None
+    combine: Any = None
+    model: str = DEFAULT_MODEL
+    dimensions: int = 64
+    seed: int = 42
+    replace: bool = False
+    make_default: bool | None = None
+
+    @staticmethod
+    def read(given: dict[str, Any]) -> Arguments:
+        """Read the arguments that the SQL macro passes, checking each one's type."""
+        given = {key: value for key, value in given.items() if value is not None}
+        for required in ("name", "events"):
+            if required not in given:
+                raise MorecError(f"{required}: a name is needed, not NULL")
+        if isinstance(given.get("text"), str):
+            given["text"] = [given["text"]]
+        for key in ("name", "events", "user_id", "item_id", "event_time", "event_weight", "items",
+                    "items_item_id", "item_time", "model"):  # fmt: skip
+            if key in given and (not isinstance(given[key], str) or not given[key].strip()):
+                raise MorecError(f"{key}: a name is needed, not {given[key]!r}")
+        for key, low, high in (("dimensions", 2, 1024), ("seed", 0, 2**31)):
+            whole_number(key, given.get(key, low), low, high)
+        for key in ("replace", "make_default"):
+            truth(key, given.get(key, True))
+        names("text", given.get("text", []), "column names")
+        return Arguments(**given)

@@ -1,0 +1,146 @@
+"""Expressions and predicates of users over a table: checked, and written as SQL by sqlglot."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from ..errors import MorecError, nearest
+from ..templates import DIALECT, first_row
+from .tables import Table
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+
+def _parse(argument: str, text: str, columns: Iterable[str]) -> exp.Expression:
+    """Parse one SQL expression over `columns`."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    if not isinstance(text, str) or not text.strip():
+        raise MorecError(f"{argument}: a SQL expression is needed, not {text!r}")
+    try:
+        statements = sqlglot.parse(f"SELECT {text}", dialect=DIALECT)
+    except SqlglotError:
+        raise MorecError(f"{argument}: {text!r} is not a SQL expression") from None
+    select = statements[0]
+    if len(statements) != 1 or not isinstance(select, exp.Select):
+        raise MorecError(f"{argument}: {text!r} holds more than one expression or statement")
+    clauses = [name for name, value in select.args.items() if value and name != "expressions"]
+    if clauses or len(select.expressions) != 1:
+        raise MorecError(f"{argument}: {text!r} holds more than one expression or statement")
+    expression: exp.Expression = select.expressions[0]
+    if isinstance(expression, (exp.Alias, exp.Star)):
+        raise MorecError(f"{argument}: {text!r} is not one SQL expression")
+    # inside a subquery or a lambda, names of other things than columns are known to DuckDB alone
+    if expression.find(exp.Subquery, exp.Select, exp.Lambda) is None:
+        lowered = {column.lower() for column in columns}
+        for column in expression.find_all(exp.Column):
+            if column.name.lower() not in lowered and not column.table:
+                raise MorecError(
+                    f"{argument}: {text!r} refers to the unknown column {column.name!r};"
+                    f" {nearest(column.name, columns)}"
+                )
+    return expression
+
+
+def call(argument: str, text: str, names: Iterable[str]) -> tuple[str, str] | None:
+    """Read `text` as a call of one of `names` with one argument; None where it is something else.
+
+    Returns:
+        the name, and the SQL of its argument.
+    """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    with contextlib.suppress(SqlglotError, TypeError):
+        parsed = sqlglot.parse_one(text, dialect=DIALECT)
+        if isinstance(parsed, exp.Anonymous) and str(parsed.this).lower() in names:
+            name = str(parsed.this).lower()
+            if len(parsed.expressions) != 1:
+                raise MorecError(
+                    f"{argument}: {text!r} has {len(parsed.expressions)} arguments, where {name}"
+                    " takes one"
+                )
+            return name, parsed.expressions[0].sql(DIALECT, comments=False)
+    return None
+
+
+def aggregates(con: duckdb.DuckDBPyConnection, text: str) -> bool:
+    """Whether `text` is an expression that aggregates rows, outside of any subquery."""
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    with contextlib.suppress(SqlglotError, TypeError):
+        return _aggregates(con, sqlglot.parse_one(text, dialect=DIALECT))
+    return False
+
+
+def _aggregates(con: duckdb.DuckDBPyConnection, parsed: exp.Expr) -> bool:
+    from sqlglot import exp
+
+    if parsed.find(exp.Subquery, exp.Select, exp.Window):
+        return False
+    if parsed.find(exp.AggFunc):
+        return True
+    # what sqlglot does not know may be an aggregate of DuckDB's
+    names = sorted({str(function.this).lower() for function in parsed.find_all(exp.Anonymous)})
+    query = (
+        "SELECT 1 FROM duckdb_functions() WHERE function_type = 'aggregate'"
+        " AND function_name IN (SELECT unnest(?))"
+    )
+    return bool(names) and first_row(con, query, [names]) is not None
+
+
+def expression(
+    con: duckdb.DuckDBPyConnection,
+    argument: str,
+    text: str,
+    table: Table,
+    wanted: str = "number",
+    per: str | None = None,
+) -> str:
+    """Check a SQL expression over the columns of `table`, and write it anew.
+
+    Args:
+        con: where the table is; the expression is bound, not run.
+        argument: the name of the argument, for errors.
+        text: what the user wrote.
+        table: the table whose columns it may use.
+        wanted: a number (or BOOLEAN), a predicate, or a category, which may be of any type.
+        per: for an aggregate, the SQL that it is grouped by; without it there must be one value
+            per row.
+    """
+    from sqlglot import exp
+
+    parsed = _parse(argument, text, table.columns)
+    per_row = per is None and parsed.find(exp.Subquery, exp.Select) is None
+    if per_row and (_aggregates(con, parsed) or parsed.find(exp.Window)):
+        raise MorecError(f"{argument}: {text!r} aggregates rows, where one value per row is needed")
+    written = parsed.sql(DIALECT, comments=False)
+    rows = f"{table.sql} AS _e GROUP BY {per}" if per else table.sql
+    try:
+        row = first_row(con, f"DESCRIBE SELECT ({written}) AS value FROM {rows}")
+    except duckdb.Error as error:
+        reason = str(error).split("\n")[0]
+        raise MorecError(f"{argument}: {text!r} cannot be evaluated: {reason}") from None
+    kind = str(row[1]) if row else ""
+    if wanted == "predicate" and kind != "BOOLEAN":
+        raise MorecError(f"{argument}: {text!r} is {kind}, but a predicate must be BOOLEAN")
+    if wanted == "number" and not is_number(kind) and kind != "BOOLEAN":
+        raise MorecError(f"{argument}: {text!r} is {kind}, but a number is needed")
+    return written
+
+
+def is_number(kind: str) -> bool:
+    """Whether a DuckDB type name is numeric."""
+    return kind.split("(")[0] in {
+        "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT",
+        "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+    }  # fmt: skip

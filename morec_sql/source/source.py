@@ -1,0 +1,153 @@
+"""The tables of a recommender as SQL, from its arguments."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import duckdb
+
+from ..errors import MorecError
+from ..templates import identifier, literal, sql
+from .arguments import Arguments
+from .expressions import expression, is_number
+from .losses import Loss, declared, wanted
+from .tables import Table, find_table
+
+# comparisons, since a function like isfinite would keep DuckDB from using an index on the users
+USABLE_TIME = (
+    "_c.event_time IS NOT NULL AND _c.event_time > CAST('-infinity' AS TIMESTAMP)"
+    " AND _c.event_time < CAST('infinity' AS TIMESTAMP)"
+)
+USABLE_WEIGHT = "_c.weight > 0 AND _c.weight < CAST('infinity' AS DOUBLE)"
+
+
+@dataclasses.dataclass
+class Source:
+    """The user's tables as SQL; in item_sql and time_sql the events are called _e.
+
+    Each loss comes with the events as in events_raw, but what it reads as their weight.
+    """
+
+    events: Table
+    losses: list[tuple[Loss, str]]
+    item_sql: str
+    time_sql: str
+    events_raw: str
+    usable: str
+    time_usable: str
+    items: Table | None
+    items_key: str
+    item_type: str
+    user_type: str
+    has_time: bool
+    text: list[str]
+    item_time: str | None
+    until: str | None = None
+
+    def before(self, until: str) -> Source:
+        """The same without the events from the timestamp `until` on."""
+        before = f" AND _c.event_time < CAST({literal(until)} AS TIMESTAMP)"
+        return dataclasses.replace(
+            self,
+            usable=self.usable + before,
+            time_usable=self.time_usable + before,
+            until=until,
+        )
+
+
+def resolve(
+    con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments
+) -> Source:
+    """Turn the arguments into SQL over the user's tables, checking every name and type."""
+    events = find_table(con, "events", arguments.events, catalog, schema)
+    user = events.column("user_id", arguments.user_id)
+    item = events.column("item_id", arguments.item_id)
+    item_sql, item_type = f"_e.{identifier(item)}", events.columns[item]
+    items, items_key = None, item
+    if arguments.items is not None:
+        items = find_table(con, "items", arguments.items, catalog, schema)
+        argument = "items_item_id" if arguments.items_item_id else "item_id"
+        items_key = items.column(argument, arguments.items_item_id or arguments.item_id)
+        key_type = items.columns[items_key]
+        if key_type != item_type:
+            if not (is_number(key_type) and is_number(item_type)):
+                raise MorecError(
+                    f"item_id: {item!r} is {item_type} in the events but {items_key!r} is"
+                    f" {key_type} in the items; both must have one type"
+                )
+            item_sql, item_type = f"TRY_CAST({item_sql} AS {key_type})", key_type
+    text, item_time = _columns_of_items(items, arguments)
+    time_sql = "CAST(NULL AS TIMESTAMP)"
+    if arguments.event_time is not None:
+        column = events.column("event_time", arguments.event_time)
+        _check_time("event_time", column, events.columns[column])
+        time_sql = f"CAST(_e.{identifier(column)} AS TIMESTAMP)"
+    losses = declared(con, arguments.losses, events)
+
+    def read(weight: str) -> str:
+        return sql(
+            "source/events_raw",
+            user_id=identifier(user),
+            item_id=item_sql,
+            event_time=time_sql,
+            event_weight=weight,
+            wanted=wanted(losses),
+            events=events.sql,
+        )
+
+    time_usable = USABLE_TIME if arguments.event_time else "true"
+    return Source(
+        events=events,
+        losses=[(loss, read(loss.sql)) for loss in losses],
+        item_sql=item_sql,
+        time_sql=time_sql,
+        events_raw=read(_weight(con, events, arguments.event_weight)),
+        usable=f"_c.user_id IS NOT NULL AND _c.item_id IS NOT NULL AND {time_usable}"
+        f" AND {USABLE_WEIGHT}",
+        time_usable=time_usable,
+        items=items,
+        items_key=items_key,
+        item_type=item_type,
+        user_type=events.columns[user],
+        has_time=arguments.event_time is not None,
+        text=text,
+        item_time=item_time,
+    )
+
+
+def _columns_of_items(items: Table | None, arguments: Arguments) -> tuple[list[str], str | None]:
+    """The columns of the texts and of the time of the items."""
+    if items is None:
+        for argument in ("text", "item_time", "items_item_id"):
+            if getattr(arguments, argument):
+                raise MorecError(f"{argument}: it names columns of items, but items is not given")
+        return [], None
+    text = [items.column("text", column) for column in arguments.text or []]
+    for name in text:
+        kind = items.columns[name]
+        if kind != "VARCHAR" and not kind.startswith("ENUM"):
+            raise MorecError(f"text: the column {name!r} is {kind}, but text must be VARCHAR")
+    if arguments.item_time is None:
+        return text, None
+    item_time = items.column("item_time", arguments.item_time)
+    _check_time("item_time", item_time, items.columns[item_time])
+    return text, item_time
+
+
+def _weight(con: duckdb.DuckDBPyConnection, events: Table, given: str | None) -> str:
+    """The weight of an event as SQL: 1, a column or an expression."""
+    if given is None:
+        return "1.0"
+    if given not in events.columns:
+        return expression(con, "event_weight", given, events)
+    kind = events.columns[given]
+    if not is_number(kind) and kind != "BOOLEAN":
+        raise MorecError(
+            f"event_weight: the column {given!r} is {kind}, but a weight must be a number"
+        )
+    return identifier(given)
+
+
+def _check_time(argument: str, column: str, kind: str) -> None:
+    if not kind.startswith(("TIMESTAMP", "DATE")):
+        raise MorecError(f"{argument}: the column {column!r} is {kind}, not a TIMESTAMP or DATE")

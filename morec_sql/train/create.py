@@ -1,0 +1,174 @@
+"""create_recommender and refresh_recommender."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ..arrays import lists, vectors
+from ..catalog.publish import Build, Pending, statements
+from ..catalog.recommenders import check_free, stored_arguments
+from ..progress import STAGE_COLUMNS
+from ..registry import Argument, sql_function
+from ..session import Session
+from ..source.arguments import Arguments
+from .training import Trained, train
+
+ARGUMENTS = (
+    Argument("name", "the schema to make"),
+    Argument(
+        "events",
+        "the table or view of events; schema.table and database.schema.table work too",
+    ),
+    Argument("user_id", "column of the events: who", "'user_id'"),
+    Argument("item_id", "column of the events: what", "'item_id'"),
+    Argument(
+        "event_time",
+        "column of the events: when; without it nothing decays and repeats are not modelled",
+        "NULL",
+    ),
+    Argument(
+        "event_weight",
+        "a column or SQL expression over the events; rows where it is not a finite number above 0"
+        " do not count",
+        "NULL",
+    ),
+    Argument("items", "the table or view of items", "NULL"),
+    Argument("items_item_id", "their id column, where it has another name", "NULL"),
+    Argument("text", "text columns of the items, embedded together", "NULL"),
+    Argument(
+        "item_time", "when the item appeared, for freshness; the first event otherwise", "NULL"
+    ),
+    Argument(
+        "objectives",
+        "names of built-in ones, or a struct of names and SQL expressions; relevance, diversity and"
+        " novelty by default",
+        "NULL",
+    ),
+    Argument("weights", "the default weights, by position or name", "NULL"),
+    Argument(
+        "losses", "signals by which relevance is trained further, as {name: 'loss(SQL)'}", "NULL"
+    ),
+    Argument("combine", "how losses are combined: a method, or the weight of each", "NULL"),
+    Argument(
+        "model",
+        "a sentence-transformers name or folder; all-MiniLM-L6-v2 by default, from a PyPI package",
+        "NULL",
+    ),
+    Argument("dimensions", "length of the item vectors; 64 by default", "NULL"),
+    Argument("seed", "of all that is random; 42 by default", "NULL"),
+    Argument("replace", "whether to replace a recommender of that name", "false"),
+    Argument(
+        "make_default", "whether main.recommend becomes its own; the first one has it", "NULL"
+    ),
+)
+
+
+@sql_function(of="database", returns="VARCHAR", arguments=ARGUMENTS, result=STAGE_COLUMNS)
+def create_recommender(session: Session, catalog: str, schema: str, given: dict[str, Any]) -> str:
+    """Reads the tables, embeds the texts, trains, and writes the schema of a recommender."""
+    return _pending(session, catalog, schema, Arguments.read(given))
+
+
+@sql_function(
+    of="database",
+    returns="VARCHAR",
+    arguments=(Argument("name", "the recommender"),),
+    result=STAGE_COLUMNS,
+)
+def refresh_recommender(session: Session, catalog: str, _: str, given: dict[str, Any]) -> str:
+    """Trains a recommender anew on what its tables hold now."""
+    with session.cursor(catalog) as cursor:
+        arguments, schema = stored_arguments(cursor, catalog, given["name"])
+    return _pending(session, catalog, schema, arguments)
+
+
+def _pending(session: Session, catalog: str, schema: str, arguments: Arguments) -> str:
+    """Train a recommender, and return the token by which it is published."""
+    cursor = session.cursor(catalog)
+    try:
+        return session.shared(Pending).add(build(cursor, catalog, schema, arguments))
+    except BaseException:
+        cursor.close()
+        raise
+
+
+def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments) -> Build:
+    """Train a recommender and prepare all that publishing writes; the arguments are as of train.
+
+    Raises:
+        MorecError: an argument is wrong.
+    """
+    check_free(con, catalog, arguments)
+    trained = train(con, catalog, schema, arguments)
+    version = uuid.uuid4().hex
+    tables_and_macros, views = statements(
+        trained.source, arguments, trained.objectives, version, trained.weight_cap,
+        trained.model.encoder.shape[1], max(trained.embeddings.shape[1], 1),
+    )  # fmt: skip
+    tables = {
+        "morec_new_settings": _settings(trained, arguments, schema, version),
+        "morec_new_objectives": _objectives(trained),
+        "morec_new_texts": pa.table(
+            {
+                "text_id": pa.array(range(len(trained.texts)), pa.int32()),
+                "text": pa.array(trained.texts, pa.string()),
+                "embedding": vectors(trained.embeddings),
+            }
+        ),
+        "morec_new_vectors": pa.table(
+            {
+                "item_index": pa.array(np.arange(trained.items, dtype=np.int32)),
+                "text_id": pa.array(trained.text_id.astype(np.int32), mask=trained.text_id < 0),
+                "encoder": vectors(trained.model.encoder),
+                "decoder": vectors(trained.model.decoder),
+                "statistics": vectors(trained.model.statistics),
+                "objectives": lists(trained.values.columns),
+            }
+        ),
+    }
+    return Build(con, catalog, arguments, version, tables_and_macros, views, tables, trained.stages)
+
+
+def _settings(trained: Trained, arguments: Arguments, schema: str, version: str) -> pa.Table:
+    """How the recommender was made, and what training chose."""
+    model, clock = trained.model, trained.clock
+    chosen = {
+        **model.chosen,
+        "content": model.content,
+        "unknown": model.unknown.tolist(),
+        "repeats": model.repeats.as_json(),
+        "unit": model.unit,
+        "clock": dataclasses.asdict(clock),
+        "exclude_seen": trained.exclude_seen,
+    }
+    return pa.table(
+        {
+            "version": [version],
+            "arguments": [json.dumps({**dataclasses.asdict(arguments), "schema": schema})],
+            "model": [json.dumps(chosen)],
+            "trained_until": pa.array([clock.now], pa.float64()),
+        }
+    )
+
+
+def _objectives(trained: Trained) -> pa.Table:
+    """The objectives in the order of the weights."""
+    listed = trained.objectives
+    return pa.table(
+        {
+            "position": pa.array(range(1, len(listed) + 1), pa.int32()),
+            "objective": [objective.name for objective in listed],
+            "kind": [objective.kind for objective in listed],
+            "expression": pa.array([o.expression for o in listed], pa.string()),
+            "default_weight": pa.array(trained.default_weights, pa.float64()),
+            "mean": pa.array(trained.values.mean, pa.float64()),
+            "deviation": pa.array(trained.values.deviation, pa.float64()),
+        }
+    )

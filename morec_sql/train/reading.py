@@ -1,0 +1,122 @@
+"""The user's tables as temporary ones with numbers, and the texts as vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+
+from ..arrays import matrix, whole
+from ..catalog.objectives import Objective
+from ..catalog.recommenders import recommenders, stored_arguments
+from ..progress import Progress, Stages
+from ..source.arguments import Arguments
+from ..source.source import Source
+from ..templates import arrow, first_row, identifier, literal, sql
+from ..udfs.embedding import embed_texts
+from ..udfs.history import Events
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+def load_catalogue(con: duckdb.DuckDBPyConnection, source: Source, listed: list[Objective]) -> None:
+    """Make the temporary table of all items with their text and raw objectives."""
+    columns = ["CAST(NULL AS VARCHAR) AS _text", "CAST(NULL AS TIMESTAMP) AS _item_time"]
+    if source.text:
+        parts = ", ".join(
+            f"nullif(trim(CAST({identifier(column)} AS VARCHAR)), '')" for column in source.text
+        )
+        columns[0] = f"nullif(concat_ws(' | ', {parts}), '') AS _text"
+    if source.item_time:
+        columns[1] = f"CAST({identifier(source.item_time)} AS TIMESTAMP) AS _item_time"
+    of_events: list[str] = []
+    for position, objective in enumerate(listed):
+        if objective.sql:
+            value = f"({objective.sql})"
+            if not objective.of_categories:
+                value = f"TRY_CAST({value} AS DOUBLE)"
+            value += f" AS {identifier(f'_objective_{position}')}"
+            (of_events if objective.over_events else columns).append(value)
+    if source.items is not None:
+        key = identifier(source.items_key)
+        origin = (
+            f"{key} AS item_id, {', '.join(columns)} FROM {source.items.sql}"
+            f" WHERE {key} IS NOT NULL"
+        )
+    else:
+        origin = f"item_id, {', '.join(columns)} FROM morec_raw_events"
+    con.execute(f"CREATE TEMP TABLE morec_raw_items AS SELECT {origin}")
+    before = "true" if of_events else "false"
+    if of_events and source.until is not None:
+        before = f"{source.time_sql} < CAST({literal(source.until)} AS TIMESTAMP)"
+    con.execute(
+        sql(
+            "train/items",
+            item_id=source.item_sql,
+            of_events="".join(f", {value}" for value in of_events),
+            events=source.events.sql,
+            before=before,
+        )
+    )
+    con.execute("DROP TABLE morec_raw_items")
+
+
+def index_events(
+    con: duckdb.DuckDBPyConnection, source: Source, stages: Stages
+) -> tuple[int, int, int]:
+    """Number users, items and distinct events; return how many there are of each."""
+    con.execute(sql("train/users"))
+    # two at one time that differ in what relevance is about only are one event
+    wanted, grouped = (
+        ("bool_or(_e.wanted)", "GROUP BY ALL") if source.has_time else ("_e.wanted", "")
+    )
+    con.execute(sql("train/events_indexed", wanted=wanted, grouped=grouped))
+    row = first_row(con, sql("train/events_counted"))
+    assert row is not None
+    users, items, events, usable = row
+    con.execute("DROP TABLE morec_raw_events")
+    stages.count("events: duplicates, counted once", usable - events)
+    return users, items, events
+
+
+def embed_items(
+    con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments, progress: Progress
+) -> tuple[list[str], npt.NDArray[np.float32], npt.NDArray[np.int64], int]:
+    """Embed each distinct text that no recommender of the database has embedded by this model.
+
+    Returns:
+        the distinct texts, their vectors, the text of each item (-1 without one), and how many
+        texts were embedded anew.
+    """
+    table = arrow(con, "SELECT _text FROM morec_items ORDER BY item_index")
+    encoded = whole(table.column(0)).dictionary_encode()
+    texts: list[str] = encoded.dictionary.to_pylist()
+    text_id = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    if not texts:
+        return texts, np.zeros((0, 1), np.float32), text_id, 0
+    cached: dict[str, npt.NDArray[np.float32]] = {}
+    for name in recommenders(con, catalog):
+        stored, _ = stored_arguments(con, catalog, name)
+        if stored.model == arguments.model:
+            rows = arrow(con, f"SELECT text, embedding FROM {identifier(name)}.texts")
+            known = matrix(rows.column("embedding"))
+            cached.update(zip(rows.column("text").to_pylist(), known, strict=True))
+    missing = [text for text in texts if text not in cached]
+    if missing:
+        fresh = embed_texts(missing, arguments.model, progress.advance, bfloat16=True)
+        cached.update(zip(missing, fresh, strict=True))
+    return texts, np.stack([cached[text] for text in texts]), text_id, len(missing)
+
+
+def read_events(con: duckdb.DuckDBPyConnection) -> tuple[Events, npt.NDArray[np.bool_]]:
+    """Read the distinct events, and which of them are wanted."""
+    columns = con.execute(sql("train/training_events")).fetchnumpy()
+    events = Events(
+        np.asarray(columns["user"], np.int32),
+        np.asarray(columns["item"], np.int32),
+        np.asarray(columns["time"], np.float64),
+        np.asarray(columns["weight"], np.float32),
+    )
+    return events, np.asarray(columns["wanted"], np.bool_)

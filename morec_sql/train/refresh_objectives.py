@@ -1,0 +1,103 @@
+"""refresh_objectives: the values of the objectives anew, the model as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ..answer.recommend import Recommenders
+from ..answer.recommender import load_recommender
+from ..arrays import lists
+from ..catalog.objectives import declared
+from ..catalog.recommenders import stored_arguments
+from ..catalog.values import Items
+from ..progress import STAGE_COLUMNS, STAGE_TYPES, Progress, Stage, Stages
+from ..registry import Argument, sql_function
+from ..session import Session
+from ..source.left_out import left_out
+from ..source.source import resolve
+from ..templates import first_row, identifier, sql
+from .objectives import exposure_of, standardised
+from .reading import index_events, load_catalogue, read_events
+from .windows import clock_of
+
+
+@sql_function(
+    of="database",
+    returns=STAGE_TYPES,
+    arguments=(Argument("name", "the recommender"),),
+    result=STAGE_COLUMNS,
+)
+def refresh_objectives(
+    session: Session, catalog: str, _: str, given: dict[str, Any]
+) -> list[Stage]:
+    """Computes the objectives of a recommender anew, without training, on what its tables hold."""
+    with session.cursor(catalog) as cursor:
+        version, stages = refresh(cursor, catalog, given["name"])
+    session.shared(Recommenders).forget(version)
+    return stages
+
+
+def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[str, list[Stage]]:
+    """Compute the values of the objectives on what the tables hold now; the model stays.
+
+    Args:
+        con: a connection of its own, whose temporary tables may be used.
+        catalog: the database of the recommender.
+        name: the recommender.
+
+    Returns:
+        the version of the recommender, and what was done.
+
+    Raises:
+        MorecError: there is no such recommender, or an expression is not valid any more.
+    """
+    arguments, schema = stored_arguments(con, catalog, name)
+    source = resolve(con, catalog, schema, arguments)
+    listed = declared(con, arguments.objectives, source)
+    with Progress() as progress:
+        stages = Stages(progress)
+        with stages.stage("read") as done:
+            left_out(con, source, stages)
+            load_catalogue(con, source, listed)
+            con.execute(sql("train/known_items", schema=identifier(name)))
+            users, items, events = index_events(con, source, stages)
+            done(events)
+        with stages.stage("objectives") as done:
+            of_events, _ = read_events(con)
+            clock = clock_of(of_events, source)
+            history = of_events.history(clock, clock.now)
+            of_items = Items(
+                con, items, history, clock.now, clock.half_lives[1],
+                lambda: exposure_of(load_recommender(con, name).catalogue.model, history, users),
+            )  # fmt: skip
+            values = standardised(listed, of_items)
+            values.report(stages, items)
+            done(len(listed))
+    numbers = pa.array(np.arange(items, dtype=np.int32))
+    con.register(
+        "morec_new_values", pa.table({"item_index": numbers, "objectives": lists(values.columns)})
+    )
+    con.register(
+        "morec_new_scales",
+        pa.table(
+            {
+                "position": pa.array(range(1, len(listed) + 1), pa.int32()),
+                "mean": pa.array(values.mean, pa.float64()),
+                "deviation": pa.array(values.deviation, pa.float64()),
+            }
+        ),
+    )
+    con.execute("BEGIN")
+    try:
+        con.execute(sql("train/refreshed_objectives", schema=identifier(name)))
+        row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
+        con.execute("COMMIT")
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    assert row is not None
+    return row[0], stages.rows

@@ -1,0 +1,30 @@
+-- Makes recommend and recommend_for. Other arguments than the key are evaluated in the innermost
+-- SELECT, which has no FROM, so that a column name in an argument cannot meet a column of the tables.
+CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+SELECT
+    _r.rank AS rank,
+    CAST(_r.item_id AS ${item_type}) AS item_id,
+    _r.score AS score,
+    {${contributions}} AS contributions,
+    _r.unmet AS unmet
+FROM (
+    SELECT unnest(morec_recommend(
+        current_database(), ${schema_name}, ${version}, current_query_id(),
+        (${history}),
+        epoch(_a._as_of),
+        _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
+    )) AS _r
+    FROM (
+        SELECT
+            CAST(to_json(weights) AS VARCHAR) AS _weights,
+            CAST(k AS BIGINT) AS _k,
+            CAST(filter AS VARCHAR) AS _filter,
+            CAST(exclude_seen AS BOOLEAN) AS _exclude_seen,
+            CAST(diversify AS VARCHAR) AS _diversify,
+            nullif(
+                CAST(to_json({${limits}}) AS VARCHAR),
+                ${no_limits}
+            ) AS _limited,
+            CAST(as_of AS TIMESTAMP) AS _as_of
+    ) AS _a
+) AS _ranked;

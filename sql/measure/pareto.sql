@@ -1,0 +1,12 @@
+-- Makes pareto: weight vectors whose lists no other one's beat on a time split.
+CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+SELECT
+    {${weights}} AS weights,
+    ${metrics},
+    _r.hypervolume_contribution AS hypervolume_contribution,
+    _r.knee AS knee,
+    _r.today AS today,
+    _r.dominated AS dominated
+FROM (
+    SELECT unnest(${call}) AS _r
+) AS _points;

@@ -1,0 +1,1 @@
+"""The best lists by weights over the whole catalogue: top k, greedy terms, constraints."""

@@ -1,0 +1,228 @@
+"""A recommender ready to score, and a batch of users before weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..device import device
+from ..history import Doubles, Floats, History, Ints, Longs, bounds
+from .likeness import Likeness
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..relevance.model import RelevanceModel
+    from ..topk import Table
+
+PRIOR_PAIRS = 1.0  # weight of the average price beside the pairs of a history
+
+
+class Catalogue:
+    """A trained recommender in memory, ready to score.
+
+    Args:
+        model: the relevance model of n items.
+        kinds: of each objective, in the order of the weights: relevance, item (a value per item),
+            fit (minus the squared distance of the item's value from the user's), or list-wise:
+            diversity by text, behaviour or category, coverage or calibration of categories.
+        values: shape (n, objectives): standardised values for item and fit, numbers of categories
+            (-1: unknown) for what is of categories; of no meaning for the others.
+        embeddings: unit-length vectors of the texts, shape (m, t); diversity goes by behaviour
+            where there is none.
+        text_id: the row of `embeddings` for each item, shape (n,); -1 for an item without one.
+    """
+
+    def __init__(
+        self,
+        model: RelevanceModel,
+        kinds: Sequence[str],
+        values: Floats,
+        embeddings: Floats,
+        text_id: Longs,
+    ) -> None:
+        import torch
+
+        from ..topk import Table
+
+        self.model = model
+        self.kinds = tuple(kinds)
+        self.items = len(model.decoder)
+        self.values = values
+        by_category = self.of_kind("diversity by category")
+        if by_category:
+            self.likeness = Likeness(values[:, by_category[0]].astype(np.int64), None)
+        elif len(embeddings) and not self.of_kind("diversity by behaviour"):
+            self.likeness = Likeness(text_id, embeddings)
+        else:
+            length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
+            behaviour = model.encoder / np.maximum(length, 1e-9)
+            self.likeness = Likeness(np.arange(self.items), behaviour)
+        # one block of columns per term of the inner product: likeness, popularity, objectives
+        linear = np.concatenate([model.decoder, model.popularity], axis=1)
+        fits = values[:, self.of_kind("fit")]
+        table = np.concatenate(
+            [linear, values[:, self.of_kind("item")], fits, fits**2], axis=1, dtype=np.float32
+        )
+        self.pointwise = np.ascontiguousarray(table[:, linear.shape[1] :])
+        typical = np.ones(table.shape[1], np.float32)
+        typical[: linear.shape[1]] = model.typical_query() / model.unit
+        ball = model.decoder.shape[1]
+        rows = torch.from_numpy(table).to(device())
+        self.table = Table.grouped(rows, torch.from_numpy(typical), ball)
+        self.mean = linear.mean(axis=0, dtype=np.float64)
+        self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
+
+    def of_kind(self, *kinds: str) -> list[int]:
+        """The positions of the objectives of these kinds."""
+        return [position for position, kind in enumerate(self.kinds) if kind in kinds]
+
+    def only(self, items: Longs) -> Selection:
+        """The items of these sorted indices, to be ranked among themselves."""
+        import torch
+
+        number = np.full(self.items, -1)
+        number[items] = np.arange(len(items))
+        return Selection(items, number, self.table.take(torch.from_numpy(items).to(device())))
+
+    def batch(
+        self,
+        history: History,
+        users: int,
+        allowed: Selection | None = None,
+        exclude_seen: npt.NDArray[np.bool_] | None = None,
+        keep: bool = False,
+    ) -> Batch:
+        """Work out what does not depend on weights for `users` users with sorted `history`.
+
+        Args:
+            history: the users' pairs.
+            users: how many users.
+            allowed: the items that may be listed, or None for all.
+            exclude_seen: whether to leave the history out, shape (users,); never by default.
+            keep: whether to keep the relevance of every item, for many weights to be tried.
+        """
+        import torch
+
+        place = history.item.astype(np.int64)
+        inside = np.ones(len(history), bool)
+        if allowed is not None:
+            place = allowed.number[history.item]
+            inside = place >= 0
+        seen = np.zeros(len(history), bool)
+        if exclude_seen is not None:
+            seen = exclude_seen[history.user]
+        # the repeat term is the dearest part: only for what may be listed
+        wanted = inside & ~seen
+        parts = self.model.of_users(history, users, None if wanted.all() else wanted)
+        user = history.user[inside]
+        known = np.full(len(user), -np.inf, np.float32)
+        known[~seen[inside]] = parts.known
+        tastes = [self.taste(history, users, position) for position in self.of_kind("fit")]
+        relevance = None
+        if keep and allowed is None:
+            queries = torch.from_numpy(parts.queries).to(device())
+            relevance = queries @ self.table.rows[:, : queries.shape[1]].T
+        return Batch(
+            history=history,
+            users=users,
+            allowed=allowed,
+            known=Known(user, place[inside], history.item[inside], known, bounds(user, users)),
+            queries=parts.queries,
+            mean=parts.queries.astype(np.float64) @ self.mean + parts.bonus / self.items,
+            tastes=np.stack(tastes, axis=1) if tastes else np.zeros((users, 0)),
+            relevance=relevance,
+        )
+
+    def taste(self, history: History, users: int, position: int) -> Doubles:
+        """The mean value of each user's pairs by strength, and of one pair of average value."""
+        strength = history.strength[:, -1].astype(np.float64)
+        values = strength * self.values[history.item, position]
+        total = np.bincount(history.user, strength, minlength=users)
+        out: Doubles = np.bincount(history.user, values, minlength=users) / (total + PRIOR_PAIRS)
+        return out
+
+    def mix(self, history: History, position: int) -> tuple[Longs, Longs, Doubles]:
+        """The share of each category in each user's history, by strength.
+
+        Args:
+            history: the users' pairs, sorted by user.
+            position: the objective whose categories they are.
+
+        Returns:
+            user, category and share of what is not 0, sorted by user and category.
+        """
+        category = self.values[history.item, position].astype(np.int64)
+        known = category >= 0
+        category, user = category[known], history.user[known].astype(np.int64)
+        strength = history.strength[known, -1].astype(np.float64)
+        count = int(category.max(initial=0)) + 1
+        key, place = np.unique(user * count + category, return_inverse=True)
+        of_user, of_category = np.divmod(key, count)
+        total = np.bincount(user, strength)
+        share = np.bincount(place, strength, minlength=len(key)) / total[of_user]
+        return of_user, of_category, share
+
+    def fit(self, tastes: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+        """A fit as a function of value x: slope * x + curve * x^2 + constant, each (users, fits).
+
+        It is -(x - taste)^2, standardised over the catalogue in closed form.
+        """
+        _, first, second, third, fourth = self.moments
+        mean = -second + 2 * tastes * first
+        square = fourth - 4 * tastes * third + 4 * tastes**2 * second
+        deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
+        return 2 * tastes / deviation, -1 / deviation, -mean / deviation
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Selection:
+    """Some items of a catalogue.
+
+    items are their sorted indices; number, shape (n,), gives the place of each item of the
+    catalogue among them, -1 for others; table is that of these items.
+    """
+
+    items: Longs
+    number: Longs
+    table: Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Pairs of the history that a filter lets through, sorted by user, one entry per pair.
+
+    place is the item's among those allowed, relevance in log-odds and -inf for what is excluded;
+    starts bounds the users, shape (users + 1,).
+    """
+
+    user: Ints
+    place: Longs
+    item: Ints
+    relevance: Floats
+    starts: Longs
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """A batch of users before weights: their pairs, and relevance in parts.
+
+    allowed are the items that may be listed, None for all. queries, shape (users, d + 2), give the
+    relevance of what the user does not know, in log-odds; mean is the mean relevance over the
+    catalogue, with that of the known pairs, shape (users,); tastes are the values that the user's
+    fits are about, shape (users, fits); relevance, where it is kept, is that of the queries, shape
+    (users, items).
+    """
+
+    history: History
+    users: int
+    allowed: Selection | None
+    known: Known
+    queries: Floats
+    mean: Doubles
+    tastes: Doubles
+    relevance: torch.Tensor | None

@@ -1,0 +1,1 @@
+"""How likely a user wants an item: low rank, content, trend, repeats, losses, how they combine."""
