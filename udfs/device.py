@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
+import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 
 _lock = threading.Lock()
 _running = 0
+
+
+def prefetch() -> None:
+    """Import torch in a thread, while something else is read: it takes a second."""
+    if "torch" not in sys.modules:
+        threading.Thread(target=importlib.import_module, args=("torch",)).start()
 
 
 @functools.cache

@@ -13,6 +13,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock, Thread
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ GROUP = 32  # at most so many columns have one best score that stands for them i
 CROWD = 8  # times k of a row's scores are too many to be sorted out
 WORTH_IT = 1 << 13  # items below which groups cost more than they save
 MANY = 64  # numbers that NumPy selects faster than torch on a CPU
+FEW = 64  # users below which groups are not waited for
 PROBES = 4  # groups of each user that are tried first
 
 Scores = Callable[[slice], torch.Tensor]
@@ -130,6 +133,45 @@ class Table:
         block[given.user.index_select(0, inside), place] = -torch.inf
         score, column = contenders(block, min(k, len(items)), floor)
         return score, items[column]
+
+
+class Tables:
+    """The table of a catalogue, in groups and without.
+
+    Groups take longer to make than the lists of a few users: they get theirs without, and a second
+    such call has a thread make groups for those that follow. Lists are the same either way.
+
+    Args:
+        rows: as of Table.grouped.
+        typical: gives what Table.grouped takes under that name.
+        ball: as of Table.grouped.
+    """
+
+    def __init__(self, rows: torch.Tensor, typical: Callable[[], torch.Tensor], ball: int) -> None:
+        self.plain = Table(rows)
+        self._typical, self._ball = typical, ball
+        self._lock = Lock()
+        self._calls = 0
+        self._grouped: Future[Table] | None = None
+
+    def serving(self, users: int) -> Table:
+        """The table that so many users are best served by."""
+        with self._lock:
+            self._calls += 1
+            if self._grouped is None and (users >= FEW or self._calls > 1):
+                self._grouped = Future()
+                Thread(target=self._run).start()
+            grouped = self._grouped
+        if grouped is not None and (users >= FEW or grouped.done()):
+            return grouped.result()
+        return self.plain
+
+    def _run(self) -> None:
+        assert self._grouped is not None
+        try:
+            self._grouped.set_result(Table.grouped(self.plain.rows, self._typical(), self._ball))
+        except BaseException as error:
+            self._grouped.set_exception(error)
 
 
 def top(scores: Scores, count: int, given: Given, k: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -66,7 +66,7 @@ def ranked_lists(
         rows = np.flatnonzero(group_of == group)
         allowed = None
         if predicate is not None:
-            allowed = query.only(predicate)
+            allowed = query.only(predicate, len(rows))
             if not len(allowed.items):
                 continue
         batch = recommender.catalogue.batch(

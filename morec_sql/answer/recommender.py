@@ -15,6 +15,7 @@ from ..arrays import matrix, whole
 from ..catalog.objectives import stored_weights
 from ..session import Latest
 from ..templates import arrow, first_row, identifier
+from ..udfs.device import prefetch
 from ..udfs.history import Clock
 from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.constraints import Constraint
@@ -71,12 +72,13 @@ class Query:
 
         return self._defaults.get(None, read)
 
-    def only(self, predicate: str) -> Selection:
-        """The items that a filter keeps."""
+    def only(self, predicate: str, users: int) -> Selection:
+        """The items that a filter keeps, for so many users."""
 
         def read() -> Selection:
             with self._connect() as con:
-                return self.recommender.catalogue.only(filtered(con, self._schema, predicate))
+                items = filtered(con, self._schema, predicate)
+                return self.recommender.catalogue.only(items, users)
 
         return self._selections.get(predicate, read)
 
@@ -93,6 +95,7 @@ class Query:
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     """Read the recommender `name` of the current database of `con` from its schema."""
+    prefetch()
     # one transaction, so that a refresh meanwhile is seen whole or not at all
     con.execute("BEGIN")
     try:
@@ -107,7 +110,7 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
     chosen = json.loads(row[0])
     vectors = arrow(
         con,
-        "SELECT text_id, encoder, decoder, statistics, objectives,"
+        "SELECT coalesce(text_id, -1) AS text_id, encoder, decoder, statistics, objectives,"
         f" CAST(item_id AS VARCHAR) AS item_id FROM {schema}.item_vectors ORDER BY item_index",
     )
     texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
@@ -132,7 +135,7 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
             [row[1] for row in listed],
             values,
             matrix(texts.column("embedding")),
-            vectors.column("text_id").fill_null(-1).to_numpy().astype(np.int64),
+            vectors.column("text_id").to_numpy().astype(np.int64),
         ),
         item_ids=whole(vectors.column("item_id")),
         names=[row[0] for row in listed],

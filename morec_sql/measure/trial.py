@@ -141,7 +141,7 @@ def prepare(
         found = filtered(con, name, request.filter, catalogue="morec_items")
         if not len(found):
             raise MorecError(f"filter: {request.filter!r} keeps no item")
-        allowed = trained.catalogue.only(found)
+        allowed = trained.catalogue.only(found, trained.users)
     known, users = _truth(con, name, request, test_from, allowed)
     history = trained.history.of_users(known, trained.users)
     if request.history is not None:

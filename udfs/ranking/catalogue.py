@@ -47,7 +47,7 @@ class Catalogue:
     ) -> None:
         import torch
 
-        from ..topk import Table
+        from ..topk import Tables
 
         self.model = model
         self.kinds = tuple(kinds)
@@ -63,31 +63,33 @@ class Catalogue:
             behaviour = model.encoder / np.maximum(length, 1e-9)
             self.likeness = Likeness(np.arange(self.items), behaviour)
         # one block of columns per term of the inner product: likeness, popularity, objectives
-        linear = np.concatenate([model.decoder, model.popularity], axis=1)
+        blocks = [model.decoder, model.popularity, values[:, self.of_kind("item")]]
         fits = values[:, self.of_kind("fit")]
-        table = np.concatenate(
-            [linear, values[:, self.of_kind("item")], fits, fits**2], axis=1, dtype=np.float32
-        )
-        self.pointwise = np.ascontiguousarray(table[:, linear.shape[1] :])
-        typical = np.ones(table.shape[1], np.float32)
-        typical[: linear.shape[1]] = model.typical_query() / model.unit
-        ball = model.decoder.shape[1]
-        rows = torch.from_numpy(table).to(device())
-        self.table = Table.grouped(rows, torch.from_numpy(typical), ball)
-        self.mean = linear.mean(axis=0, dtype=np.float64)
+        table = np.concatenate([*blocks, fits, fits**2], axis=1, dtype=np.float32)
+        linear, ball = blocks[0].shape[1] + blocks[1].shape[1], blocks[0].shape[1]
+        self.pointwise = np.ascontiguousarray(table[:, linear:])
+
+        def typical() -> torch.Tensor:
+            of_query = np.ones(table.shape[1], np.float32)
+            of_query[:linear] = model.typical_query() / model.unit
+            return torch.from_numpy(of_query)
+
+        self.tables = Tables(torch.from_numpy(table).to(device()), typical, ball)
+        self.mean = table[:, :linear].mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 
     def of_kind(self, *kinds: str) -> list[int]:
         """The positions of the objectives of these kinds."""
         return [position for position, kind in enumerate(self.kinds) if kind in kinds]
 
-    def only(self, items: Longs) -> Selection:
-        """The items of these sorted indices, to be ranked among themselves."""
+    def only(self, items: Longs, users: int) -> Selection:
+        """The items of these sorted indices, to be ranked among themselves for so many users."""
         import torch
 
         number = np.full(self.items, -1)
         number[items] = np.arange(len(items))
-        return Selection(items, number, self.table.take(torch.from_numpy(items).to(device())))
+        table = self.tables.serving(users)
+        return Selection(items, number, table.take(torch.from_numpy(items).to(device())))
 
     def batch(
         self,
@@ -126,7 +128,7 @@ class Catalogue:
         relevance = None
         if keep and allowed is None:
             queries = torch.from_numpy(parts.queries).to(device())
-            relevance = queries @ self.table.rows[:, : queries.shape[1]].T
+            relevance = queries @ self.tables.plain.rows[:, : queries.shape[1]].T
         return Batch(
             history=history,
             users=users,

@@ -14,6 +14,7 @@ from ..history import Floats, Longs
 if TYPE_CHECKING:
     import torch
 
+FEW = 64  # users
 GRAM_ROWS = 6000  # up to so many distinct vectors their likenesses are kept as one matrix
 RIDGE = 0.01  # added to the diagonal of the likenesses, so that twins do not make them singular
 
@@ -77,7 +78,9 @@ class Likeness:
                 return ((rows == mine) & (mine >= 0)).float()
 
             return of_categories
-        gram, width = self._gram, len(self.vectors)
+        width = len(self.vectors)
+        # the matrix takes longer to make than the lists of a few users
+        gram = self._gram if len(item) >= FEW or "_gram" in vars(self) else None
         if gram is not None:
             return lambda pick: gram.take(rows.gather(1, pick[:, None]) * width + rows)
         vectors = self.vectors[rows]

@@ -89,7 +89,7 @@ def rank(
     """
     import torch
 
-    count = len(catalogue.table if batch.allowed is None else batch.allowed.table)
+    count = catalogue.items if batch.allowed is None else len(batch.allowed.items)
     listwise = [p for p in catalogue.of_kind(*TERMS) if weights[:, p].any()]
     wanted, depth = min(max(10 * k, CANDIDATES) if listwise else k, count), min(k, count)
     if constraints:
@@ -161,7 +161,9 @@ def _candidates(
     from ..topk import Given, top
 
     where, known = device(), batch.known
-    table = catalogue.table if batch.allowed is None else batch.allowed.table
+    table = catalogue.tables.serving(batch.users)
+    if batch.allowed is not None:
+        table = batch.allowed.table
     query = _query(catalogue, batch, weights, factor)
     known_score = _of_known(catalogue, batch, query, factor)
     score = torch.empty((batch.users, wanted), device=where)
