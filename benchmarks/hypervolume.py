@@ -84,8 +84,8 @@ def rerank(catalogue, items, score, diversity, k):  # type: ignore[no-untyped-de
     for step in range(k):
         gain = 0.0
         if step:
-            mean = distance / step - like.distance_mean
-            gain = diversity * mean / like.distance_deviation
+            mean = distance / step - like.scale.mean
+            gain = diversity * mean / like.scale.deviation
         pick = (left + gain).argmax(axis=1)
         picks.append(items[users, pick])
         left[users, pick] = -np.inf

@@ -14,6 +14,7 @@ Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 
 DAY = 86400.0
+NO_DECAY = 3  # stands beside the numbers of the half-lives: all days count alike
 CHUNK = 1 << 22  # events whose decays are held at once
 
 
@@ -219,13 +220,16 @@ class Window:
     """What users did in a window of time.
 
     past is the history before it, signals gives what was observed before it, and user and item are
-    the distinct wanted pairs in it.
+    the distinct wanted pairs in it. Where it is not timed a part of all events, drawn at random,
+    stands for what came after; timeless says that events have no time.
     """
 
     past: History
     user: Ints
     item: Ints
     signals: Callable[[], list[Signal]]
+    timed: bool = True
+    timeless: bool = False
 
 
 def bounds(user: Ints, users: int) -> npt.NDArray[np.int64]:

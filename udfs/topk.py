@@ -44,6 +44,24 @@ class Given:
     score: torch.Tensor
 
 
+def added(scores: Scores, count: int, more: Given | None) -> Scores:
+    """Scores of `count` items to which those of some pairs are added; pairs are distinct."""
+    if more is None or not len(more.user):
+        return scores
+    order = more.item.argsort(stable=True)
+    user, item, score = more.user[order], more.item[order], more.score[order]
+
+    def both(items: slice) -> torch.Tensor:
+        block = scores(items)
+        first, last = torch.searchsorted(item, torch.tensor([items.start, items.stop])).tolist()
+        here = slice(first, last)
+        place = user[here] * block.shape[1] + (item[here] - items.start)
+        block.view(-1).index_add_(0, place, score[here])
+        return block
+
+    return both
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     """The rows of the items, shape (items, columns), to be multiplied by queries."""

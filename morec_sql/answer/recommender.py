@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -19,10 +20,14 @@ from ..udfs.device import prefetch
 from ..udfs.history import Clock
 from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.constraints import Constraint
+from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.repeats import RepeatModel
 from .constraints import constraints
 from .filters import filtered, items_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
 
@@ -110,8 +115,8 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
     chosen = json.loads(row[0])
     vectors = arrow(
         con,
-        "SELECT coalesce(text_id, -1) AS text_id, encoder, decoder, statistics, objectives,"
-        f" CAST(item_id AS VARCHAR) AS item_id FROM {schema}.item_vectors ORDER BY item_index",
+        "SELECT * REPLACE (coalesce(text_id, -1) AS text_id, CAST(item_id AS VARCHAR) AS item_id)"
+        f" FROM {schema}.item_vectors ORDER BY item_index",
     )
     texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
     listed = con.execute(
@@ -124,6 +129,9 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
         statistics=matrix(vectors.column("statistics")),
         content=chosen["content"],
         unknown=np.array(chosen["unknown"], np.float32),
+        # recommenders made before have none
+        cold=None if chosen.get("cold") is None else np.array(chosen["cold"], np.float32),
+        neighbours=_neighbours(vectors) if chosen.get("neighbours") else None,
         repeats=RepeatModel.from_json(chosen["repeats"]),
         half_life=int(chosen["half_life"]),
         chosen=chosen,
@@ -136,6 +144,8 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
             values,
             matrix(texts.column("embedding")),
             vectors.column("text_id").to_numpy().astype(np.int64),
+            # recommenders made before have none
+            Scale(**chosen["distance"]) if "distance" in chosen else None,
         ),
         item_ids=whole(vectors.column("item_id")),
         names=[row[0] for row in listed],
@@ -147,3 +157,12 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
         exclude_seen=chosen["exclude_seen"],
         clock=Clock(**chosen["clock"]),
     )
+
+
+def _neighbours(vectors: pa.Table) -> csr_array:
+    """The weights of neighbours, shape (items, items)."""
+    from scipy.sparse import csr_array
+
+    index, weight = (whole(vectors.column(name)) for name in ("neighbours", "neighbour_weights"))
+    entries = weight.flatten().to_numpy(), index.flatten().to_numpy()
+    return csr_array((*entries, index.offsets.to_numpy()), shape=(len(vectors), len(vectors)))

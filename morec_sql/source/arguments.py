@@ -29,7 +29,7 @@ class Arguments:
     losses: Any = None
     combine: Any = None
     model: str = DEFAULT_MODEL
-    dimensions: int = 64
+    dimensions: int | None = None
     seed: int = 42
     replace: bool = False
     make_default: bool | None = None

@@ -61,7 +61,7 @@ ARGUMENTS = (
         "a sentence-transformers name or folder; all-MiniLM-L6-v2 by default, from a PyPI package",
         "NULL",
     ),
-    Argument("dimensions", "length of the item vectors; 64 by default", "NULL"),
+    Argument("dimensions", "rank of the behaviour; chosen by validation by default", "NULL"),
     Argument("seed", "of all that is random; 42 by default", "NULL"),
     Argument("replace", "whether to replace a recommender of that name", "false"),
     Argument(
@@ -130,10 +130,28 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
                 "decoder": vectors(trained.model.decoder),
                 "statistics": vectors(trained.model.statistics),
                 "objectives": lists(trained.values.columns),
+                **_neighbours(trained),
             }
         ),
     }
     return Build(con, catalog, arguments, version, tables_and_macros, views, tables, trained.stages)
+
+
+def _neighbours(trained: Trained) -> dict[str, pa.Array]:
+    """The neighbours of each item and their weights, as lists."""
+    found = trained.model.neighbours
+    if found is None:
+        return {
+            "neighbours": pa.nulls(trained.items, pa.list_(pa.int32())),
+            "neighbour_weights": pa.nulls(trained.items, pa.list_(pa.float32())),
+        }
+    offsets = pa.array(found.indptr.astype(np.int32))
+    return {
+        "neighbours": pa.ListArray.from_arrays(offsets, pa.array(found.indices.astype(np.int32))),
+        "neighbour_weights": pa.ListArray.from_arrays(
+            offsets, pa.array(found.data.astype(np.float32))
+        ),
+    }
 
 
 def _settings(trained: Trained, arguments: Arguments, schema: str, version: str) -> pa.Table:
@@ -143,9 +161,11 @@ def _settings(trained: Trained, arguments: Arguments, schema: str, version: str)
         **model.chosen,
         "content": model.content,
         "unknown": model.unknown.tolist(),
+        "cold": None if model.cold is None else model.cold.tolist(),
         "repeats": model.repeats.as_json(),
         "unit": model.unit,
         "clock": dataclasses.asdict(clock),
+        "distance": dataclasses.asdict(trained.scale),
         "exclude_seen": trained.exclude_seen,
     }
     return pa.table(

@@ -7,15 +7,19 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from ..catalog.objectives import Objective
-from ..catalog.values import Doubles, Items
+from ..catalog.objectives import DEFAULT_WEIGHTS, Objective
+from ..catalog.values import Doubles, Items, self_information
 from ..progress import Stages
 from ..udfs.history import History
-from ..udfs.ranking.catalogue import Catalogue
+from ..udfs.ranking.catalogue import Catalogue, likeness_of
 from ..udfs.ranking.lists import Ranking, rank
 from ..udfs.relevance.model import RelevanceModel
-from ..udfs.relevance.training import CONTENDERS, some_users
+from ..udfs.relevance.parts import CONTENDERS
+from ..udfs.relevance.sample import Sample
+from ..udfs.relevance.training import some_users
+from .windows import REPEAT_SHARE
 
+ALIKE = 0.01  # of the deviation of all items: below it contenders are as good as alike
 CLIPPED = 0.001  # share of the catalogue at either end that is clipped before standardising
 
 
@@ -41,8 +45,19 @@ class Values:
             )
 
 
-def standardised(listed: list[Objective], items: Items) -> Values:
-    """Compute the objectives over the catalogue, clip their outliers and standardise them."""
+def standardised(
+    listed: list[Objective], items: Items, contending: npt.NDArray[np.int64]
+) -> Values:
+    """Compute the objectives over the catalogue, clip their outliers and standardise them.
+
+    Objectives of items are divided by their deviation among the items that contend for a list, as
+    relevance is: so a weight means the same trade whatever the catalogue holds beside these.
+
+    Args:
+        listed: the objectives.
+        items: what their values come from.
+        contending: by user the items that contend for the list, shape (users, c).
+    """
     columns, raw = (np.zeros((items.count, len(listed))) for _ in range(2))
     means: list[float | None] = [None] * len(listed)
     deviations: list[float | None] = [None] * len(listed)
@@ -51,7 +66,10 @@ def standardised(listed: list[Objective], items: Items) -> Values:
         mine = dataclasses.replace(items, position=position)
         if objective.values is not None:
             raw[:, position] = values = objective.values(mine)
-            columns[:, position], means[position], deviations[position] = _standardise(values)
+            among = contending if objective.kind == "item" else None
+            columns[:, position], means[position], deviations[position] = _standardise(
+                values, among
+            )
             if deviations[position] == 0:
                 without_effect.append(objective.name)
         elif objective.of_categories:
@@ -61,8 +79,13 @@ def standardised(listed: list[Objective], items: Items) -> Values:
     return Values(columns.astype(np.float32), raw, means, deviations, without_effect)
 
 
-def _standardise(raw: Doubles) -> tuple[Doubles, float, float]:
-    """Clip, subtract the mean and divide by the deviation; unknown values become the mean."""
+def _standardise(
+    raw: Doubles, contending: npt.NDArray[np.int64] | None
+) -> tuple[Doubles, float, float]:
+    """Clip, subtract the mean and divide by the deviation; unknown values become the mean.
+
+    The deviation is that among the contenders, or of all items, where these are not given or alike.
+    """
     known = np.isfinite(raw)
     if not known.any():
         return np.zeros(len(raw)), 0.0, 0.0
@@ -71,31 +94,86 @@ def _standardise(raw: Doubles) -> tuple[Doubles, float, float]:
     mean, deviation = float(clipped[known].mean()), float(clipped[known].std())
     if deviation <= 1e-12 * max(abs(mean), 1.0):
         return np.zeros(len(raw)), mean, 0.0
-    return np.where(known, (clipped - mean) / deviation, 0.0), mean, deviation
+    centred = np.where(known, clipped - mean, 0.0)
+    if contending is not None:
+        among = float(np.median(centred[contending].std(axis=1)))
+        deviation = among if among > ALIKE * deviation else deviation
+    return centred / deviation, mean, deviation
 
 
+KEPT = 0.97  # of the nDCG of relevance alone, by the default weights
+SHARES = (1.0, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05)
 SAMPLED_USERS = 500  # for the unit of relevance, and what gets attention
+LONG = 20  # length of the lists that are to stay relevant
 LISTED = 10  # length of the lists in which items get attention
 
 
-def relevance_unit(model: RelevanceModel, history: History, users: int) -> float:
+def contenders(model: RelevanceModel, history: History, users: int) -> Ranking:
+    """The items that contend for lists by relevance alone, of a sample of the users."""
+    return _by_relevance(model, history, users, CONTENDERS)
+
+
+def relevance_unit(contending: Ranking) -> float:
     """The spread of a user's relevance among the items that contend for the list, in log-odds.
 
     Over the whole catalogue relevance is mostly tail, and its deviation there would make the best
     items weigh tens of deviations: no weight of another objective could be seen beside it.
     """
-    ranked = _by_relevance(model, history, users, CONTENDERS)
-    spread = float(np.median(ranked.score.std(axis=1)))
+    spread = float(np.median(contending.score.std(axis=1)))
     # where relevance tells no item from another, what is left are rounding errors
     return spread if spread > 1e-3 else 1.0
 
 
-def exposure_of(model: RelevanceModel, history: History, users: int) -> npt.NDArray[np.float64]:
+def unit_share(
+    sample: Sample,
+    model: RelevanceModel,
+    embeddings: npt.NDArray[np.float32],
+    text_id: npt.NDArray[np.int64],
+) -> float:
+    """The share of the spread of relevance that is its unit, so that default lists stay relevant.
+
+    Where the best items stand out less from the others that contend, the same weights give up more:
+    the largest share is taken with which relevance, diversity and novelty by their default weights
+    keep KEPT of the nDCG of relevance alone.
+
+    Args:
+        sample: users and what they did after their histories.
+        model: as of then.
+        embeddings: of the texts.
+        text_id: the text of each item, -1 without one.
+    """
+    users = min(sample.users, SAMPLED_USERS)
+    history = sample.whole.of_users(np.arange(users), sample.users)
+    fresh = sample.repeat_share() < REPEAT_SHARE
+    kinds, k = ["relevance", "diversity", "item"], min(LONG, sample.items)
+    contending = contenders(model, sample.whole, sample.users)
+    novelty, _, _ = _standardise(self_information(sample.past, sample.items), contending.item)
+    values = np.zeros((sample.items, 3), np.float32)
+    values[:, 2] = novelty
+    likeness = likeness_of(model, kinds, values, embeddings, text_id)
+    scale = likeness.among_contenders(contending.item)
+    model = dataclasses.replace(model, unit=relevance_unit(contending))
+    catalogue = Catalogue(model, kinds, values, embeddings, text_id, scale)
+    batch = catalogue.batch(history, users, None, np.full(users, fresh))
+
+    def ndcg(weights: list[float]) -> float:
+        lists = rank(catalogue, batch, np.tile(weights, (users, 1)), k).item
+        return sample.ndcg_of(lists, fresh)
+
+    alone = ndcg([1.0, 0.0, 0.0])
+    relevance, diversity, novel = DEFAULT_WEIGHTS
+    for share in SHARES:
+        if ndcg([relevance / share, diversity, novel]) >= KEPT * alone:
+            break
+    return share
+
+
+def exposure_of(contending: Ranking, items: int) -> npt.NDArray[np.float64]:
     """The attention that each item gets in lists by relevance, discounted by rank as in nDCG."""
-    ranked = _by_relevance(model, history, users, LISTED)
-    attention = np.broadcast_to(1 / np.log2(np.arange(ranked.item.shape[1]) + 2), ranked.item.shape)
+    listed = contending.item[:, :LISTED]
+    attention = np.broadcast_to(1 / np.log2(np.arange(listed.shape[1]) + 2), listed.shape)
     out: npt.NDArray[np.float64] = np.bincount(
-        ranked.item.ravel(), attention.ravel(), minlength=len(model.decoder)
+        listed.ravel(), attention.ravel(), minlength=items
     ).astype(np.float64)
     return out
 

@@ -20,7 +20,7 @@ from ..session import Session
 from ..source.left_out import left_out
 from ..source.source import resolve
 from ..templates import first_row, identifier, sql
-from .objectives import exposure_of, standardised
+from .objectives import contenders, exposure_of, standardised
 from .reading import index_events, load_catalogue, read_events
 from .windows import clock_of
 
@@ -70,11 +70,12 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
             of_events, _ = read_events(con)
             clock = clock_of(of_events, source)
             history = of_events.history(clock, clock.now)
+            contending = contenders(load_recommender(con, name).catalogue.model, history, users)
             of_items = Items(
                 con, items, history, clock.now, clock.half_lives[1],
-                lambda: exposure_of(load_recommender(con, name).catalogue.model, history, users),
+                lambda: exposure_of(contending, items),
             )  # fmt: skip
-            values = standardised(listed, of_items)
+            values = standardised(listed, of_items, contending.item)
             values.report(stages, items)
             done(len(listed))
     numbers = pa.array(np.arange(items, dtype=np.int32))

@@ -19,17 +19,16 @@ from ..source.losses import combination
 from ..source.source import Source, resolve
 from ..templates import identifier
 from ..udfs.history import Clock, History
-from ..udfs.ranking.catalogue import Catalogue
+from ..udfs.ranking.catalogue import Catalogue, likeness_of
+from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.training import fit
-from .objectives import Values, exposure_of, relevance_unit, standardised
+from .objectives import Values, contenders, exposure_of, relevance_unit, standardised, unit_share
 from .reading import embed_items, index_events, load_catalogue, read_events
-from .windows import clock_of, signals_of, windows_of
+from .windows import REPEAT_SHARE, clock_of, repeated, signals_of, windows_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-REPEAT_SHARE = 0.05  # of validation pairs; below it recommend leaves out what is known
 
 
 @dataclasses.dataclass
@@ -51,6 +50,7 @@ class Trained:
     objectives: list[Objective]
     default_weights: list[float]
     values: Values
+    scale: Scale
     texts: list[str]
     embeddings: npt.NDArray[np.float32]
     text_id: npt.NDArray[np.int64]
@@ -60,12 +60,14 @@ class Trained:
     def catalogue(self) -> Catalogue:
         """The recommender, ready to score."""
         kinds = [objective.kind for objective in self.objectives]
-        return Catalogue(self.model, kinds, self.values.columns, self.embeddings, self.text_id)
+        return Catalogue(
+            self.model, kinds, self.values.columns, self.embeddings, self.text_id, self.scale
+        )
 
     @property
     def exclude_seen(self) -> bool:
-        """Whether lists leave out what is known, since hardly anyone buys the same thing twice."""
-        return not self.source.has_time or self.model.chosen["repeat_share"] < REPEAT_SHARE
+        """Whether lists leave out what is known, since hardly anyone does the same thing twice."""
+        return bool(self.model.chosen["repeat_share"] < REPEAT_SHARE)
 
 
 def train(
@@ -115,12 +117,23 @@ def train(
             history = of_events.history(clock, clock.now)
             signals = signals_of(con, source, clock)
             windows = windows_of(con, source, clock, of_events, wanted)
+            # where there is too little to learn from, what the rows say
+            again = repeated(of_events) if clock.timeless else 1.0
             del of_events, wanted  # the windows may do with a part of them
             model = fit(
                 history, users, items, _features(embeddings, text_id), windows, signals, combine,
                 arguments.dimensions, arguments.seed,
+                lambda sample, model: unit_share(sample, model, embeddings, text_id),
             )  # fmt: skip
-            model = dataclasses.replace(model, unit=relevance_unit(model, history, users))
+            contending = contenders(model, history, users)
+            chosen = {"repeat_share": again, **model.chosen}
+            unit = relevance_unit(contending) * chosen.get("unit_share", 1.0)
+            model = dataclasses.replace(model, chosen=chosen, unit=unit)
+            if clock.timeless:
+                known = chosen["repeat_share"]
+                said = "left out of lists" if known < REPEAT_SHARE else "listed"
+                said = f"known items: {known:.1%} of what users do, {said}"
+                stages.rows.append((said, items, None))
             for signal in signals:
                 said = _of_loss(signal.name, model.chosen["losses"])
                 stages.rows.append((said, len(signal.user), None))
@@ -128,13 +141,16 @@ def train(
         with stages.stage("objectives") as done:
             of_items = Items(
                 con, items, history, clock.now, clock.half_lives[1],
-                lambda: exposure_of(model, history, users),
+                lambda: exposure_of(contending, items),
             )  # fmt: skip
-            values = standardised(listed, of_items)
+            values = standardised(listed, of_items, contending.item)
             values.report(stages, items)
+            kinds = [objective.kind for objective in listed]
+            likeness = likeness_of(model, kinds, values.columns, embeddings, text_id)
+            scale = likeness.among_contenders(contending.item)
             done(len(listed))
     return Trained(
-        con, source, clock, cap, history, users, items, model, listed, weights, values,
+        con, source, clock, cap, history, users, items, model, listed, weights, values, scale,
         texts, embeddings, text_id, stages.rows,
     )  # fmt: skip
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 HALF_LIVES = (1 / 24, 1 / 8, 1 / 2)  # of the time that the events span
 WINDOW = 1 / 13  # of the time that the events span: the length of what is learnt from
 WINDOWS = 7  # each begins half a window before the next
+RETURNING = 0.2  # share of the users that come back in the last window, from which on time counts
+REPEAT_SHARE = 0.05  # of what users do; below it lists leave out what is known
+GOLDEN = 0x9E3779B97F4A7C15
 WINDOW_EVENTS = 10_000_000  # of more, some of the users stand for all in the windows
 
 
@@ -39,11 +42,34 @@ def clock_of(events: Events, source: Source) -> Clock:
 
 
 def held_out(user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """A fifth of all pairs, which stands in for a window where events have no time."""
-    mixed = user.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + item.astype(np.uint64)
-    mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-    out: npt.NDArray[np.bool_] = (mixed >> np.uint64(32)) % np.uint64(5) == 0
+    """A tenth of all pairs: stands in for a window where time does not say what comes next."""
+    return _tenth(user.astype(np.uint64) * np.uint64(GOLDEN) + item.astype(np.uint64))
+
+
+def _tenth(number: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """True for a tenth of the numbers, as if at random."""
+    mixed = (number ^ (number >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    out: npt.NDArray[np.bool_] = (mixed >> np.uint64(32)) % np.uint64(10) == 0
     return out
+
+
+def repeated(events: Events) -> float:
+    """The share of the events whose user had one with the same item before."""
+    new = (np.diff(events.user) != 0) | (np.diff(events.item) != 0)
+    return 1 - (1 + float(new.sum())) / max(len(events), 1)
+
+
+def ordered(events: Events, clock: Clock) -> bool:
+    """Whether time says what comes next: enough of the users come back in the last window.
+
+    Where few do, as in reviews over many years or where all of a user's events are of one day, what
+    is chosen for those few would be chosen for everyone.
+    """
+    if clock.timeless:
+        return False
+    late = events.time >= clock.now - clock.window
+    back = np.intersect1d(events.user[late], events.user[~late])
+    return len(back) >= RETURNING * len(np.unique(events.user))
 
 
 def windows_of(
@@ -53,25 +79,47 @@ def windows_of(
     events: Events,
     wanted: npt.NDArray[np.bool_],
 ) -> Iterator[Window]:
-    """The windows of time to learn from, the latest first: what came before, and what in them.
+    """The windows to learn from, the latest first: what came before, and what in them.
 
-    Without times a fifth of the pairs stands in for one window.
+    Where time does not say what comes next a tenth of the pairs stands in for one window; of the
+    events, where the same ones come again.
     """
+    timed = ordered(events, clock)
     every = -(-len(events) // WINDOW_EVENTS)
     if every > 1:
         some = events.user % every == 0
         events, wanted = events.take(some), wanted[some]
-    for number in range(1 if clock.timeless else WINDOWS):
+    if not timed:
+        inside = held_out(events.user, events.item)
+        if repeated(events) >= REPEAT_SHARE and not source.losses:
+            inside = _tenth(np.arange(1, len(events) + 1, dtype=np.uint64) * np.uint64(GOLDEN))
+        yield from _window(con, source, clock, clock.now, every, events, inside, wanted, False)
+        return
+    for number in range(WINDOWS):
         first = clock.now - (1 + number / 2) * clock.window
-        if clock.timeless:
-            inside = held_out(events.user, events.item)
-            past = ~inside
-        else:
-            past = events.time < first
-            inside = ~past & (events.time < first + clock.window)
-        target = events.take(inside & wanted).history(clock, first)
-        signals = functools.partial(signals_of, con, source, clock, first, every)
-        yield Window(events.take(past).history(clock, first), target.user, target.item, signals)
+        past = events.time < first
+        inside = ~past & (events.time < first + clock.window)
+        kept = past | inside
+        part = events if kept.all() else events.take(kept)
+        yield from _window(con, source, clock, first, every, part, inside[kept], wanted[kept], True)
+
+
+def _window(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    clock: Clock,
+    until: float,
+    every: int,
+    events: Events,
+    inside: npt.NDArray[np.bool_],
+    wanted: npt.NDArray[np.bool_],
+    timed: bool,
+) -> Iterator[Window]:
+    """One window: of the events, those inside of it are what came after the others."""
+    target = events.take(inside & wanted).history(clock, until)
+    signals = functools.partial(signals_of, con, source, clock, until, every, timed)
+    past = events.take(~inside).history(clock, until)
+    yield Window(past, target.user, target.item, signals, timed, clock.timeless)
 
 
 def signals_of(
@@ -80,6 +128,7 @@ def signals_of(
     clock: Clock,
     until: float | None = None,
     every: int = 1,
+    timed: bool = True,
 ) -> list[Signal]:
     """Read what the losses are about, whatever the weight of the events.
 
@@ -89,6 +138,7 @@ def signals_of(
         clock: as of which all events have happened.
         until: only what was before, in seconds; None for all.
         every: only users whose number this divides.
+        timed: whether `until` is what leaves pairs out; otherwise those held out are.
     """
     before = source.time_usable
     if not clock.timeless:
@@ -105,7 +155,7 @@ def signals_of(
         ).fetchnumpy()
         user, item = (np.asarray(columns[key], np.int32) for key in ("user", "item"))
         kept = user % every == 0
-        if clock.timeless and until is not None:
+        if not timed:
             kept &= ~held_out(user, item)
         value = np.asarray(columns["value"])
         found.append(Signal(loss.name, loss.kind, user[kept], item[kept], value[kept]))

@@ -41,6 +41,10 @@ COMMENT ON COLUMN ${schema}.item_vectors.statistics IS
     'How the item fares with all users: users, adopters, repeats, strength (logs, ever and of late).';
 COMMENT ON COLUMN ${schema}.item_vectors.objectives IS
     'One number per objective, in order of position: its standardised value, or number of category.';
+COMMENT ON COLUMN ${schema}.item_vectors.neighbours IS
+    'Numbers of the items whose relevance it adds to when it is in the history; NULL without any.';
+COMMENT ON COLUMN ${schema}.item_vectors.neighbour_weights IS
+    'How much it adds to each of the neighbours.';
 COMMENT ON VIEW ${schema}.events IS
     'The events table under standard names, without the rows that do not count.';
 COMMENT ON COLUMN ${schema}.events.user_id IS 'Who.';

@@ -17,7 +17,9 @@ SELECT
     CAST(_v.encoder AS FLOAT[${dimensions}]) AS encoder,
     CAST(_v.decoder AS FLOAT[${dimensions}]) AS decoder,
     CAST(_v.statistics AS FLOAT[${statistics}]) AS statistics,
-    _v.objectives
+    _v.objectives,
+    _v.neighbours,
+    _v.neighbour_weights
 FROM morec_items AS _i
 JOIN morec_new_vectors AS _v ON _v.item_index = _i.item_index
 ORDER BY _i.item_index;

@@ -156,7 +156,7 @@ def test_volume_is_the_log_determinant_of_the_likenesses(small: Connection) -> N
     """Contributions of diversity by DPP add up to log det(S + 0.01 I) - k log 1.01, but for a unit."""
     rows = small.execute("""
         SELECT item_id, contributions.diversity
-        FROM shop.recommend(3, weights => {relevance: 1, diversity: 1}, k => 6, diversify => 'dpp')
+        FROM shop.recommend(3, weights => {relevance: 3, diversity: 1}, k => 6, diversify => 'dpp')
         ORDER BY rank
     """).fetchall()
 

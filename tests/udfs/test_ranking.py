@@ -34,7 +34,7 @@ def test_the_list_is_the_brute_force_top_k(seed: int, items: int, k: int, filter
     ranked = rank(
         catalogue,
         catalogue.batch(
-            history, users, catalogue.only(allowed) if filtered else None, exclude, users
+            history, users, catalogue.only(allowed, users) if filtered else None, exclude
         ),
         weights,
         k,
@@ -114,7 +114,7 @@ def distance_gain(
         return 0.0
     mean = (1 - likenesses(catalogue)[item, chosen]).mean()
     measure = catalogue.likeness
-    return float((mean - measure.distance_mean) / measure.distance_deviation)
+    return float((mean - measure.scale.mean) / measure.scale.deviation)
 
 
 def volume_gain(
@@ -125,7 +125,7 @@ def volume_gain(
         return float(np.linalg.slogdet(kernel / 1.01)[1])
 
     gain = log_determinant([*chosen, item]) - log_determinant(chosen)
-    return max(gain, np.log(1e-6)) / catalogue.likeness.volume_unit
+    return max(gain, np.log(1e-6)) / catalogue.likeness.scale.volume
 
 
 def coverage_gain(

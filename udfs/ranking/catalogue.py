@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from ..device import device
 from ..history import Doubles, Floats, History, Ints, Longs, bounds
-from .likeness import Likeness
+from ..relevance.model import entries
+from .likeness import Likeness, Scale
 
 if TYPE_CHECKING:
     import torch
+    from scipy.sparse import csr_array
 
     from ..relevance.model import RelevanceModel
-    from ..topk import Table
+    from ..topk import Given, Table
 
 PRIOR_PAIRS = 1.0  # weight of the average price beside the pairs of a history
 
@@ -44,6 +46,7 @@ class Catalogue:
         values: Floats,
         embeddings: Floats,
         text_id: Longs,
+        scale: Scale | None = None,
     ) -> None:
         import torch
 
@@ -53,15 +56,7 @@ class Catalogue:
         self.kinds = tuple(kinds)
         self.items = len(model.decoder)
         self.values = values
-        by_category = self.of_kind("diversity by category")
-        if by_category:
-            self.likeness = Likeness(values[:, by_category[0]].astype(np.int64), None)
-        elif len(embeddings) and not self.of_kind("diversity by behaviour"):
-            self.likeness = Likeness(text_id, embeddings)
-        else:
-            length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
-            behaviour = model.encoder / np.maximum(length, 1e-9)
-            self.likeness = Likeness(np.arange(self.items), behaviour)
+        self.likeness = likeness_of(model, kinds, values, embeddings, text_id, scale)
         # one block of columns per term of the inner product: likeness, popularity, objectives
         blocks = [model.decoder, model.popularity, values[:, self.of_kind("item")]]
         fits = values[:, self.of_kind("fit")]
@@ -129,6 +124,9 @@ class Catalogue:
         if keep and allowed is None:
             queries = torch.from_numpy(parts.queries).to(device())
             relevance = queries @ self.tables.plain.rows[:, : queries.shape[1]].T
+            if parts.more is not None:
+                of, item, score = entries(parts.more, 0, users)
+                relevance[of, item] += torch.from_numpy(score).to(device())
         return Batch(
             history=history,
             users=users,
@@ -138,6 +136,7 @@ class Catalogue:
             mean=parts.queries.astype(np.float64) @ self.mean + parts.bonus / self.items,
             tastes=np.stack(tastes, axis=1) if tastes else np.zeros((users, 0)),
             relevance=relevance,
+            more=parts.more,
         )
 
     def taste(self, history: History, users: int, position: int) -> Doubles:
@@ -181,6 +180,25 @@ class Catalogue:
         return 2 * tastes / deviation, -1 / deviation, -mean / deviation
 
 
+def likeness_of(
+    model: RelevanceModel,
+    kinds: Sequence[str],
+    values: Floats,
+    embeddings: Floats,
+    text_id: Longs,
+    scale: Scale | None = None,
+) -> Likeness:
+    """How alike items are for diversity: by category, text or behaviour; arguments of Catalogue."""
+    if "diversity by category" in kinds:
+        position = list(kinds).index("diversity by category")
+        return Likeness(values[:, position].astype(np.int64), None, scale)
+    if len(embeddings) and "diversity by behaviour" not in kinds:
+        return Likeness(text_id, embeddings, scale)
+    length = np.linalg.norm(model.encoder, axis=1, keepdims=True)
+    behaviour = model.encoder / np.maximum(length, 1e-9)
+    return Likeness(np.arange(len(behaviour)), behaviour, scale)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Selection:
     """Some items of a catalogue.
@@ -216,8 +234,8 @@ class Batch:
     allowed are the items that may be listed, None for all. queries, shape (users, d + 2), give the
     relevance of what the user does not know, in log-odds; mean is the mean relevance over the
     catalogue, with that of the known pairs, shape (users,); tastes are the values that the user's
-    fits are about, shape (users, fits); relevance, where it is kept, is that of the queries, shape
-    (users, items).
+    fits are about, shape (users, fits); more, shape (users, n), is added to the relevance of the
+    queries; relevance, where it is kept, is that of both, shape (users, items).
     """
 
     history: History
@@ -228,3 +246,20 @@ class Batch:
     mean: Doubles
     tastes: Doubles
     relevance: torch.Tensor | None
+    more: csr_array | None = None
+
+    def more_of(self, first: int, last: int, factor: Doubles) -> Given | None:
+        """What is added to the scores of some users, `factor` being the weights of relevance."""
+        import torch
+
+        from ..topk import Given
+
+        if self.more is None:
+            return None
+        user, item, score = entries(self.more, first, last)
+        if self.allowed is not None:
+            item = self.allowed.number[item]
+            inside = item >= 0
+            user, item, score = user[inside], item[inside], score[inside]
+        score = (score * factor[first:last][user]).astype(np.float32)
+        return Given(*(torch.from_numpy(part).to(device()) for part in (user, item, score)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
     import torch
 
 FEW = 64  # users
+PAIRS = 20_000  # of items, whose distances say how large distances are
 GRAM_ROWS = 6000  # up to so many distinct vectors their likenesses are kept as one matrix
 RIDGE = 0.01  # added to the diagonal of the likenesses, so that twins do not make them singular
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """What distances are measured in: mean and deviation of pairs, and that of their volumes."""
+
+    mean: float
+    deviation: float
+    volume: float
 
 
 class Likeness:
@@ -26,9 +37,10 @@ class Likeness:
         rows: the row of `vectors` for each item, or the number of its category, shape (n,);
             -1 for an item without one, which is like no other.
         vectors: unit-length vectors, shape (m, t), or None for categories.
+        scale: of the distances; that of random pairs of items by default.
     """
 
-    def __init__(self, rows: Longs, vectors: Floats | None) -> None:
+    def __init__(self, rows: Longs, vectors: Floats | None, scale: Scale | None = None) -> None:
         import torch
 
         self.vectors: torch.Tensor | None = None
@@ -38,23 +50,30 @@ class Likeness:
             vectors = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
             self.vectors = torch.from_numpy(vectors).to(device())
         self.rows = torch.from_numpy(np.ascontiguousarray(rows, np.int64)).to(device())
-        like, volume = self._pairs()
-        self.distance_mean = float(1 - like.mean())
-        self.distance_deviation = _spread(like)
-        self.volume_unit = _spread(volume)
+        if scale is None:
+            generator = torch.Generator().manual_seed(0)
+            scale = self.scale_of(torch.randint(len(rows), (2, PAIRS), generator=generator))
+        self.scale = scale
 
-    def _pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of random pairs of items: likeness, and the log determinant of their likenesses."""
+    def among_contenders(self, item: Longs) -> Scale:
+        """The scale of pairs of items that contend for one list, shape (users, c)."""
         import torch
 
-        generator = torch.Generator().manual_seed(0)
-        pairs = torch.randint(len(self.rows), (2, 20000), generator=generator).to(self.rows.device)
-        left, right = self.rows[pairs]
+        generator = np.random.default_rng(0)
+        user = generator.integers(len(item), size=PAIRS)
+        one = generator.integers(item.shape[1], size=PAIRS)
+        other = (one + generator.integers(1, max(item.shape[1], 2), size=PAIRS)) % item.shape[1]
+        return self.scale_of(torch.from_numpy(item[user, np.stack([one, other])]))
+
+    def scale_of(self, pairs: torch.Tensor) -> Scale:
+        """The scale of pairs of items, shape (2, pairs)."""
+        left, right = self.rows[pairs.to(self.rows.device)]
         if self.vectors is None:
             like = ((left == right) & (left >= 0)).float()
         else:
             like = (self.vectors[left] * self.vectors[right]).sum(dim=1)
-        return like, (1 - (like / (1 + RIDGE)) ** 2).log()
+        volume = (1 - (like / (1 + RIDGE)) ** 2).log()
+        return Scale(float(1 - like.mean()), _spread(like), _spread(volume))
 
     @functools.cached_property
     def _gram(self) -> torch.Tensor | None:

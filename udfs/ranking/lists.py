@@ -158,7 +158,7 @@ def _candidates(
     """
     import torch
 
-    from ..topk import Given, top
+    from ..topk import Given, added, top
 
     where, known = device(), batch.known
     table = catalogue.tables.serving(batch.users)
@@ -180,10 +180,12 @@ def _candidates(
             torch.from_numpy(known_score[mine]).to(where),
         )
         mine_query = torch.from_numpy(query[first:last]).to(where)
-        if kept is None and not constraints:
+        more = batch.more_of(first, last, factor) if kept is None else None
+        if kept is None and not constraints and more is None:
             best = table.top(mine_query, given, wanted)
         else:
-            scores = functools.partial(_sum, mine_query, table.rows, 0.0, None)
+            plain = functools.partial(_sum, mine_query, table.rows, 0.0, None)
+            scores = added(plain, len(table), more)
             if kept is not None:
                 scores = functools.partial(
                     _sum, mine_query[:, linear:], table.rows[:, linear:], float(factor[0]),

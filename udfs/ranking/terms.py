@@ -49,8 +49,8 @@ class _Distance(Term):
     def gain(self) -> torch.Tensor:
         if not self.listed:
             return self.distance
-        distance = self.distance / self.listed - self.likeness.distance_mean
-        return self.weight * distance / self.likeness.distance_deviation
+        distance = self.distance / self.listed - self.likeness.scale.mean
+        return self.weight * distance / self.likeness.scale.deviation
 
     def add(self, pick: torch.Tensor) -> None:
         self.distance = self.distance + 1 - self.to(pick)
@@ -69,7 +69,7 @@ class _Volume(Term):
         self.factor = torch.zeros((len(item), 0, item.shape[1]), device=item.device)
 
     def gain(self) -> torch.Tensor:
-        return self.weight * self.rest.log() / self.likeness.volume_unit
+        return self.weight * self.rest.log() / self.likeness.scale.volume
 
     def add(self, pick: torch.Tensor) -> None:
         import torch

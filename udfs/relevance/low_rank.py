@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..device import device
-from ..history import Floats, Ints
+from ..history import Floats, History, Ints
 from .model import SLICE, times
 
 if TYPE_CHECKING:
@@ -86,6 +86,17 @@ def orthonormal(matrix: torch.Tensor, times: int) -> torch.Tensor:
             return householder
         basis = basis @ torch.linalg.solve_triangular(factor, one, upper=False).T.float()
     return basis
+
+
+def damped(history: History, items: int, exponent: float) -> Floats:
+    """The number of users of each item, at least 1, to the power of -exponent, shape (items,).
+
+    Dividing popular items down before the decomposition (as GF-CF: Shen et al. 2021, "How powerful
+    is graph convolution for recommendation?") lets the rare ones shape the vectors, too.
+    """
+    users = np.bincount(history.item, minlength=items)
+    out: Floats = (np.maximum(users, 1.0) ** -exponent).astype(np.float32)
+    return out
 
 
 def encoder_decoder(vectors: Floats, values: Floats, ridge: float) -> tuple[Floats, Floats]:

@@ -1,17 +1,20 @@
-"""The relevance model: a closed-form linear auto-encoder with a content tower and a repeat term.
+"""The relevance model: item-item weights in closed form, low rank and sparse, content and repeats.
 
 The relevance of item j for a user with history h is the log-odds of a purchase,
 
-    <A_u q_u, v_j> + <p_u, b_j> + c_u                       for an item the user does not know,
+    <A_u q_u, v_j> + a_u s_uj + <p_u, b_j> + c_u            for an item the user does not know,
     f(u, j)                                                 for one in the history (repeats.py),
 
-with q_u = sum_h x_h e_h / |x|^(1/2).
+with q_u = sum_h x_h e_h / |x|^(1/2) and s_uj = sum_h x_h S_hj / |x|^(1/2).
 
 - e and v come from a truncated EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"). By the
   Woodbury identity the inverse in EASE's closed form, P = (X'X + lambda)^-1, is
   (1/lambda)(I - M) with M = V diag(s^2 / (s^2 + lambda)) V' for the singular vectors V and values
   s of X. So EASE's item-item weights B_ij = M_ij / (1 - M_jj) have rank d: one encoder and one
-  decoder vector per item, and no items x items matrix.
+  decoder vector per item, and no items x items matrix. The columns of X may be divided by a power
+  of the items' users before, so that popular items do not take up the whole rank.
+- S is sparse: a ridge regression of each item on its nearest ones (neighbours.py), in units of the
+  low rank. Its weight a_u is that of behaviour in A_u.
 - Item features F join as extra rows of X, sqrt(alpha) F' (collective EASE: Jeunen, Van Balen and
   Goethals 2020), which gives items without a single event a vector from their text, and a user a
   content term from the texts in the history.
@@ -24,7 +27,8 @@ with q_u = sum_h x_h e_h / |x|^(1/2).
   active the user was.
 
 What is chosen and learnt is so on the latest window of time: the history before it against what
-the users did in it, over the best unseen items. Repeat purchases learn from earlier windows too.
+the users did in it, over the best unseen items; or on events held out, where time does not say what
+comes next. Repeat purchases learn from earlier windows too.
 """
 
 from __future__ import annotations
@@ -37,11 +41,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..history import Doubles, Floats, History, Ints, Longs, bounds
+from ..history import NO_DECAY, Doubles, Floats, History, Ints, Longs, bounds
 from . import repeats
 
 if TYPE_CHECKING:
     import torch
+    from scipy.sparse import csr_array
 
 FEW = 20.0  # a history of so many items is half-way from nothing to much
 SLICE = 4096  # rows that are held at once
@@ -56,7 +61,9 @@ class RelevanceModel:
     of behaviour, content, the two popularities and 1 for items that a user does not know, as a
     linear function of the user's features: 1, sparsity of the history, and activity. repeats is for
     the items of the history. unit is the difference in log-odds that counts as 1 beside other
-    objectives.
+    objectives. cold, of the same shape, takes the place of unknown for users without a history;
+    None for the same. neighbours, shape (n, n), are the weights of an item of a history for one of
+    a list, which add to the likeness by behaviour; None for none.
     """
 
     encoder: Floats
@@ -68,6 +75,8 @@ class RelevanceModel:
     half_life: int
     chosen: dict[str, Any]
     unit: float = 1.0
+    cold: Floats | None = None
+    neighbours: csr_array | None = None
 
     @functools.cached_property
     def own(self) -> Floats:
@@ -103,14 +112,19 @@ class RelevanceModel:
         """
         starts = bounds(history.user, users)
         activity = repeats.activity(history, users)
-        weights = user_features(starts, activity) @ self.unknown
+        about = user_features(starts, activity)
+        weights = about @ self.unknown
+        if self.cold is not None:
+            weights = np.where(np.diff(starts)[:, None] > 0, weights, about @ self.cold)
         pair = normalised(pair_weights(history, self.half_life), starts)
         queries = user_vectors(self.encoder, history.item, pair, starts)
         blocks = np.repeat(weights[:, :2], [queries.shape[1] - self.content, self.content], axis=1)
         queries *= blocks
+        more, of_known = self._neighbours(history, pair, starts, weights[:, 0])
         if wanted is not None:
             history, pair = history.take(wanted), pair[wanted]
-        likeness = dot(queries, history.user, self.decoder, history.item)
+            of_known = of_known[wanted]
+        likeness = dot(queries, history.user, self.decoder, history.item) + of_known
         mine = weights.take(history.user, 0)
         # what an item says about itself is left out, as by EASE's zero diagonal
         own = np.einsum("ij,ij->i", self.own.take(history.item, 0), mine[:, :2]) * pair
@@ -118,9 +132,22 @@ class RelevanceModel:
         popular = np.einsum("ij,ij->i", self.popularity.take(history.item, 0), mine[:, 2:4])
         queries = np.concatenate([queries, weights[:, 2:4]], axis=1)
         known = self.repeats.log_odds(design) - mine[:, 4]
-        more = (known - likeness - popular).astype(np.float64)
-        bonus = np.bincount(history.user, more, minlength=users).astype(np.float64)
-        return OfUsers(queries, known, bonus, design)
+        bonus = np.bincount(
+            history.user, (known - likeness - popular).astype(np.float64), minlength=users
+        ).astype(np.float64)
+        if more is not None:
+            bonus += more.sum(axis=1)
+        return OfUsers(queries, known, bonus, design, more)
+
+    def _neighbours(
+        self, history: History, pair: Floats, starts: Longs, weights: Floats
+    ) -> tuple[csr_array | None, Floats]:
+        """What neighbours of a history add to all items, shape (users, n), and to its pairs."""
+        if self.neighbours is None:
+            return None, np.zeros(len(history), np.float32)
+        more = added(self.neighbours, pair, history.item, starts)
+        more.data *= np.repeat(weights, np.diff(more.indptr))
+        return more, at(more, history.user, history.item)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,14 +156,50 @@ class OfUsers:
 
     relevance(u, j) = <queries_u, (decoder_j, popularity_j)> + a constant of the user; for the
     wanted pairs of the history the inner product gives way to known. bonus is by how much more that
-    is, summed over each user's pairs, shape (users,); design are the features from which known
-    comes.
+    is, summed over each user's pairs, shape (users,); more, shape (users, n), is added to the inner
+    product; design are the features from which known comes.
     """
 
     queries: Floats
     known: Floats
     bonus: Doubles
     design: Floats
+    more: csr_array | None = None
+
+
+def added(neighbours: csr_array, pair: Floats, item: Ints, starts: Longs) -> csr_array:
+    """What neighbours add to the likeness of all items, shape (users, n), entries sorted.
+
+    Args:
+        neighbours: shape (n, n).
+        pair: the weight of each pair of the histories.
+        item: the item of each.
+        starts: where each user's pairs start, length users + 1.
+    """
+    from scipy.sparse import csr_array
+
+    x = csr_array((pair, item, starts), shape=(len(starts) - 1, neighbours.shape[0]))
+    more = (x @ neighbours).tocsr()
+    more.sort_indices()
+    return more
+
+
+def at(matrix: csr_array, row: npt.NDArray[Any], column: npt.NDArray[Any]) -> Floats:
+    """The values of a sparse matrix, whose entries are sorted, at some places."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    there = np.append(rows * matrix.shape[1] + matrix.indices, np.iinfo(np.int64).max)
+    wanted = row.astype(np.int64) * matrix.shape[1] + column
+    place = np.searchsorted(there, wanted)
+    return np.where(there[place] == wanted, np.append(matrix.data, 0)[place], 0).astype(np.float32)
+
+
+def entries(
+    matrix: csr_array, first: int, last: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+    """User (counted from `first`), item and value of the entries of some of the users."""
+    part = slice(int(matrix.indptr[first]), int(matrix.indptr[last]))
+    user = np.repeat(np.arange(last - first), np.diff(matrix.indptr[first : last + 1]))
+    return user, matrix.indices[part].astype(np.int64), matrix.data[part].astype(np.float32)
 
 
 def user_features(starts: npt.NDArray[np.int64], activity: Floats) -> Floats:
@@ -150,7 +213,7 @@ def user_features(starts: npt.NDArray[np.int64], activity: Floats) -> Floats:
 
 def pair_weights(history: History, half_life: int) -> Floats:
     """The weight x_h of each pair in the user vector, before normalisation over the user."""
-    return np.log1p(history.strength[:, half_life])
+    return np.log1p(history.count if half_life == NO_DECAY else history.strength[:, half_life])
 
 
 def normalised(weights: Floats, starts: npt.NDArray[np.int64]) -> Floats:

@@ -166,6 +166,18 @@ class RepeatModel:
             values[part] = rows @ linear + units @ output
         return values + np.float32(self.intercept)
 
+    def standardised_by(self, rows: Floats) -> RepeatModel:
+        """The same for features that are distributed as those of `rows`; untrained ones stay."""
+        if not self.trained:
+            return self
+        mean, scale = _moments(rows)
+        return dataclasses.replace(self, mean=mean, scale=scale)
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything was learnt."""
+        return bool(self.output.any())
+
     def as_json(self) -> dict[str, Any]:
         """All numbers as lists."""
         return {

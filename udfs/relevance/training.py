@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..device import device
-from ..history import Floats, History, Signal, Window, bounds
+from ..history import NO_DECAY, Floats, History, Signal, Window, bounds
 from . import losses, repeats
 from .content import content_of
-from .low_rank import encoder_decoder, truncated_svd
-from .model import RelevanceModel, dot, normalised, pair_weights, user_features, user_vectors
-from .trend import TRENDS, trend
+from .low_rank import damped, encoder_decoder, truncated_svd
+from .model import RelevanceModel, added, normalised, pair_weights, user_vectors
+from .neighbours import RIDGES as SPARSE_RIDGES
+from .neighbours import affordable, neighbourhoods
+from .parts import weighed
+from .sample import VALIDATION_USERS, Sample
+from .trend import NO_TREND, TRENDS, trend
 
 if TYPE_CHECKING:
-    pass
+    from scipy.sparse import csr_array
 
-RIDGES = (0.1, 0.03, 0.01)  # lambda, in units of the largest squared singular value
-CONTENDERS = 200  # items per user that contend for a list
-SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
-VALIDATION_USERS = 2000
-WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
+RIDGES = (0.3, 0.1, 0.03, 0.01)  # lambda, in units of the largest squared singular value
+# exponents of the number of users by which items are divided in histories, and multiplied in lists
+DAMPINGS = ((0.0, 0.0), (0.25, 0.0), (0.5, 0.5))
+RANKS = (64, 256, 512)
+WEIGHTS = (0.5, 1.0, 2.0, 4.0)  # of the sparse part beside the low rank
+SETTINGS: dict[str, tuple[Any, ...]] = {
+    "half_life": (1, 2, NO_DECAY),
+    "ridge": RIDGES,
+    "damping": DAMPINGS,
+    "trend": TRENDS,
+}
+UNTIMED = {"trend": NO_TREND, "damping": DAMPINGS[2]}  # where time does not say what comes next
+WORTH_IT = 1.003  # how much better a larger rank must be
+PROMISING = 1.03  # how much better a rank must be than half of it for a larger one to be tried
+CLEARLY = 1.01  # how much better another damping must be: at larger ranks it would be less so
+MOST_PRODUCTS = 1_000_000_000  # of pairs and a rank that is tried above the smallest
 MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
-
-
-def _ndcg(ranked_hits: npt.NDArray[np.bool_], truth_sizes: npt.NDArray[np.int64]) -> float:
-    """Mean nDCG of ranked hits, shape (users, k), with binary gains."""
-    discount = 1 / np.log2(np.arange(ranked_hits.shape[1]) + 2)
-    ideal = np.cumsum(discount)[np.minimum(truth_sizes, ranked_hits.shape[1]) - 1]
-    return float(np.mean((ranked_hits * discount).sum(axis=1) / ideal))
 
 
 def fit(
@@ -43,8 +50,9 @@ def fit(
     windows: Iterable[Window],
     signals: list[Signal],
     combine: str | list[float],
-    dimensions: int,
+    dimensions: int | None,
     seed: int,
+    balance: Callable[[Sample, RelevanceModel], float] | None = None,
 ) -> RelevanceModel:
     """Train the relevance model.
 
@@ -57,15 +65,26 @@ def fit(
             asked for. Without any that has enough pairs the parts have fixed weights.
         signals: what was observed, for the losses to train by; none leaves the closed form.
         combine: how the losses are combined, as in losses.train.
-        dimensions: length of the item vectors.
+        dimensions: rank of the behaviour, or None where it is to be chosen.
         seed: of all that is random.
+        balance: gives, on the latest window, the share of the spread of relevance that is its unit
+            beside other objectives.
     """
     trainer = Trainer(users, items, features, dimensions, combine, seed)
-    chosen = {"half_life": 2, "ridge": 0.03, "trend": TRENDS[0], "repeat_share": 1.0}
+    chosen: dict[str, Any] = {
+        "half_life": 2,
+        "ridge": 0.03,
+        "damping": DAMPINGS[0],
+        "rank": dimensions or RANKS[0],
+        "trend": TRENDS[0],
+        "neighbours": None,
+    }
     # untrained: likeness first, then popularity, whoever the user is
     unknown = np.zeros((5, 5), np.float32)
     unknown[0] = 10.0, 0.5, 0.25, 0.25, 0.0
+    parts: tuple[Floats, Floats | None] = unknown, None
     again = repeats.untrained()
+    latest: tuple[Sample, RelevanceModel] | None = None
     designs: list[Floats] = []
     labels: list[npt.NDArray[np.bool_]] = []
     for window in map(_returning, windows):
@@ -73,20 +92,31 @@ def fit(
             continue
         sample = Sample(window, users, items, seed)
         if not designs:
-            chosen = trainer.choose(sample) | {"repeat_share": sample.repeat_share()}
+            chosen = trainer.choose(sample, chosen) | {"repeat_share": sample.repeat_share()}
         # further training is for the latest window, which says how the parts add up, and for now
         observed = window.signals() if not designs else []
-        model = trainer.model(window.past, chosen, unknown, again, observed)
+        # of earlier windows only the likeness of known items is needed, for which few columns do
+        settings = chosen
+        if designs and not dimensions:
+            settings = {**chosen, "rank": RANKS[0]}
+        model = trainer.model(window.past, settings, parts, again, observed)
         if not designs:
-            unknown = trainer.weigh(sample, model)
-            model = dataclasses.replace(model, unknown=unknown)
+            model = weighed(sample, model)
+            parts = model.unknown, model.cold
+            latest = sample, model
         designs.append(model.of_users(sample.whole, sample.users).design)
         labels.append(np.isin(sample.pairs_of(sample.whole), sample.truth))
-    model = trainer.model(history, chosen, unknown, again, signals)
-    if designs:
+    model = trainer.model(history, chosen, parts, again, signals)
+    if latest is not None:
+        again = repeats.fit(
+            designs, labels, latest[1].of_users(latest[0].whole, latest[0].users).design, seed
+        )
+        if balance is not None:
+            share = balance(latest[0], dataclasses.replace(latest[1], repeats=again))
+            model = dataclasses.replace(model, chosen={**model.chosen, "unit_share": share})
         some = some_users(users, VALIDATION_USERS)
         now = model.of_users(history.of_users(some, users), len(some)).design
-        model = dataclasses.replace(model, repeats=repeats.fit(designs, labels, now, seed))
+        model = dataclasses.replace(model, repeats=again.standardised_by(now))
     return model
 
 
@@ -102,38 +132,58 @@ def _returning(window: Window) -> Window:
     return dataclasses.replace(window, user=window.user[known], item=window.item[known])
 
 
-class Sample:
-    """Some of the users of a window of time: their histories before it and what they did in it.
+def by_ndcg(option: dict[str, Any]) -> float:
+    """How good an option was measured to be."""
+    return float(option["validation_ndcg"])
 
-    A pair of a user (numbered by the place in the sample) and an item is one number. In `rows` each
-    user stands twice, with all of the history and with a few items of it, so that short histories
-    are learnt too.
+
+class _Choice:
+    """Measures settings on a sample, each once.
+
+    parts are the weights of neighbours for each ridge, where there are any.
     """
 
-    def __init__(self, window: Window, users: int, items: int, seed: int) -> None:
-        self.past, self.items = window.past, items
-        generator = np.random.default_rng(seed)
-        sample = np.unique(window.user).astype(np.int64)
-        if len(sample) > VALIDATION_USERS:
-            sample = np.sort(generator.choice(sample, VALIDATION_USERS, replace=False))
-        self.users = len(sample)
-        self.whole = window.past.of_users(sample, users)
-        place = np.minimum(np.searchsorted(sample, window.user), self.users - 1)
-        inside = sample[place] == window.user
-        self.truth = np.unique(place[inside] * items + window.item[inside])
+    def __init__(self, trainer: Trainer, sample: Sample) -> None:
+        self.trainer, self.sample = trainer, sample
+        self.parts: dict[float, csr_array] = {}
+        self._starts = bounds(sample.whole.user, sample.users)
+        self._known: dict[str, dict[str, Any]] = {}
 
-        key = generator.random(len(self.whole))
-        size = generator.choice(SHORT_HISTORIES, self.users)
-        short = self.whole.smallest(key, size[self.whole.user])
-        self.rows = self.whole.followed_by(short, self.users)
+    def measured(self, option: dict[str, Any]) -> dict[str, Any]:
+        """The option with its nDCG."""
+        option = {name: value for name, value in option.items() if name != "validation_ndcg"}
+        key = repr(sorted(option.items(), key=lambda item: item[0]))
+        if key not in self._known:
+            sample = self.sample
+            encoder, decoder = self.trainer.factors(sample.past, option)
+            decoder = decoder * self.trainer.trend(sample.past, option)
+            pair = normalised(pair_weights(sample.whole, option["half_life"]), self._starts)
+            queries = user_vectors(encoder, sample.whole.item, pair, self._starts)
+            more = None
+            if option["neighbours"] is not None:
+                ridge, weight = option["neighbours"]
+                part = self.parts[ridge] * np.float32(weight)
+                more = added(part, pair, sample.whole.item, self._starts)
+            ndcg = sample.ndcg(queries, decoder, more)
+            self._known[key] = {**option, "validation_ndcg": ndcg}
+        return self._known[key]
 
-    def repeat_share(self) -> float:
-        """The share of what the users did in the window that they had done before it."""
-        return float(np.isin(self.truth, self.pairs_of(self.whole)).mean())
+    def best(self, found: dict[str, Any], name: str) -> dict[str, Any]:
+        """The best option among those that differ from `found` in one setting."""
+        if name == "neighbours":
+            if not self.parts:
+                return found
+            ridge = (found["neighbours"] or (SPARSE_RIDGES[2], 0))[0]
+            found = self._best(found, name, [None, *((ridge, weight) for weight in WEIGHTS)])
+            if found[name] is None:
+                return found
+            return self._best(found, name, [(ridge, found[name][1]) for ridge in SPARSE_RIDGES])
+        return self._best(found, name, SETTINGS[name])
 
-    def pairs_of(self, history: History) -> npt.NDArray[np.int64]:
-        """The pairs of a history as numbers."""
-        return history.user.astype(np.int64) * self.items + history.item
+    def _best(self, found: dict[str, Any], name: str, values: Iterable[Any]) -> dict[str, Any]:
+        best = max((self.measured({**found, name: value}) for value in values), key=by_ndcg)
+        hurdle = CLEARLY if name == "damping" else 1.0
+        return best if by_ndcg(best) > hurdle * by_ndcg(found) else found
 
 
 class Trainer:
@@ -144,26 +194,35 @@ class Trainer:
         users: int,
         items: int,
         features: Floats | None,
-        dimensions: int,
+        dimensions: int | None,
         combine: str | list[float],
         seed: int,
     ) -> None:
         self.users, self.items, self.dimensions, self.seed = users, items, dimensions, seed
         self.features, self.combine = features, combine
         self.content = content_of(features, items)
-        self.decomposition: tuple[History, int, tuple[Floats, Floats]] | None = None
+        self.decomposition: tuple[Any, ...] = (None,)
 
     def factors(self, history: History, chosen: dict[str, Any]) -> tuple[Floats, Floats]:
-        """Encoder and decoder of behaviour in closed form, shape (items, d)."""
-        half_life = chosen["half_life"]
-        if self.decomposition is None or self.decomposition[:2] != (history, half_life):
+        """Encoder and decoder of behaviour in closed form, shape (items, rank)."""
+        half_life, (of_histories, of_lists) = chosen["half_life"], chosen["damping"]
+        rank = chosen["rank"]
+        key = history, half_life, of_histories
+        # the first vectors of a larger rank are those of a smaller one
+        if self.decomposition[:3] != key or self.decomposition[3] < rank:
             starts = bounds(history.user, self.users)
             weights = normalised(pair_weights(history, half_life), starts)
+            weights = weights * damped(history, self.items, of_histories)[history.item]
             svd = truncated_svd(
-                starts, history.item, weights, self.features, self.items, self.dimensions, self.seed
+                starts, history.item, weights, self.features, self.items, rank, self.seed
             )
-            self.decomposition = history, half_life, svd
-        return encoder_decoder(*self.decomposition[2], chosen["ridge"])
+            self.decomposition = *key, rank, svd
+        vectors, values = self.decomposition[4]
+        encoder, decoder = encoder_decoder(vectors[:, :rank], values[:rank], chosen["ridge"])
+        return (
+            encoder * damped(history, self.items, of_histories)[:, None],
+            decoder / damped(history, self.items, of_lists)[:, None],
+        )
 
     def trend(self, history: History, chosen: dict[str, Any]) -> Floats:
         """The factor of each decoder vector, shape (items, 1)."""
@@ -173,7 +232,7 @@ class Trainer:
         self,
         history: History,
         chosen: dict[str, Any],
-        unknown: Floats,
+        parts: tuple[Floats, Floats | None],
         again: repeats.RepeatModel,
         signals: list[Signal],
     ) -> RelevanceModel:
@@ -188,124 +247,80 @@ class Trainer:
             encoder, decoder = trained.encoder, trained.decoder
             chosen = {**chosen, "losses": trained.losses}
         decoder = decoder * self.trend(history, chosen)
+        neighbours = None
+        if chosen["neighbours"] is not None:
+            ridge, weight = chosen["neighbours"]
+            [neighbours] = self.neighbours(history, chosen, (ridge,))
+            neighbours = neighbours * np.float32(weight)
         return RelevanceModel(
             encoder=np.concatenate([encoder, self.content], axis=1),
             decoder=np.concatenate([decoder, self.content], axis=1),
             statistics=repeats.item_features(history, self.items),
             content=self.content.shape[1],
-            unknown=unknown,
+            unknown=parts[0],
+            cold=parts[1],
+            neighbours=neighbours,
             repeats=again,
             half_life=chosen["half_life"],
             chosen=chosen,
         )
 
-    def choose(self, sample: Sample) -> dict[str, Any]:
-        """The hyper-parameters with the best nDCG of items new to the user, by likeness alone."""
-        fresh = np.setdiff1d(sample.truth, sample.pairs_of(sample.whole))
-        sizes = np.bincount(fresh // self.items, minlength=sample.users)
-        evaluated = np.flatnonzero(sizes)
-        starts = bounds(sample.whole.user, sample.users)
-        k = min(20, self.items)
+    def neighbours(
+        self, history: History, chosen: dict[str, Any], ridges: tuple[float, ...]
+    ) -> list[csr_array]:
+        """The weights of neighbours for each ridge, shape (items, items)."""
+        starts = bounds(history.user, self.users)
+        weights = normalised(pair_weights(history, chosen["half_life"]), starts)
+        found = neighbourhoods(starts, history.item, weights, self.items, ridges)
+        factor = self.trend(history, chosen)[:, 0]
+        for one in found:
+            one.data *= factor[one.indices]
+        return found
 
-        def measured(option: dict[str, Any]) -> dict[str, Any]:
-            if not len(evaluated):
-                return {**option, "validation_ndcg": 0.0}
-            encoder, decoder = self.factors(sample.past, option)
-            decoder = decoder * self.trend(sample.past, option)
-            pair = normalised(pair_weights(sample.whole, option["half_life"]), starts)
-            queries = user_vectors(encoder, sample.whole.item, pair, starts)
-            index = _best_unseen(queries, decoder, sample.whole, k)
-            hits = np.isin(evaluated[:, None] * self.items + index[evaluated], fresh)
-            return {**option, "validation_ndcg": _ndcg(hits, sizes[evaluated])}
+    def choose(self, sample: Sample, first: dict[str, Any]) -> dict[str, Any]:
+        """The settings with the best nDCG of items new to the user, by likeness alone.
 
-        def best(options: list[dict[str, Any]]) -> dict[str, Any]:
-            return max(map(measured, options), key=lambda option: option["validation_ndcg"])
+        They are chosen one after the other, each beside the best of the others: half-life and
+        trend; then how much popular items are divided down, the ridge, the neighbours' weight and
+        ridge, and all of these anew for each larger rank, as long as that ranks better.
 
-        # the trend is chosen last, with the half-life and ridge that are best under the first one
-        first = best(
-            [
-                {"half_life": half_life, "ridge": ridge, "trend": TRENDS[0]}
-                for half_life in (1, 2)
-                for ridge in RIDGES
-            ]
-        )
-        return best([{**first, "trend": trend} for trend in TRENDS])
-
-    def weigh(self, sample: Sample, model: RelevanceModel) -> Floats:
-        """Learn the weights of the parts of items that a user does not know, shape (5, 5).
-
-        Returns those that the model of the past has where all contenders were bought, or none.
+        Args:
+            sample: against what.
+            first: the settings that others are tried beside.
         """
-        rows, users = sample.rows, 2 * sample.users
-        starts = bounds(rows.user, users)
-        pair = normalised(pair_weights(rows, model.half_life), starts)
-        queries = user_vectors(model.encoder, rows.item, pair, starts)
-        split = queries.shape[1] - model.content
-        blocks = [
-            (np.ascontiguousarray(queries[:, part]), np.ascontiguousarray(model.decoder[:, part]))
-            for part in (slice(None, split), slice(split, None))
+        choice = _Choice(self, sample)
+        ranks = [self.dimensions] if self.dimensions else self.ranks(sample.past)
+        found = choice.measured({**first, "rank": ranks[0]} | ({} if sample.timed else UNTIMED))
+        if not sample.timeless:
+            for name in ("half_life", "ridge", "trend"):
+                found = choice.best(found, name)
+        if affordable(bounds(sample.past.user, self.users)):
+            choice.parts = dict(
+                zip(SPARSE_RIDGES, self.neighbours(sample.past, found, SPARSE_RIDGES), strict=True)
+            )
+        for rank in ranks:
+            larger = found
+            if rank > ranks[0]:
+                # the first half of the columns is there already: what the second brings says
+                # whether more are worth a larger decomposition
+                half = choice.measured({**found, "rank": found["rank"] // 2})
+                if by_ndcg(found) < PROMISING * by_ndcg(half):
+                    break
+                larger = choice.measured({**found, "rank": rank})
+            for name in ("neighbours", "damping", "ridge", "neighbours", "ridge"):
+                # a decomposition for each damping: where it is dear, once is enough
+                if name != "damping" or rank == ranks[0]:
+                    larger = choice.best(larger, name)
+            if rank > ranks[0] and by_ndcg(larger) < WORTH_IT * by_ndcg(found):
+                break
+            found = larger
+        return found
+
+    def ranks(self, history: History) -> list[int]:
+        """The ranks that are tried: larger ones where the data is not too large for them."""
+        return [
+            rank
+            for rank in RANKS
+            if rank == RANKS[0]
+            or (len(history) * rank <= MOST_PRODUCTS and self.items * rank**2 <= MOST_PRODUCTS * 20)
         ]
-        popular = np.argsort(-model.popularity[:, 1], kind="stable")[: CONTENDERS // 4]
-        contenders = [np.tile(popular, (users, 1))]
-        for (query, decoder), count in zip(blocks, (CONTENDERS, CONTENDERS // 4), strict=True):
-            if query.shape[1]:
-                contenders.append(_best_unseen(query, decoder, rows, min(count, self.items)))
-        candidate = np.concatenate(contenders, axis=1)
-        pairs = np.unique(np.arange(users)[:, None] * self.items + candidate)
-        pairs = np.setdiff1d(pairs, sample.pairs_of(rows), assume_unique=True)
-        row, item = np.divmod(pairs, self.items)
-        parts = np.column_stack(
-            [
-                *(dot(query, row, decoder, item) for query, decoder in blocks),
-                model.popularity[item],
-            ]
-        )
-        about = user_features(starts, repeats.activity(rows, users))[row, 1:]
-        design = np.concatenate([parts, about[:, :1] * parts, about], axis=1)
-        label = np.isin(row % sample.users * self.items + item, sample.truth)
-        if label.all() or not label.any():
-            return model.unknown
-        weights = _logistic(design, label)
-        unknown = np.zeros((5, 5), np.float32)
-        unknown[0] = np.append(weights[:4], weights[-1])
-        unknown[1] = weights[4:9]
-        unknown[2:, 4] = weights[9:12]
-        return unknown
-
-
-def _best_unseen(queries: Floats, decoder: Floats, rows: History, k: int) -> npt.NDArray[np.int64]:
-    """The k best items by likeness that a row's history does not hold, best first."""
-    import torch
-
-    from ..topk import Given, Table
-
-    where = device()
-    table = Table(torch.from_numpy(decoder).to(where))
-    starts = bounds(rows.user, len(queries))
-    index = []
-    for first in range(0, len(queries), table.users):
-        last = min(first + table.users, len(queries))
-        query = torch.from_numpy(queries[first:last]).to(where)
-        mine = slice(starts[first], starts[last])
-        user = torch.from_numpy(rows.user[mine].astype(np.int64) - first).to(where)
-        item = torch.from_numpy(rows.item[mine].astype(np.int64)).to(where)
-        seen = Given(user, item, torch.full(user.shape, -torch.inf, device=where))
-        index.append(table.top(query, seen, k)[1].cpu().numpy())
-    return np.concatenate(index)
-
-
-def _logistic(design: Floats, label: npt.NDArray[np.bool_]) -> Floats:
-    """Logistic regression with a ridge: the weights of the columns, the intercept last.
-
-    By Newton's method, which ends in the optimum: columns are nearly dependent (a part and the same
-    by the sparsity of the history), and where quasi-Newton steps stop is up to rounding.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    wide = design.astype(np.float64)
-    scale = wide.std(axis=0)
-    scale[scale < 1e-6] = 1.0
-    regression = LogisticRegression(
-        C=1 / (WEIGHT_RIDGE * label.sum()), solver="newton-cholesky", tol=1e-8
-    ).fit(wide / scale, label)
-    return np.append(regression.coef_[0] / scale, regression.intercept_).astype(np.float32)

@@ -16,6 +16,7 @@ TRENDS = (
     ("users", 1.2, 1.0),
     ("users", 1.2, 0.0),
 )
+NO_TREND = TRENDS[-1]
 
 
 def trend(history: History, items: int, of: str, window: float, exponent: float) -> Floats:

@@ -1,0 +1,155 @@
+"""How the parts of relevance add up for items that a user does not know.
+
+The weights of likeness by behaviour, likeness by content and the two popularities come from a
+logistic regression over the items that contend for a list, so that relevance is in log-odds. No
+part counts against an item: a weight that would be negative, for a user with much or with little of
+a history, is 0. All parts are used unless some alone rank clearly better; users without a history
+have all in any case.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..history import Floats, bounds
+from . import repeats
+from .model import (
+    RelevanceModel,
+    added,
+    at,
+    dot,
+    normalised,
+    pair_weights,
+    user_features,
+    user_vectors,
+)
+from .sample import Sample, best_unseen
+
+if TYPE_CHECKING:
+    pass
+
+CONTENDERS = 200  # items per user that contend for a list
+WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
+BETTER = 1.03  # how much better fewer parts must rank
+# the columns of the parts: likeness by behaviour and by content, popularity ever and of late
+PARTS = ((0,), (0, 1), (0, 2, 3), (0, 1, 2, 3))
+
+
+def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
+    """The model with the weights of its parts, learnt and chosen on the sample."""
+    pairs = _contending(sample, model)
+    if pairs.label.all() or not pairs.label.any():
+        return model
+    options = [columns for columns in PARTS if model.content or 1 not in columns]
+    everything = _learnt(pairs, options[-1])
+    found = []
+    table = np.concatenate([model.decoder, model.popularity], axis=1)
+    for columns in options:
+        unknown = everything if columns == options[-1] else _learnt(pairs, columns)
+        option = dataclasses.replace(model, unknown=unknown, cold=everything)
+        of_users = option.of_users(sample.whole, sample.users)
+        found.append((sample.ndcg(of_users.queries, table, of_users.more), option))
+    best, chosen = found[-1]
+    for ndcg, option in found[-2::-1]:
+        if ndcg > BETTER * best:
+            best, chosen = ndcg, option
+    return chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pairs:
+    """Pairs of users and items that contend for their lists.
+
+    parts, shape (pairs, 4); about, (pairs, 4), sparsity and activity of the user; label, (pairs,).
+    """
+
+    parts: Floats
+    about: Floats
+    label: npt.NDArray[np.bool_]
+
+
+def _contending(sample: Sample, model: RelevanceModel) -> _Pairs:
+    """The best unseen items of each user and row of the sample, by each of the parts."""
+    rows, users = sample.rows, 2 * sample.users
+    starts = bounds(rows.user, users)
+    pair = normalised(pair_weights(rows, model.half_life), starts)
+    queries = user_vectors(model.encoder, rows.item, pair, starts)
+    split = queries.shape[1] - model.content
+    blocks = [
+        (np.ascontiguousarray(queries[:, part]), np.ascontiguousarray(model.decoder[:, part]))
+        for part in (slice(None, split), slice(split, None))
+    ]
+    # the neighbours are a part of the likeness by behaviour
+    more = None if model.neighbours is None else added(model.neighbours, pair, rows.item, starts)
+    popular = np.argsort(-model.popularity[:, 1], kind="stable")[: CONTENDERS // 4]
+    contenders = [np.tile(popular, (users, 1))]
+    for (query, decoder), count, part in zip(
+        blocks, (CONTENDERS, CONTENDERS // 4), (more, None), strict=True
+    ):
+        if query.shape[1]:
+            contenders.append(best_unseen(query, decoder, rows, min(count, sample.items), part))
+    candidate = np.concatenate(contenders, axis=1)
+    pairs = np.unique(np.arange(users)[:, None] * sample.items + candidate)
+    pairs = np.setdiff1d(pairs, sample.pairs_of(rows), assume_unique=True)
+    row, item = np.divmod(pairs, sample.items)
+    parts = np.column_stack(
+        [
+            *(dot(query, row, decoder, item) for query, decoder in blocks),
+            model.popularity[item],
+        ]
+    )
+    if more is not None:
+        parts[:, 0] += at(more, row, item)
+    about = user_features(starts, repeats.activity(rows, users))[row, 1:]
+    label = np.isin(row % sample.users * sample.items + item, sample.truth)
+    return _Pairs(parts, about, label)
+
+
+def _learnt(pairs: _Pairs, columns: tuple[int, ...]) -> Floats:
+    """The weights of some of the parts, none of them negative, shape (5, 5).
+
+    They are linear in the sparsity of the history, from 0 to 1: both ends must not be negative.
+    """
+    plain, sparse = list(columns), list(columns)
+    while True:
+        design = np.concatenate(
+            [pairs.parts[:, plain], pairs.about[:, :1] * pairs.parts[:, sparse], pairs.about],
+            axis=1,
+        )
+        weights = _logistic(design, pairs.label)
+        unknown = np.zeros((5, 5), np.float32)
+        unknown[0, plain] = weights[: len(plain)]
+        unknown[1, sparse] = weights[len(plain) : len(plain) + len(sparse)]
+        unknown[1:, 4] = weights[-5:-1]
+        unknown[0, 4] = weights[-1]
+        with_much, with_little = unknown[0, :4], unknown[0, :4] + unknown[1, :4]
+        worst = int(np.argmin(np.minimum(with_much, with_little)))
+        if min(with_much[worst], with_little[worst]) >= 0:
+            return unknown
+        # a weight that changes its sign is the same for all; one that is negative for all is none
+        if worst in sparse and worst in plain:
+            plain_only = with_little[worst] < 0
+            (sparse if plain_only else plain).remove(worst)
+        else:
+            (plain if worst in plain else sparse).remove(worst)
+
+
+def _logistic(design: Floats, label: npt.NDArray[np.bool_]) -> Floats:
+    """Logistic regression with a ridge: the weights of the columns, the intercept last.
+
+    By Newton's method, which ends in the optimum: columns are nearly dependent (a part and the same
+    by the sparsity of the history), and where quasi-Newton steps stop is up to rounding.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    wide = design.astype(np.float64)
+    scale = wide.std(axis=0)
+    scale[scale < 1e-6] = 1.0
+    regression = LogisticRegression(
+        C=1 / (WEIGHT_RIDGE * label.sum()), solver="newton-cholesky", tol=1e-8
+    ).fit(wide / scale, label)
+    return np.append(regression.coef_[0] / scale, regression.intercept_).astype(np.float32)

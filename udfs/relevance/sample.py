@@ -1,0 +1,130 @@
+"""Some users of a window of time, against whom settings and weights are chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..device import device
+from ..history import Floats, History, Window, bounds
+from .model import entries
+
+if TYPE_CHECKING:
+    import torch
+    from scipy.sparse import csr_array
+
+SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
+VALIDATION_USERS = 2000
+LISTED = 20  # length of the lists by which settings are compared
+
+
+class Sample:
+    """Some of the users of a window of time: their histories before it and what they did in it.
+
+    A pair of a user (numbered by the place in the sample) and an item is one number. In `rows` each
+    user stands twice, with all of the history and with a few items of it, so that short histories
+    are learnt too.
+    """
+
+    def __init__(self, window: Window, users: int, items: int, seed: int) -> None:
+        self.past, self.items = window.past, items
+        self.timed, self.timeless = window.timed, window.timeless
+        generator = np.random.default_rng(seed)
+        sample = np.unique(window.user).astype(np.int64)
+        if len(sample) > VALIDATION_USERS:
+            sample = np.sort(generator.choice(sample, VALIDATION_USERS, replace=False))
+        self.users = len(sample)
+        self.whole = window.past.of_users(sample, users)
+        place = np.minimum(np.searchsorted(sample, window.user), self.users - 1)
+        inside = sample[place] == window.user
+        self.truth = np.unique(place[inside] * items + window.item[inside])
+
+        # what is new to the user: what likeness and popularity have to find
+        self.fresh = np.setdiff1d(self.truth, self.pairs_of(self.whole))
+
+        key = generator.random(len(self.whole))
+        size = generator.choice(SHORT_HISTORIES, self.users)
+        short = self.whole.smallest(key, size[self.whole.user])
+        self.rows = self.whole.followed_by(short, self.users)
+
+    def repeat_share(self) -> float:
+        """The share of what the users did in the window that they had done before it."""
+        return float(np.isin(self.truth, self.pairs_of(self.whole)).mean())
+
+    def pairs_of(self, history: History) -> npt.NDArray[np.int64]:
+        """The pairs of a history as numbers."""
+        return history.user.astype(np.int64) * self.items + history.item
+
+    def ndcg(self, queries: Floats, table: Floats, more: csr_array | None = None) -> float:
+        """Mean nDCG of the best items new to the user, over the users who took any up.
+
+        Args:
+            queries: shape (users, columns).
+            table: what they are multiplied by, shape (items, columns).
+            more: scores that are added, shape (users, items).
+        """
+        lists = best_unseen(queries, table, self.whole, min(LISTED, self.items), more)
+        return self.ndcg_of(lists, True)
+
+    def ndcg_of(self, lists: npt.NDArray[np.int64], fresh: bool) -> float:
+        """Mean nDCG of lists, shape (users, k), over the users who took anything up.
+
+        fresh: whether only what is new to the user counts.
+        """
+        truth = self.fresh if fresh else self.truth
+        sizes = np.bincount(truth // self.items, minlength=self.users)
+        evaluated = np.flatnonzero(sizes[: len(lists)])
+        if not len(evaluated):
+            return 0.0
+        hits = np.isin(evaluated[:, None] * self.items + lists[evaluated], truth)
+        discount = 1 / np.log2(np.arange(lists.shape[1]) + 2)
+        ideal = np.cumsum(discount)[np.minimum(sizes[evaluated], lists.shape[1]) - 1]
+        return float(np.mean((hits * discount).sum(axis=1) / ideal))
+
+
+def best_unseen(
+    queries: Floats, decoder: Floats, rows: History, k: int, more: csr_array | None = None
+) -> npt.NDArray[np.int64]:
+    """The k best items by likeness that a row's history does not hold, best first.
+
+    Args:
+        queries: shape (users, columns).
+        decoder: what they are multiplied by, shape (items, columns).
+        rows: the histories.
+        k: how many.
+        more: scores that are added, shape (users, items).
+    """
+    import torch
+
+    from ..topk import Given, Table, added, top
+
+    where = device()
+    table = Table(torch.from_numpy(np.ascontiguousarray(decoder)).to(where))
+    starts = bounds(rows.user, len(queries))
+    index = []
+
+    def given(user: npt.NDArray[Any], item: npt.NDArray[Any], score: torch.Tensor) -> Given:
+        return Given(
+            torch.from_numpy(user.astype(np.int64)).to(where),
+            torch.from_numpy(item.astype(np.int64)).to(where),
+            score,
+        )
+
+    for first in range(0, len(queries), table.users):
+        last = min(first + table.users, len(queries))
+        query = torch.from_numpy(queries[first:last]).to(where)
+        mine = slice(starts[first], starts[last])
+        unwanted = torch.full((mine.stop - mine.start,), -torch.inf, device=where)
+        seen = given(rows.user[mine] - first, rows.item[mine], unwanted)
+        extra = None
+        if more is not None:
+            user, item, score = entries(more, first, last)
+            extra = given(user, item, torch.from_numpy(score).to(where))
+
+        def scores(items: slice, query: torch.Tensor = query) -> torch.Tensor:
+            return query @ table.rows[items].T
+
+        index.append(top(added(scores, len(table), extra), len(table), seen, k)[1].cpu().numpy())
+    return np.concatenate(index)
