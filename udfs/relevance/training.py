@@ -97,8 +97,8 @@ def fit(
         observed = window.signals() if not designs else []
         # of earlier windows only the likeness of known items is needed, for which few columns do
         settings = chosen
-        if designs and not dimensions:
-            settings = {**chosen, "rank": RANKS[0]}
+        if designs:
+            settings = {**chosen, "neighbours": None, "rank": dimensions or RANKS[0]}
         model = trainer.model(window.past, settings, parts, again, observed)
         if not designs:
             model = weighed(sample, model)
