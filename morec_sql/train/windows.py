@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -93,33 +93,30 @@ def windows_of(
         inside = held_out(events.user, events.item)
         if repeated(events) >= REPEAT_SHARE and not source.losses:
             inside = _tenth(np.arange(1, len(events) + 1, dtype=np.uint64) * np.uint64(GOLDEN))
-        yield from _window(con, source, clock, clock.now, every, events, inside, wanted, False)
+        signals = functools.partial(signals_of, con, source, clock, clock.now, every, timed)
+        yield _window(clock, clock.now, events, ~inside, inside & wanted, signals, timed)
         return
     for number in range(WINDOWS):
         first = clock.now - (1 + number / 2) * clock.window
         past = events.time < first
         inside = ~past & (events.time < first + clock.window)
-        kept = past | inside
-        part = events if kept.all() else events.take(kept)
-        yield from _window(con, source, clock, first, every, part, inside[kept], wanted[kept], True)
+        signals = functools.partial(signals_of, con, source, clock, first, every, timed)
+        yield _window(clock, first, events, past, inside & wanted, signals, timed)
 
 
 def _window(
-    con: duckdb.DuckDBPyConnection,
-    source: Source,
     clock: Clock,
     until: float,
-    every: int,
     events: Events,
-    inside: npt.NDArray[np.bool_],
-    wanted: npt.NDArray[np.bool_],
+    past: npt.NDArray[np.bool_],
+    target: npt.NDArray[np.bool_],
+    signals: Callable[[], list[Signal]],
     timed: bool,
-) -> Iterator[Window]:
-    """One window: of the events, those inside of it are what came after the others."""
-    target = events.take(inside & wanted).history(clock, until)
-    signals = functools.partial(signals_of, con, source, clock, until, every, timed)
-    past = events.take(~inside).history(clock, until)
-    yield Window(past, target.user, target.item, signals, timed, clock.timeless)
+) -> Window:
+    """One window: of the events, what came before it and what in it is to be found."""
+    after = events.take(target).history(clock, until)
+    before = events.take(past).history(clock, until)
+    return Window(before, after.user, after.item, signals, timed, clock.timeless)
 
 
 def signals_of(

@@ -10,7 +10,6 @@ have all in any case.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +27,6 @@ from .model import (
     user_vectors,
 )
 from .sample import Sample, best_unseen
-
-if TYPE_CHECKING:
-    pass
 
 CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
