@@ -301,20 +301,27 @@ class Trainer:
         for rank in ranks:
             larger = found
             if rank > ranks[0]:
-                # the first half of the columns is there already: what the second brings says
-                # whether more are worth a larger decomposition
-                half = choice.measured({**found, "rank": found["rank"] // 2})
-                if by_ndcg(found) < PROMISING * by_ndcg(half):
+                if not self._promising(choice, found):
                     break
                 larger = choice.measured({**found, "rank": rank})
-            for name in ("neighbours", "damping", "ridge", "neighbours", "ridge"):
-                # a decomposition for each damping: where it is dear, once is enough
-                if name != "damping" or rank == ranks[0]:
-                    larger = choice.best(larger, name)
+            # a decomposition for each damping: at the smallest rank they are cheap
+            dampings = ("damping", "ridge", "neighbours") if rank == ranks[0] else ()
+            for name in ("neighbours", *dampings, "ridge"):
+                larger = choice.best(larger, name)
             if rank > ranks[0] and by_ndcg(larger) < WORTH_IT * by_ndcg(found):
                 break
             found = larger
         return found
+
+    def _promising(self, choice: _Choice, found: dict[str, Any]) -> bool:
+        """Whether a larger rank than that of `found` may be worth its decomposition.
+
+        The first half of the columns is there already: what the second brings says so; of the low
+        rank alone, since neighbours make up for columns that are missing.
+        """
+        alone = {**found, "neighbours": None}
+        half = choice.measured({**alone, "rank": found["rank"] // 2})
+        return by_ndcg(choice.measured(alone)) >= PROMISING * by_ndcg(half)
 
     def ranks(self, history: History) -> list[int]:
         """The ranks that are tried: larger ones where the data is not too large for them."""
