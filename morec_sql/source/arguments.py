@@ -28,6 +28,7 @@ class Arguments:
     weights: Any = None
     losses: Any = None
     combine: Any = None
+    relevance: Any = None
     model: str = DEFAULT_MODEL
     dimensions: int | None = None
     seed: int = 42

@@ -57,6 +57,13 @@ ARGUMENTS = (
     ),
     Argument("combine", "how losses are combined: a method, or the weight of each", "NULL"),
     Argument(
+        "relevance",
+        "settings of relevance to fix instead of having them chosen by validation: a struct of"
+        " half_life, trend, ridge, damping, neighbour_weight, neighbour_ridge, content_weight,"
+        " popularity_weight",
+        "NULL",
+    ),
+    Argument(
         "model",
         "a sentence-transformers name or folder; all-MiniLM-L6-v2 by default, from a PyPI package",
         "NULL",

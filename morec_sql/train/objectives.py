@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 
 import numpy as np
@@ -162,10 +163,13 @@ def unit_share(
 
     alone = ndcg([1.0, 0.0, 0.0])
     relevance, diversity, novel = DEFAULT_WEIGHTS
-    for share in SHARES:
-        if ndcg([relevance / share, diversity, novel]) >= KEPT * alone:
-            break
-    return share
+
+    def kept(share: float) -> bool:
+        return ndcg([relevance / share, diversity, novel]) >= KEPT * alone
+
+    # the less of a share, the more is kept
+    place = bisect.bisect_left(SHARES[:-1], True, key=kept)
+    return SHARES[place]
 
 
 def exposure_of(contending: Ranking, items: int) -> npt.NDArray[np.float64]:

@@ -16,6 +16,7 @@ from ..progress import Progress, Stage, Stages
 from ..source.arguments import Arguments
 from ..source.left_out import left_out
 from ..source.losses import combination
+from ..source.relevance import options_of
 from ..source.source import Source, resolve
 from ..templates import identifier
 from ..udfs.history import Clock, History
@@ -95,6 +96,7 @@ def train(
         source = source.before(until)
     listed = declared(con, arguments.objectives, source)
     weights = default_weights(arguments.weights, listed)
+    options = options_of(arguments.relevance, arguments.dimensions)
     combine = combination(arguments.combine, [loss for loss, _ in source.losses])
     with Progress() as progress:
         stages = Stages(progress)
@@ -122,7 +124,7 @@ def train(
             del of_events, wanted  # the windows may do with a part of them
             model = fit(
                 history, users, items, _features(embeddings, text_id), windows, signals, combine,
-                arguments.dimensions, arguments.seed,
+                options, arguments.seed,
                 lambda sample, model: unit_share(sample, model, embeddings, text_id),
             )  # fmt: skip
             contending = contenders(model, history, users)

@@ -11,12 +11,9 @@ the catalogue, where the low rank has to describe all items by the same few colu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ..history import Floats, Ints, Longs
 
@@ -27,7 +24,8 @@ NEIGHBOURS = 64
 RIDGES = (1.0, 2.5, 6.0, 15.0)  # lambda, in units of the mean of G's diagonal
 MOST_PAIRS = 200_000_000  # of items in one history: what counting G may cost
 MOST_SCORES = 8000  # that a user's history has on average
-BLOCK = 256  # items whose systems are solved at once
+GATHERED = 1 << 16  # items whose systems are held at once
+BLOCK = 256  # of which so many are solved at once
 
 
 def affordable(starts: Longs) -> bool:
@@ -54,70 +52,72 @@ def neighbourhoods(
     from scipy.sparse import csr_array
 
     x = csr_array((weights, item, starts), shape=(len(starts) - 1, items))
-    gram = (x.T @ x).tocsr()
-    gram.sort_indices()
-    near = _nearest(gram)
+    gram = (x.T.tocsr() @ x).tocsr()
+    near, right = _nearest(gram)
     penalties = [ridge * float(gram.diagonal().mean()) for ridge in ridges]
     values = np.zeros((len(ridges), *near.shape), np.float32)
-
-    def solve(block: slice) -> None:
-        values[:, block] = _solved(gram, near[block], block.start, penalties)
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(solve, _blocks(items)))
-    there = near >= 0
+    for first in range(0, items, GATHERED):
+        some = slice(first, first + GATHERED)
+        values[:, some] = _solved(_systems(gram, near[some]), right[some], penalties)
+    there = near < items
     target = np.nonzero(there)[0]
     return [csr_array((one[there], (near[there], target)), (items, items)) for one in values]
 
 
-def _blocks(items: int) -> Iterator[slice]:
-    for first in range(0, items, BLOCK):
-        yield slice(first, min(first + BLOCK, items))
+def _nearest(gram: csr_array) -> tuple[Ints, Floats]:
+    """The nearest items of each by cosine and their entries of G, shape (items, NEIGHBOURS).
 
-
-def _nearest(gram: csr_array) -> npt.NDArray[np.int64]:
-    """The nearest items of each by cosine, shape (items, NEIGHBOURS); -1 for none."""
+    A place without a neighbour has the number of items.
+    """
     items = gram.shape[0]
-    length = np.sqrt(np.maximum(gram.diagonal(), 1e-12))
-    row = np.repeat(np.arange(items), np.diff(gram.indptr))
-    other = row != gram.indices
-    row, column, value = row[other], gram.indices[other], gram.data[other]
-    cosine = np.minimum(value / (length[row] * length[column]), 1.0)
-    # one number for both: the row before the point, the distance behind it
-    order = np.argsort(row + 0.999 * (1 - cosine.astype(np.float64)), kind="stable")
-    row, column = row[order], column[order]
-    place = np.arange(len(row)) - np.searchsorted(row, np.arange(items))[row]
-    kept = place < NEIGHBOURS
-    out = np.full((items, NEIGHBOURS), -1, np.int64)
-    out[row[kept], place[kept]] = column[kept]
+    length = np.sqrt(np.maximum(gram.diagonal(), 1e-12)).astype(np.float32)
+    near = np.full((items, NEIGHBOURS), items, np.int32)
+    right = np.zeros(near.shape, np.float32)
+    for item in range(items):
+        row = slice(gram.indptr[item], gram.indptr[item + 1])
+        column, value = gram.indices[row], gram.data[row]
+        cosine = value / length[column]
+        cosine[column == item] = -1
+        kept = np.flatnonzero(cosine > 0)
+        if len(kept) > NEIGHBOURS:
+            kept = np.argpartition(-cosine, NEIGHBOURS - 1)[:NEIGHBOURS]
+        near[item, : len(kept)], right[item, : len(kept)] = column[kept], value[kept]
+    return near, right
+
+
+def _systems(gram: csr_array, near: Ints) -> Floats:
+    """G among the neighbours of some items, shape (items, NEIGHBOURS, NEIGHBOURS).
+
+    Each row of G is spread out once, for all the items that it is a neighbour of.
+    """
+    items = gram.shape[0]
+    out = np.zeros((*near.shape, near.shape[1]), np.float32)
+    rows = out.reshape(-1, near.shape[1])
+    place = np.argsort(near, axis=None, kind="stable")
+    neighbour, first = np.unique(near.ravel()[place], return_index=True)
+    ends = np.append(first[1:], len(place))
+    spread = np.zeros(items + 1, np.float32)
+    for item, start, end in zip(neighbour, first, ends, strict=True):
+        if item < items:
+            row = slice(gram.indptr[item], gram.indptr[item + 1])
+            mine = place[start:end]
+            spread[gram.indices[row]] = gram.data[row]
+            rows[mine] = spread.take(near[mine // near.shape[1]])
+            spread[gram.indices[row]] = 0
     return out
 
 
-def _solved(
-    gram: csr_array, near: npt.NDArray[np.int64], first: int, penalties: list[float]
-) -> Floats:
+def _solved(systems: Floats, right: Floats, penalties: list[float]) -> Floats:
     """The weights of the neighbours of some items, shape (penalties, items, NEIGHBOURS)."""
     import torch
 
-    count, width = near.shape
-    system = np.zeros((count, width, width), np.float32)
-    right = np.zeros((count, width), np.float32)
-    place = np.full(gram.shape[0], -1)
-    for number, mine in enumerate(near):
-        mine = mine[mine >= 0]
-        place[mine] = np.arange(len(mine))
-        start, sizes = gram.indptr[mine], gram.indptr[mine + 1] - gram.indptr[mine]
-        shift = np.repeat(start - (np.cumsum(sizes) - sizes), sizes)
-        entry = shift + np.arange(len(shift))
-        column = place[gram.indices[entry]]
-        inside = np.flatnonzero(column >= 0)
-        row = np.repeat(np.arange(len(mine)), sizes)[inside]
-        system[number, row, column[inside]] = gram.data[entry[inside]]
-        own = slice(gram.indptr[first + number], gram.indptr[first + number + 1])
-        column = place[gram.indices[own]]
-        right[number, column[column >= 0]] = gram.data[own][column >= 0]
-        place[mine] = -1
-    matrix, side = torch.from_numpy(system), torch.from_numpy(right)[:, :, None]
-    one = torch.eye(width)
-    found = [torch.linalg.solve(matrix + penalty * one, side) for penalty in penalties]
-    return torch.stack(found)[..., 0].numpy()
+    one = torch.eye(right.shape[1])
+    out = np.empty((len(penalties), *right.shape), np.float32)
+    for first in range(0, len(right), BLOCK):
+        some = slice(first, first + BLOCK)
+        matrix = torch.from_numpy(systems[some])
+        side = torch.from_numpy(right[some])[:, :, None]
+        for number, penalty in enumerate(penalties):
+            solved = torch.linalg.solve(matrix + penalty * one, side)
+            out[number, some] = solved[..., 0].numpy()
+    return out

@@ -10,6 +10,7 @@ have all in any case.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +41,23 @@ def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
     pairs = _contending(sample, model)
     if pairs.label.all() or not pairs.label.any():
         return model
+    options: list[tuple[int, ...]]
     options = [columns for columns in PARTS if model.content or 1 not in columns]
     everything = _learnt(pairs, options[-1])
+    given = _given(model.chosen)
+    if given:
+        pairs.parts[:, 0] += pairs.parts[:, list(given)] @ np.array(
+            list(given.values()), np.float32
+        )
+        kept = (tuple(part for part in columns if part not in given) for columns in options)
+        options = list(dict.fromkeys(kept))
     found = []
     table = np.concatenate([model.decoder, model.popularity], axis=1)
     for columns in options:
-        unknown = everything if columns == options[-1] else _learnt(pairs, columns)
+        whole = not given and columns == options[-1]
+        unknown = everything if whole else _learnt(pairs, columns)
+        for part, weight in given.items():
+            unknown[:, part] = weight * unknown[:, 0]
         option = dataclasses.replace(model, unknown=unknown, cold=everything)
         of_users = option.of_users(sample.whole, sample.users)
         found.append((sample.ndcg(of_users.queries, table, of_users.more), option))
@@ -54,6 +66,16 @@ def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
         if ndcg > BETTER * best:
             best, chosen = ndcg, option
     return chosen
+
+
+def _given(settings: dict[str, Any]) -> dict[int, float]:
+    """The parts whose weight beside likeness by behaviour is fixed, and that weight."""
+    given: dict[int, float] = {}
+    if settings["content_weight"] is not None:
+        given[1] = settings["content_weight"]
+    if settings["popularity_weight"] is not None:
+        given |= {2: settings["popularity_weight"], 3: 0.0}
+    return given
 
 
 @dataclasses.dataclass(frozen=True)

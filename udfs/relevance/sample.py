@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..device import device
 from ..history import Floats, History, Window, bounds
-from .model import entries
+from .model import entries, normalised, pair_weights
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +48,10 @@ class Sample:
         size = generator.choice(SHORT_HISTORIES, self.users)
         short = self.whole.smallest(key, size[self.whole.user])
         self.rows = self.whole.followed_by(short, self.users)
+
+    def pair_weights(self, half_life: int) -> Floats:
+        """The weight of each pair of the whole histories in its user's vector."""
+        return normalised(pair_weights(self.whole, half_life), bounds(self.whole.user, self.users))
 
     def repeat_share(self) -> float:
         """The share of what the users did in the window that they had done before it."""

@@ -1,0 +1,123 @@
+"""Makes relevance models of histories, by given settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..history import Floats, History, Longs, Signal, bounds
+from . import losses, repeats
+from .content import content_of
+from .low_rank import damped, encoder_decoder, truncated_svd
+from .model import RelevanceModel, normalised, pair_weights
+from .neighbours import neighbourhoods
+from .trend import trend
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+class Trainer:
+    """Makes models of histories; what other settings need of the same history is made once.
+
+    Settings are as in choice.OPTIONS.
+    """
+
+    def __init__(
+        self,
+        users: int,
+        items: int,
+        features: Floats | None,
+        combine: str | list[float],
+        seed: int,
+    ) -> None:
+        self.users, self.items, self.seed = users, items, seed
+        self.features, self.combine = features, combine
+        self.content = content_of(features, items)
+        self.decomposition: tuple[Any, ...] = ()
+        self.sparse: tuple[Any, ...] = ()
+
+    def pairs(self, history: History, settings: dict[str, Any]) -> tuple[Longs, Floats]:
+        """Where each user's pairs start, and the weight of each pair in its user's vector."""
+        starts = bounds(history.user, self.users)
+        return starts, normalised(pair_weights(history, settings["half_life"]), starts)
+
+    def factors(self, history: History, settings: dict[str, Any]) -> tuple[Floats, Floats]:
+        """Encoder and decoder of behaviour in closed form, shape (items, rank)."""
+        half_life, (of_histories, of_lists) = settings["half_life"], settings["damping"]
+        rank = settings["rank"]
+        key = history, half_life, of_histories
+        # the first vectors of a larger rank are those of a smaller one
+        if self.decomposition[:3] != key or self.decomposition[3] < rank:
+            starts, weights = self.pairs(history, settings)
+            weights = weights * damped(history, self.items, of_histories)[history.item]
+            svd = truncated_svd(
+                starts, history.item, weights, self.features, self.items, rank, self.seed
+            )
+            self.decomposition = *key, rank, svd
+        vectors, values = self.decomposition[4]
+        encoder, decoder = encoder_decoder(vectors[:, :rank], values[:rank], settings["ridge"])
+        return (
+            encoder * damped(history, self.items, of_histories)[:, None],
+            decoder / damped(history, self.items, of_lists)[:, None],
+        )
+
+    def trend(self, history: History, settings: dict[str, Any]) -> Floats:
+        """The factor of each item, shape (items,)."""
+        return trend(history, self.items, *settings["trend"])
+
+    def neighbours(
+        self, history: History, settings: dict[str, Any], ridges: tuple[float, ...] = ()
+    ) -> csr_array | None:
+        """The weights of neighbours, shape (items, items); None where they do not count.
+
+        Args:
+            history: of all users.
+            settings: among them the ridge of the neighbours.
+            ridges: others that will be asked for: together they take hardly longer than one.
+        """
+        if not settings["neighbour_weight"]:
+            return None
+        ridge = settings["neighbour_ridge"]
+        key = history, settings["half_life"]
+        if self.sparse[:2] != key or ridge not in self.sparse[2]:
+            self.sparse = ()
+            starts, weights = self.pairs(history, settings)
+            ridges = (*ridges, ridge)
+            found = neighbourhoods(starts, history.item, weights, self.items, ridges)
+            self.sparse = *key, dict(zip(ridges, found, strict=True))
+        out = self.sparse[2][ridge] * np.float32(settings["neighbour_weight"])
+        out.data *= self.trend(history, settings)[out.indices]
+        return out
+
+    def model(
+        self,
+        history: History,
+        settings: dict[str, Any],
+        parts: tuple[Floats, Floats | None],
+        again: repeats.RepeatModel,
+        signals: list[Signal],
+    ) -> RelevanceModel:
+        """The model of a history whose parts are weighed so, trained further by the signals."""
+        encoder, decoder = self.factors(history, settings)
+        if signals:
+            _, weights = self.pairs(history, settings)
+            trained = losses.train(
+                encoder, decoder, history, weights, self.users, signals, self.combine, self.seed
+            )
+            encoder, decoder = trained.encoder, trained.decoder
+            settings = {**settings, "losses": trained.losses}
+        decoder = decoder * self.trend(history, settings)[:, None]
+        return RelevanceModel(
+            encoder=np.concatenate([encoder, self.content], axis=1),
+            decoder=np.concatenate([decoder, self.content], axis=1),
+            statistics=repeats.item_features(history, self.items),
+            content=self.content.shape[1],
+            unknown=parts[0],
+            cold=parts[1],
+            neighbours=self.neighbours(history, settings),
+            repeats=again,
+            half_life=settings["half_life"],
+            chosen=settings,
+        )
