@@ -16,7 +16,7 @@ from ..udfs.ranking.catalogue import Catalogue, likeness_of
 from ..udfs.ranking.lists import Ranking, rank
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.parts import CONTENDERS
-from ..udfs.relevance.sample import Sample
+from ..udfs.relevance.sample import Sample, mean
 from ..udfs.relevance.training import some_users
 from .windows import REPEAT_SHARE
 
@@ -159,7 +159,7 @@ def unit_share(
 
     def ndcg(weights: list[float]) -> float:
         lists = rank(catalogue, batch, np.tile(weights, (users, 1)), k).item
-        return sample.ndcg_of(lists, fresh)
+        return mean(sample.ndcg_of(lists, fresh))
 
     alone = ndcg([1.0, 0.0, 0.0])
     relevance, diversity, novel = DEFAULT_WEIGHTS

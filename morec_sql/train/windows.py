@@ -22,6 +22,8 @@ WINDOWS = 7  # each begins half a window before the next
 RETURNING = 0.2  # share of the users that come back in the last window, from which on time counts
 REPEAT_SHARE = 0.05  # of what users do; below it lists leave out what is known
 GOLDEN = 0x9E3779B97F4A7C15
+ENOUGH_EVENTS = 150_000  # of which one fold tells settings apart; of fewer, so many times the folds
+MOST_FOLDS = 4
 WINDOW_EVENTS = 10_000_000  # of more, some of the users stand for all in the windows
 
 
@@ -41,16 +43,18 @@ def clock_of(events: Events, source: Source) -> Clock:
     )
 
 
-def held_out(user: npt.NDArray[np.int32], item: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def held_out(
+    user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], fold: int = 0
+) -> npt.NDArray[np.bool_]:
     """A tenth of all pairs: stands in for a window where time does not say what comes next."""
-    return _tenth(user.astype(np.uint64) * np.uint64(GOLDEN) + item.astype(np.uint64))
+    return _tenth(user.astype(np.uint64) * np.uint64(GOLDEN) + item.astype(np.uint64), fold)
 
 
-def _tenth(number: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """True for a tenth of the numbers, as if at random (the finaliser of SplitMix64)."""
+def _tenth(number: npt.NDArray[np.uint64], fold: int) -> npt.NDArray[np.bool_]:
+    """True for one of ten folds of numbers, made as if at random (the finaliser of SplitMix64)."""
     mixed = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    out: npt.NDArray[np.bool_] = (mixed ^ (mixed >> np.uint64(31))) % np.uint64(10) == 0
+    out: npt.NDArray[np.bool_] = (mixed ^ (mixed >> np.uint64(31))) % np.uint64(10) == fold
     return out
 
 
@@ -83,7 +87,7 @@ def windows_of(
     """The windows to learn from, the latest first: what came before, and what in them.
 
     Where time does not say what comes next a tenth of the pairs stands in for one window; of the
-    events, where the same ones come again.
+    events, where the same ones come again; and some such folds where there are few.
     """
     timed = ordered(events, clock)
     every = -(-len(events) // WINDOW_EVENTS)
@@ -91,11 +95,12 @@ def windows_of(
         some = events.user % every == 0
         events, wanted = events.take(some), wanted[some]
     if not timed:
-        inside = held_out(events.user, events.item)
-        if repeated(events) >= REPEAT_SHARE and not source.losses:
-            inside = _tenth(np.arange(1, len(events) + 1, dtype=np.uint64) * np.uint64(GOLDEN))
+        again = repeated(events) >= REPEAT_SHARE and not source.losses
+        number = np.arange(1, len(events) + 1, dtype=np.uint64) * np.uint64(GOLDEN)
         signals = functools.partial(signals_of, con, source, clock, clock.now, every, timed)
-        yield _window(clock, clock.now, events, ~inside, inside & wanted, signals, timed)
+        for fold in range(min(-(-ENOUGH_EVENTS // len(events)), MOST_FOLDS)):
+            inside = _tenth(number, fold) if again else held_out(events.user, events.item, fold)
+            yield _window(clock, clock.now, events, ~inside, inside & wanted, signals, timed)
         return
     for number in range(WINDOWS):
         first = clock.now - (1 + number / 2) * clock.window

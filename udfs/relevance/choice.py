@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ..history import NO_DECAY, History, bounds
 from .model import added, user_vectors
 from .neighbours import RIDGES as NEIGHBOUR_RIDGES
 from .neighbours import affordable
-from .sample import Sample
+from .sample import Sample, better, mean
 from .trainer import Trainer
 from .trend import NO_TREND, TRENDS
 
@@ -31,12 +35,13 @@ OPTIONS: Options = {
     "content_weight": (None,),
     "popularity_weight": (None,),
 }
-FIRST = {"half_life": 2, "ridge": 0.03, "neighbour_ridge": NEIGHBOUR_RIDGES[2]}
+FIRST = {"half_life": 2, "ridge": 0.03, "neighbour_ridge": NEIGHBOUR_RIDGES[1]}
 # where time does not say what comes next
-UNTIMED = {"trend": NO_TREND, "damping": OPTIONS["damping"][2]}
-# how much better a setting must be: at larger ranks, with more data, it would be less so
-CLEARLY = {"damping": 1.01, "neighbour_weight": 1.01}
-CLIMBED = ("ridge", "neighbour_weight", "neighbour_ridge")  # settings that are numbers in order
+UNTIMED = {"half_life": NO_DECAY, "trend": NO_TREND, "damping": OPTIONS["damping"][2]}
+BESIDE = 0.5  # the weight of neighbours beside which others are tried
+# settings that are numbers in order, of which the next is tried from where that was better; the
+# weight of neighbours from the same one at each rank
+CLIMBED = {"ridge": None, "neighbour_ridge": None, "neighbour_weight": BESIDE}
 WORTH_IT = 1.003  # how much better a larger rank must be
 PROMISING = 1.03  # how much better a rank must be than half of it for a larger one to be tried
 MOST_PRODUCTS = 1_000_000_000  # of pairs and a rank that is tried above the smallest
@@ -50,7 +55,7 @@ def first_of(options: Options) -> Settings:
     }
 
 
-def choose(trainer: Trainer, sample: Sample, options: Options) -> Settings:
+def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Settings:
     """The settings with the best nDCG of items new to the user, by likeness alone.
 
     They are chosen one after the other, each beside the best of the others: half-life and trend;
@@ -59,21 +64,24 @@ def choose(trainer: Trainer, sample: Sample, options: Options) -> Settings:
 
     Args:
         trainer: makes the models.
-        sample: against what.
+        samples: against what; of the same users.
         options: what is tried of each setting, as OPTIONS.
     """
-    choice = _Choice(trainer, sample, options)
+    choice, sample = _Choice(trainer, samples, options), samples[0]
     ranks = _ranks(sample.past, trainer.items, options["rank"])
     found = {**first_of(options), "rank": ranks[0]}
     if not sample.timed:
         found |= {name: value for name, value in UNTIMED.items() if value in options[name]}
-    weight, found["neighbour_weight"] = found["neighbour_weight"], 0.0
     if not sample.timeless:
+        alone = {**found, "neighbour_weight": 0.0}
         for name in ("half_life", "ridge", "trend"):
-            found = choice.best(found, name)
-    found["neighbour_weight"] = weight
-    if not weight and not affordable(bounds(sample.past.user, trainer.users)):
-        choice.options["neighbour_weight"] = (0.0,)
+            alone = choice.best(alone, name)
+        found = {**alone, "neighbour_weight": found["neighbour_weight"]}
+    if BESIDE in options["neighbour_weight"]:
+        if affordable(bounds(sample.past.user, trainer.users)):
+            found["neighbour_weight"] = BESIDE
+        else:
+            choice.options["neighbour_weight"] = (0.0,)
     # a decomposition for each damping: at the smallest rank they are cheap
     for name in ("neighbour_weight", "neighbour_ridge", "damping", "ridge", "neighbour_weight",
                  "neighbour_ridge", "ridge"):  # fmt: skip
@@ -84,10 +92,10 @@ def choose(trainer: Trainer, sample: Sample, options: Options) -> Settings:
         larger = {**found, "rank": rank}
         for name in ("neighbour_weight", "ridge", "neighbour_ridge"):
             larger = choice.best(larger, name)
-        if choice.ndcg(larger) < WORTH_IT * choice.ndcg(found):
+        if mean(choice.ndcg(larger)) < WORTH_IT * mean(choice.ndcg(found)):
             break
         found = larger
-    return {**found, "validation_ndcg": choice.ndcg(found)}
+    return {**found, "validation_ndcg": mean(choice.ndcg(found))}
 
 
 def _ranks(history: History, items: int, ranks: tuple[int, ...]) -> list[int]:
@@ -101,28 +109,33 @@ def _ranks(history: History, items: int, ranks: tuple[int, ...]) -> list[int]:
 
 
 class _Choice:
-    """Measures settings on a sample, each once."""
+    """Measures settings on samples, each once."""
 
-    def __init__(self, trainer: Trainer, sample: Sample, options: Options) -> None:
-        self.trainer, self.sample, self.options = trainer, sample, dict(options)
-        self._starts = bounds(sample.whole.user, sample.users)
-        self._known: dict[str, float] = {}
+    def __init__(self, trainer: Trainer, samples: list[Sample], options: Options) -> None:
+        self.options = dict(options)
+        # each has a trainer of its own, which keeps what settings of one history share
+        trainers = [trainer, *(copy.copy(trainer) for _ in samples[1:])]
+        self._trained = list(zip(trainers, samples, strict=True))
+        self._known: dict[str, npt.NDArray[np.float64]] = {}
 
-    def ndcg(self, settings: Settings) -> float:
-        """How good lists are with these settings."""
+    def ndcg(self, settings: Settings) -> npt.NDArray[np.float64]:
+        """How good the lists of each user are with these settings."""
         key = repr(sorted(settings.items()))
         if key not in self._known:
-            sample, trainer = self.sample, self.trainer
-            encoder, decoder = trainer.factors(sample.past, settings)
-            decoder = decoder * trainer.trend(sample.past, settings)[:, None]
-            pair = sample.pair_weights(settings["half_life"])
-            queries = user_vectors(encoder, sample.whole.item, pair, self._starts)
-            near = trainer.neighbours(sample.past, settings, self.options["neighbour_ridge"])
-            more = None
-            if near is not None:
-                more = added(near, pair, sample.whole.item, self._starts)
-            self._known[key] = sample.ndcg(queries, decoder, more)
+            found = [self._measured(*trained, settings) for trained in self._trained]
+            self._known[key] = np.concatenate(found)
         return self._known[key]
+
+    def _measured(
+        self, trainer: Trainer, sample: Sample, settings: Settings
+    ) -> npt.NDArray[np.float64]:
+        encoder, decoder = trainer.factors(sample.past, settings)
+        decoder = decoder * trainer.trend(sample.past, settings)[:, None]
+        starts, pair = sample.pairs(settings["half_life"])
+        queries = user_vectors(encoder, sample.whole.item, pair, starts)
+        near = trainer.neighbours(sample.past, settings, self.options["neighbour_ridge"])
+        more = None if near is None else added(near, pair, sample.whole.item, starts)
+        return sample.ndcg(queries, decoder, more)
 
     def best(self, found: Settings, name: str) -> Settings:
         """The best settings among those that differ from `found` in one."""
@@ -130,24 +143,18 @@ class _Choice:
         if len(values) == 1 or (name == "neighbour_ridge" and not found["neighbour_weight"]):
             return found
         others = [{**found, name: value} for value in values]
-        clearly = CLEARLY.get(name, 1.0)
         if name in CLIMBED:
-            return self._climbed(others, values.index(found[name]), clearly)
-        best = max(others, key=self.ndcg)
-        return best if self.ndcg(best) > clearly * self.ndcg(found) else found
+            return self._climbed(others, values.index(CLIMBED[name] or found[name]))
+        best = max(others, key=lambda other: mean(self.ndcg(other)))
+        return best if better(self.ndcg(best), self.ndcg(found)) else found
 
-    def _climbed(self, others: list[Settings], place: int, clearly: float) -> Settings:
-        """The best settings of an ordered list, step by step from a place in it.
-
-        Those before are simpler: they are as good if not clearly worse.
-        """
-        top = self.ndcg(others[place])
-        while place + 1 < len(others) and self.ndcg(others[place + 1]) > clearly * top:
-            place += 1
-            top = self.ndcg(others[place])
-        while place and self.ndcg(others[place - 1]) * clearly > top:
-            place -= 1
-            top = max(top, self.ndcg(others[place]))
+    def _climbed(self, others: list[Settings], place: int) -> Settings:
+        """The best settings of an ordered list, step by step from a place in it."""
+        for step in (1, -1):
+            while 0 <= place + step < len(others) and better(
+                self.ndcg(others[place + step]), self.ndcg(others[place])
+            ):
+                place += step
         return others[place]
 
     def promising(self, found: Settings) -> bool:
@@ -158,4 +165,4 @@ class _Choice:
         """
         alone = {**found, "neighbour_weight": 0.0}
         half = {**alone, "rank": found["rank"] // 2}
-        return self.ndcg(alone) >= PROMISING * self.ndcg(half)
+        return mean(self.ndcg(alone)) >= PROMISING * mean(self.ndcg(half))

@@ -27,7 +27,7 @@ from .model import (
     user_features,
     user_vectors,
 )
-from .sample import Sample, best_unseen
+from .sample import Sample, best_unseen, mean
 
 CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
@@ -60,7 +60,8 @@ def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
             unknown[:, part] = weight * unknown[:, 0]
         option = dataclasses.replace(model, unknown=unknown, cold=everything)
         of_users = option.of_users(sample.whole, sample.users)
-        found.append((sample.ndcg(of_users.queries, table, of_users.more), option))
+        ndcg = mean(sample.ndcg(of_users.queries, table, of_users.more))
+        found.append((ndcg, option))
     best, chosen = found[-1]
     for ndcg, option in found[-2::-1]:
         if ndcg > BETTER * best:

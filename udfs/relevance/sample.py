@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..device import device
-from ..history import Floats, History, Window, bounds
+from ..history import Floats, History, Longs, Window, bounds
 from .model import entries, normalised, pair_weights
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Sample:
 
     def __init__(self, window: Window, users: int, items: int, seed: int) -> None:
         self.past, self.items = window.past, items
-        self.timed, self.timeless = window.timed, window.timeless
+        self.timed, self.timeless, self.signals = window.timed, window.timeless, window.signals
         generator = np.random.default_rng(seed)
         sample = np.unique(window.user).astype(np.int64)
         if len(sample) > VALIDATION_USERS:
@@ -49,20 +49,27 @@ class Sample:
         short = self.whole.smallest(key, size[self.whole.user])
         self.rows = self.whole.followed_by(short, self.users)
 
-    def pair_weights(self, half_life: int) -> Floats:
-        """The weight of each pair of the whole histories in its user's vector."""
-        return normalised(pair_weights(self.whole, half_life), bounds(self.whole.user, self.users))
+    def pairs(self, half_life: int) -> tuple[Longs, Floats]:
+        """Where each user's pairs of the whole histories start, and their weights in its vector."""
+        starts = bounds(self.whole.user, self.users)
+        return starts, normalised(pair_weights(self.whole, half_life), starts)
 
     def repeat_share(self) -> float:
         """The share of what the users did in the window that they had done before it."""
         return float(np.isin(self.truth, self.pairs_of(self.whole)).mean())
 
+    def repeated(self) -> npt.NDArray[np.bool_]:
+        """Which pairs of the whole histories came again."""
+        return np.isin(self.pairs_of(self.whole), self.truth)
+
     def pairs_of(self, history: History) -> npt.NDArray[np.int64]:
         """The pairs of a history as numbers."""
         return history.user.astype(np.int64) * self.items + history.item
 
-    def ndcg(self, queries: Floats, table: Floats, more: csr_array | None = None) -> float:
-        """Mean nDCG of the best items new to the user, over the users who took any up.
+    def ndcg(
+        self, queries: Floats, table: Floats, more: csr_array | None = None
+    ) -> npt.NDArray[np.float64]:
+        """nDCG of the best items new to the user, of the users who took any up, shape (these,).
 
         Args:
             queries: shape (users, columns).
@@ -72,20 +79,37 @@ class Sample:
         lists = best_unseen(queries, table, self.whole, min(LISTED, self.items), more)
         return self.ndcg_of(lists, True)
 
-    def ndcg_of(self, lists: npt.NDArray[np.int64], fresh: bool) -> float:
-        """Mean nDCG of lists, shape (users, k), over the users who took anything up.
+    def ndcg_of(self, lists: npt.NDArray[np.int64], fresh: bool) -> npt.NDArray[np.float64]:
+        """nDCG of lists, shape (users, k), of the users who took anything up, shape (these,).
 
         fresh: whether only what is new to the user counts.
         """
         truth = self.fresh if fresh else self.truth
         sizes = np.bincount(truth // self.items, minlength=self.users)
         evaluated = np.flatnonzero(sizes[: len(lists)])
-        if not len(evaluated):
-            return 0.0
         hits = np.isin(evaluated[:, None] * self.items + lists[evaluated], truth)
         discount = 1 / np.log2(np.arange(lists.shape[1]) + 2)
         ideal = np.cumsum(discount)[np.minimum(sizes[evaluated], lists.shape[1]) - 1]
-        return float(np.mean((hits * discount).sum(axis=1) / ideal))
+        out: npt.NDArray[np.float64] = (hits * discount).sum(axis=1) / ideal
+        return out
+
+
+def mean(values: npt.NDArray[np.float64]) -> float:
+    """Their mean; 0 of none."""
+    return float(values.mean()) if len(values) else 0.0
+
+
+def better(new: npt.NDArray[np.float64], old: npt.NDArray[np.float64]) -> bool:
+    """Whether new values of the same users are better by more than a standard error.
+
+    What differs by less is left as it is expected to be (Breiman et al. 1984: the one-SE rule).
+
+    Args:
+        new: shape (users,).
+        old: shape (users,).
+    """
+    difference = new - old
+    return len(new) > 0 and float(difference.mean()) > float(difference.std()) / len(new) ** 0.5
 
 
 def best_unseen(

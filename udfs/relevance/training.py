@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -38,8 +39,9 @@ def fit(
         users: number of users.
         items: number of items in the catalogue.
         features: item features such as centred text embeddings, shape (items, features), or None.
-        windows: windows of time to learn from, the latest first; each is used before the next is
-            asked for. Without any that has enough pairs the parts have fixed weights.
+        windows: windows of time to learn from, the latest first, of which each is used before the
+            next is asked for; or folds held out. Without any that has enough pairs the parts have
+            fixed weights.
         signals: what was observed, for the losses to train by; none leaves the closed form.
         combine: how the losses are combined, as in losses.train.
         options: what is tried of each setting, as choice.OPTIONS.
@@ -48,46 +50,40 @@ def fit(
             beside other objectives.
     """
     trainer = Trainer(users, items, features, combine, seed)
-    chosen = first_of(options)
+    samples = (
+        Sample(window, users, items, seed)
+        for window in map(_returning, windows)
+        if len(window.user) >= MIN_POSITIVES
+    )
     # untrained: likeness first, then popularity, whoever the user is
     unknown = np.zeros((5, 5), np.float32)
     unknown[0] = 10.0, 0.5, 0.25, 0.25, 0.0
-    parts: tuple[Floats, Floats | None] = unknown, None
     again = repeats.untrained()
-    latest: tuple[Sample, RelevanceModel] | None = None
-    designs: list[Floats] = []
-    labels: list[npt.NDArray[np.bool_]] = []
-    for window in map(_returning, windows):
-        if len(window.user) < MIN_POSITIVES:
-            continue
-        sample = Sample(window, users, items, seed)
-        if not designs:
-            chosen = choose(trainer, sample, options) | {"repeat_share": sample.repeat_share()}
-        # further training is for the latest window, which says how the parts add up, and for now
-        observed = window.signals() if not designs else []
-        # of earlier windows only the likeness of known items is needed, for which few columns do
-        settings = chosen
-        if designs:
-            settings = {**chosen, "neighbour_weight": 0.0, "rank": options["rank"][0]}
-        model = trainer.model(window.past, settings, parts, again, observed)
-        if not designs:
-            model = weighed(sample, model)
-            parts = model.unknown, model.cold
-            latest = sample, model
+    first = next(samples, None)
+    if first is None:
+        return trainer.model(history, first_of(options), (unknown, None), again, signals)
+    # earlier windows of time are made when their turn comes: they say less of what is next
+    together = [first] if first.timed else [first, *samples]
+    chosen = choose(trainer, together, options) | {"repeat_share": first.repeat_share()}
+    latest = trainer.model(first.past, chosen, (unknown, None), again, first.signals())
+    latest = weighed(first, latest)
+    parts = latest.unknown, latest.cold
+    design = latest.of_users(first.whole, first.users).design
+    designs, labels = [design], [first.repeated()]
+    # of the others only the likeness of known items is needed, for which few columns do
+    settings = {**chosen, "neighbour_weight": 0.0, "rank": options["rank"][0]}
+    for sample in itertools.chain(together[1:], samples):
+        model = trainer.model(sample.past, settings, parts, again, [])
         designs.append(model.of_users(sample.whole, sample.users).design)
-        labels.append(np.isin(sample.pairs_of(sample.whole), sample.truth))
+        labels.append(sample.repeated())
     model = trainer.model(history, chosen, parts, again, signals)
-    if latest is not None:
-        again = repeats.fit(
-            designs, labels, latest[1].of_users(latest[0].whole, latest[0].users).design, seed
-        )
-        if balance is not None:
-            share = balance(latest[0], dataclasses.replace(latest[1], repeats=again))
-            model = dataclasses.replace(model, chosen={**model.chosen, "unit_share": share})
-        some = some_users(users, VALIDATION_USERS)
-        now = model.of_users(history.of_users(some, users), len(some)).design
-        model = dataclasses.replace(model, repeats=again.standardised_by(now))
-    return model
+    again = repeats.fit(designs, labels, design, seed)
+    if balance is not None:
+        share = balance(first, dataclasses.replace(latest, repeats=again))
+        model = dataclasses.replace(model, chosen={**model.chosen, "unit_share": share})
+    some = some_users(users, VALIDATION_USERS)
+    now = model.of_users(history.of_users(some, users), len(some)).design
+    return dataclasses.replace(model, repeats=again.standardised_by(now))
 
 
 def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
