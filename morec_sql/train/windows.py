@@ -102,8 +102,8 @@ def windows_of(
             inside = _tenth(number, fold) if again else held_out(events.user, events.item, fold)
             yield _window(clock, clock.now, events, ~inside, inside & wanted, signals, timed)
         return
-    for number in range(WINDOWS):
-        first = clock.now - (1 + number / 2) * clock.window
+    for window in range(WINDOWS):
+        first = clock.now - (1 + window / 2) * clock.window
         past = events.time < first
         inside = ~past & (events.time < first + clock.window)
         signals = functools.partial(signals_of, con, source, clock, first, every, timed)

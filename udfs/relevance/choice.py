@@ -39,10 +39,9 @@ FIRST = {"half_life": 2, "ridge": 0.03, "neighbour_ridge": NEIGHBOUR_RIDGES[1]}
 # where time does not say what comes next
 UNTIMED = {"half_life": NO_DECAY, "trend": NO_TREND, "damping": OPTIONS["damping"][2]}
 BESIDE = 0.5  # the weight of neighbours beside which others are tried
-# settings that are numbers in order, of which the next is tried from where that was better; the
-# weight of neighbours from the same one at each rank
-CLIMBED = {"ridge": None, "neighbour_ridge": None, "neighbour_weight": BESIDE}
-WORTH_IT = 1.003  # how much better a larger rank must be
+# settings that are numbers in order, of which the next is tried from where that was better
+CLIMBED = ("ridge", "neighbour_ridge", "neighbour_weight")
+WORTH_IT = 1.01  # how much better a larger rank must be
 PROMISING = 1.03  # how much better a rank must be than half of it for a larger one to be tried
 MOST_PRODUCTS = 1_000_000_000  # of pairs and a rank that is tried above the smallest
 
@@ -59,8 +58,10 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
     """The settings with the best nDCG of items new to the user, by likeness alone.
 
     They are chosen one after the other, each beside the best of the others: half-life and trend;
-    then how much popular items are divided down, the ridge, and the neighbours' weight and ridge;
-    then anew the weights and ridges for each larger rank, as long as that ranks better.
+    how much popular items are divided down, and the ridges; the rank, with its ridge, beside
+    neighbours, which make up for columns that are missing; then their weight. A
+    setting stays what it is unless another is clearly better: what is held out at random, or some
+    users did next, is not quite what all will do.
 
     Args:
         trainer: makes the models.
@@ -83,18 +84,17 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
         else:
             choice.options["neighbour_weight"] = (0.0,)
     # a decomposition for each damping: at the smallest rank they are cheap
-    for name in ("neighbour_weight", "neighbour_ridge", "damping", "ridge", "neighbour_weight",
-                 "neighbour_ridge", "ridge"):  # fmt: skip
+    for name in ("damping", "ridge", "neighbour_ridge"):
         found = choice.best(found, name)
     for rank in ranks[1:]:
         if not choice.promising(found):
             break
-        larger = {**found, "rank": rank}
-        for name in ("neighbour_weight", "ridge", "neighbour_ridge"):
-            larger = choice.best(larger, name)
+        larger = choice.best({**found, "rank": rank}, "ridge")
         if mean(choice.ndcg(larger)) < WORTH_IT * mean(choice.ndcg(found)):
             break
         found = larger
+    for name in ("neighbour_weight", "neighbour_ridge"):
+        found = choice.best(found, name)
     return {**found, "validation_ndcg": mean(choice.ndcg(found))}
 
 
@@ -144,7 +144,7 @@ class _Choice:
             return found
         others = [{**found, name: value} for value in values]
         if name in CLIMBED:
-            return self._climbed(others, values.index(CLIMBED[name] or found[name]))
+            return self._climbed(others, values.index(found[name]))
         best = max(others, key=lambda other: mean(self.ndcg(other)))
         return best if better(self.ndcg(best), self.ndcg(found)) else found
 

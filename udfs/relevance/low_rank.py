@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..device import device
-from ..history import Floats, History, Ints
+from ..history import Doubles, Floats, History, Ints
 from .model import SLICE, times
 
 if TYPE_CHECKING:
@@ -91,12 +91,15 @@ def orthonormal(matrix: torch.Tensor, times: int) -> torch.Tensor:
 def damped(history: History, items: int, exponent: float) -> Floats:
     """The number of users of each item, at least 1, to the power of -exponent, shape (items,).
 
+    The mean over the pairs is 1, so that the likenesses keep their size whatever the exponent.
     Dividing popular items down before the decomposition (as GF-CF: Shen et al. 2021, "How powerful
     is graph convolution for recommendation?") lets the rare ones shape the vectors, too.
     """
     users = np.bincount(history.item, minlength=items)
-    out: Floats = (np.maximum(users, 1.0) ** -exponent).astype(np.float32)
-    return out
+    out: Doubles = np.maximum(users, 1.0) ** -exponent
+    mean = (users * out).sum() / max(users.sum(), 1)
+    damped: Floats = (out / max(mean, 1e-12)).astype(np.float32)
+    return damped
 
 
 def encoder_decoder(vectors: Floats, values: Floats, ridge: float) -> tuple[Floats, Floats]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
+CLEARLY = 1.02  # how much better what is clearly better is at least
 LISTED = 20  # length of the lists by which settings are compared
 
 
@@ -100,16 +101,17 @@ def mean(values: npt.NDArray[np.float64]) -> float:
 
 
 def better(new: npt.NDArray[np.float64], old: npt.NDArray[np.float64]) -> bool:
-    """Whether new values of the same users are better by more than a standard error.
+    """Whether new values of the same users are clearly better: by more than a standard error.
 
-    What differs by less is left as it is expected to be (Breiman et al. 1984: the one-SE rule).
+    The one-SE rule (Breiman et al. 1984): what differs by less stays what it is expected to be.
 
     Args:
         new: shape (users,).
         old: shape (users,).
     """
-    difference = new - old
-    return len(new) > 0 and float(difference.mean()) > float(difference.std()) / len(new) ** 0.5
+    gain = new - old
+    least = max(float(gain.std()) / max(len(gain), 1) ** 0.5, (CLEARLY - 1) * mean(old))
+    return bool(mean(gain) > least)
 
 
 def best_unseen(
