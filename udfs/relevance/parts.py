@@ -27,11 +27,10 @@ from .model import (
     user_features,
     user_vectors,
 )
-from .sample import Sample, best_unseen, mean
+from .sample import Sample, best_unseen, better
 
 CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
-BETTER = 1.03  # how much better fewer parts must rank
 # the columns of the parts: likeness by behaviour and by content, popularity ever and of late
 PARTS = ((0,), (0, 1), (0, 2, 3), (0, 1, 2, 3))
 
@@ -60,11 +59,11 @@ def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
             unknown[:, part] = weight * unknown[:, 0]
         option = dataclasses.replace(model, unknown=unknown, cold=everything)
         of_users = option.of_users(sample.whole, sample.users)
-        ndcg = mean(sample.ndcg(of_users.queries, table, of_users.more))
+        ndcg = sample.ndcg(of_users.queries, table, of_users.more)
         found.append((ndcg, option))
-    best, chosen = found[-1]
-    for ndcg, option in found[-2::-1]:
-        if ndcg > BETTER * best:
+    best, chosen = found[0]
+    for ndcg, option in found[1:]:
+        if better(ndcg, best):
             best, chosen = ndcg, option
     return chosen
 
