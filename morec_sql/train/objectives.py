@@ -111,7 +111,8 @@ LISTED = 10  # length of the lists in which items get attention
 
 def contenders(model: RelevanceModel, history: History, users: int) -> Ranking:
     """The items that contend for lists by relevance alone, of a sample of the users."""
-    return _by_relevance(model, history, users, CONTENDERS)
+    sample = some_users(users, SAMPLED_USERS)
+    return by_relevance(model, history.of_users(sample, users), len(sample), CONTENDERS)
 
 
 def relevance_unit(contending: Ranking) -> float:
@@ -182,13 +183,18 @@ def exposure_of(contending: Ranking, items: int) -> npt.NDArray[np.float64]:
     return out
 
 
-def _by_relevance(model: RelevanceModel, history: History, users: int, k: int) -> Ranking:
-    """The lists of a sample of the users by relevance alone."""
-    sample = some_users(users, SAMPLED_USERS)
+def by_relevance(
+    model: RelevanceModel,
+    history: History,
+    users: int,
+    k: int,
+    unseen: npt.NDArray[np.bool_] | None = None,
+) -> Ranking:
+    """The lists of `users` users by relevance alone; `unseen`: whose known items are left out."""
     items = len(model.decoder)
     catalogue = Catalogue(
         model, ["relevance"], np.zeros((items, 1), np.float32), np.zeros((0, 1), np.float32),
         np.full(items, -1),
     )  # fmt: skip
-    batch = catalogue.batch(history.of_users(sample, users), len(sample))
-    return rank(catalogue, batch, np.ones((len(sample), 1)), min(k, items))
+    batch = catalogue.batch(history, users, None, unseen)
+    return rank(catalogue, batch, np.ones((users, 1)), min(k, items))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -23,7 +23,9 @@ from ..udfs.history import Clock, History
 from ..udfs.ranking.catalogue import Catalogue, likeness_of
 from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.model import RelevanceModel
+from ..udfs.relevance.sample import Sample
 from ..udfs.relevance.training import fit
+from .check import checked, report
 from .objectives import Values, contenders, exposure_of, relevance_unit, standardised, unit_share
 from .reading import embed_items, index_events, load_catalogue, read_events
 from .windows import REPEAT_SHARE, clock_of, repeated, signals_of, windows_of
@@ -122,20 +124,23 @@ def train(
             # where there is too little to learn from, what the rows say
             again = repeated(of_events) if clock.timeless else 1.0
             del of_events, wanted  # the windows may do with a part of them
+            # a training up to some time is for what is measured after it
+            judge = functools.partial(
+                _told, embeddings, text_id, arguments.seed if until is None else None
+            )
             model = fit(
                 history, users, items, _features(embeddings, text_id), windows, signals, combine,
                 options, arguments.seed,
-                lambda sample, model: unit_share(sample, model, embeddings, text_id),
+                judge,
             )  # fmt: skip
             contending = contenders(model, history, users)
             chosen = {"repeat_share": again, **model.chosen}
             unit = relevance_unit(contending) * chosen.get("unit_share", 1.0)
+            if clock.timeless or "repeat_share" in model.chosen:
+                stages.rows.append((_of_known(chosen["repeat_share"]), items, None))
             model = dataclasses.replace(model, chosen=chosen, unit=unit)
-            if clock.timeless:
-                known = chosen["repeat_share"]
-                said = "left out of lists" if known < REPEAT_SHARE else "listed"
-                said = f"known items: {known:.1%} of what users do, {said}"
-                stages.rows.append((said, items, None))
+            if until is None:
+                report(stages, chosen.get("check"))
             for signal in signals:
                 said = _of_loss(signal.name, model.chosen["losses"])
                 stages.rows.append((said, len(signal.user), None))
@@ -157,6 +162,20 @@ def train(
     )  # fmt: skip
 
 
+def _told(
+    embeddings: npt.NDArray[np.float32],
+    text_id: npt.NDArray[np.int64],
+    seed: int | None,
+    sample: Sample,
+    model: RelevanceModel,
+) -> dict[str, Any]:
+    """The unit of relevance on a sample, and without a seed no check beside baselines."""
+    told: dict[str, Any] = {"unit_share": unit_share(sample, model, embeddings, text_id)}
+    if seed is not None:
+        told["check"] = checked(sample, model, seed)
+    return told
+
+
 def _features(
     embeddings: npt.NDArray[np.float32], text_id: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32] | None:
@@ -165,6 +184,12 @@ def _features(
         return None
     centred = embeddings[text_id] - embeddings.mean(axis=0)
     return np.where((text_id >= 0)[:, None], centred, 0).astype(np.float32)
+
+
+def _of_known(repeat_share: float) -> str:
+    """What a stage says of known items."""
+    said = "left out of lists" if repeat_share < REPEAT_SHARE else "listed"
+    return f"known items: {repeat_share:.1%} of what users do, {said}"
 
 
 def _of_loss(name: str, losses: dict[str, float]) -> str:

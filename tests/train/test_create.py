@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 
 import morec_sql
@@ -96,38 +94,6 @@ def test_without_times_what_nobody_does_twice_is_left_out(tables: Connection) ->
     seen = tables.execute("SELECT product_id FROM once WHERE customer_id = 2").fetchall()
     assert len(rows) == 5
     assert not set(rows) & set(seen)
-
-
-# 400 users of eight tastes with ten items each, who take six of their own and one of any
-TASTES = """
-CREATE TABLE visits AS
-SELECT DISTINCT u AS user_id, item AS item_id FROM (
-    SELECT u, (u % 8) * 10 + CAST(md5_number_lower(u || ' ' || n) % 10 AS BIGINT) AS item
-    FROM range(400) AS t(u), range(6) AS s(n)
-    UNION ALL SELECT u, CAST(md5_number_lower(u || 'x') % 80 AS BIGINT) FROM range(400) AS t(u)
-)
-"""
-
-
-def test_what_is_chosen_finds_the_tastes_and_no_part_counts_against_an_item() -> None:
-    con = morec_sql.connect()
-    con.execute(TASTES)
-    con.execute("FROM create_recommender('r', events => 'visits')").fetchall()
-    own = con.execute(
-        "SELECT avg(CAST(r.item_id // 10 = u % 8 AS INTEGER))"
-        " FROM range(400) AS t(u), r.recommend(u, weights => {relevance: 1}, k => 3) AS r"
-    ).fetchall()[0][0]
-    assert own > 0.95
-    model = json.loads(con.execute("SELECT model FROM r.settings").fetchall()[0][0])
-    with_much = np.array(model["unknown"][0][:4])
-    assert (with_much >= 0).all()
-    assert (with_much + model["unknown"][1][:4] >= 0).all()
-    # and the default weights give up little of it
-    own = con.execute(
-        "SELECT avg(CAST(r.item_id // 10 = u % 8 AS INTEGER))"
-        " FROM range(400) AS t(u), r.recommend(u, k => 3) AS r"
-    ).fetchall()[0][0]
-    assert own > 0.85
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,13 @@ OPTIONS: Options = {
     "content_weight": (None,),
     "popularity_weight": (None,),
 }
-FIRST = {"half_life": 2, "ridge": 0.03, "neighbour_ridge": NEIGHBOUR_RIDGES[1]}
-# where time does not say what comes next
-UNTIMED = {"half_life": NO_DECAY, "trend": NO_TREND, "damping": OPTIONS["damping"][2]}
+FIRST = {
+    "half_life": NO_DECAY,
+    "trend": NO_TREND,
+    "ridge": 0.03,
+    "neighbour_ridge": NEIGHBOUR_RIDGES[1],
+}
+UNTIMED_DAMPING = (0.5, 0.5)  # is tried first where time does not say what comes next
 BESIDE = 0.5  # the weight of neighbours beside which others are tried
 # settings that are numbers in order, of which the next is tried from where that was better
 CLIMBED = ("ridge", "neighbour_ridge", "neighbour_weight")
@@ -71,8 +75,8 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
     choice, sample = _Choice(trainer, samples, options), samples[0]
     ranks = _ranks(sample.past, trainer.items, options["rank"])
     found = {**first_of(options), "rank": ranks[0]}
-    if not sample.timed:
-        found |= {name: value for name, value in UNTIMED.items() if value in options[name]}
+    if not sample.timed and UNTIMED_DAMPING in options["damping"]:
+        found["damping"] = UNTIMED_DAMPING
     if not sample.timeless:
         alone = {**found, "neighbour_weight": 0.0}
         for name in ("half_life", "ridge", "trend"):

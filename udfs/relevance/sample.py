@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
+OTHERS = 500  # users that say enough beside those of a sample
 CLEARLY = 1.02  # how much better what is clearly better is at least
 LISTED = 20  # length of the lists by which settings are compared
 
@@ -29,14 +30,23 @@ class Sample:
     are learnt too.
     """
 
-    def __init__(self, window: Window, users: int, items: int, seed: int) -> None:
+    def __init__(
+        self,
+        window: Window,
+        users: int,
+        items: int,
+        seed: int,
+        among: npt.NDArray[np.int64] | None = None,
+        most: int = VALIDATION_USERS,
+    ) -> None:
+        self.window, self.all_users, self.seed = window, users, seed
         self.past, self.items = window.past, items
         self.timed, self.timeless, self.signals = window.timed, window.timeless, window.signals
         generator = np.random.default_rng(seed)
-        sample = np.unique(window.user).astype(np.int64)
-        if len(sample) > VALIDATION_USERS:
-            sample = np.sort(generator.choice(sample, VALIDATION_USERS, replace=False))
-        self.users = len(sample)
+        sample = np.unique(window.user).astype(np.int64) if among is None else among
+        if len(sample) > most:
+            sample = np.sort(generator.choice(sample, most, replace=False))
+        self.users, self.numbers = len(sample), sample
         self.whole = window.past.of_users(sample, users)
         place = np.minimum(np.searchsorted(sample, window.user), self.users - 1)
         inside = sample[place] == window.user
@@ -49,6 +59,12 @@ class Sample:
         size = generator.choice(SHORT_HISTORIES, self.users)
         short = self.whole.smallest(key, size[self.whole.user])
         self.rows = self.whole.followed_by(short, self.users)
+
+    def others(self, most: int) -> Sample:
+        """A sample of other users of the window, or of the same where the others are few."""
+        others = np.setdiff1d(self.window.user, self.numbers).astype(np.int64)
+        among = others if len(others) >= OTHERS else self.numbers
+        return Sample(self.window, self.all_users, self.items, self.seed, among, most)
 
     def pairs(self, half_life: int) -> tuple[Longs, Floats]:
         """Where each user's pairs of the whole histories start, and their weights in its vector."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ def fit(
     combine: str | list[float],
     options: Options,
     seed: int,
-    balance: Callable[[Sample, RelevanceModel], float] | None = None,
+    judge: Callable[[Sample, RelevanceModel], dict[str, Any]] | None = None,
 ) -> RelevanceModel:
     """Train the relevance model.
 
@@ -46,8 +47,8 @@ def fit(
         combine: how the losses are combined, as in losses.train.
         options: what is tried of each setting, as choice.OPTIONS.
         seed: of all that is random.
-        balance: gives, on the latest window, the share of the spread of relevance that is its unit
-            beside other objectives.
+        judge: what else is to be told of the model before the latest window, from what came in it;
+            joins what was chosen.
     """
     trainer = Trainer(users, items, features, combine, seed)
     samples = (
@@ -78,9 +79,9 @@ def fit(
         labels.append(sample.repeated())
     model = trainer.model(history, chosen, parts, again, signals)
     again = repeats.fit(designs, labels, design, seed)
-    if balance is not None:
-        share = balance(first, dataclasses.replace(latest, repeats=again))
-        model = dataclasses.replace(model, chosen={**model.chosen, "unit_share": share})
+    if judge is not None:
+        told = judge(first, dataclasses.replace(latest, repeats=again))
+        model = dataclasses.replace(model, chosen={**model.chosen, **told})
     some = some_users(users, VALIDATION_USERS)
     now = model.of_users(history.of_users(some, users), len(some)).design
     return dataclasses.replace(model, repeats=again.standardised_by(now))
