@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from morec_sql.udfs.history import bounds
 from morec_sql.udfs.ranking import catalogue, lists
 from morec_sql.udfs.ranking import likeness as likeness_of
-from morec_sql.udfs.relevance import low_rank, training
+from morec_sql.udfs.relevance import low_rank, sample
+from morec_sql.udfs.relevance.choice import OPTIONS
 from morec_sql.udfs.relevance.model import normalised, pair_weights
 from morec_sql.udfs.relevance.training import fit
 from tests.udfs.kernels import random_history
@@ -46,7 +47,7 @@ def test_an_item_without_events_is_near_items_with_like_features() -> None:
     history = random_history(generator, users, items)
     bought = history.take(history.item < 9)
     features = np.eye(5, dtype=np.float32)[np.arange(items) // 2]
-    model = fit(bought, users, items, features, [], [], [], 8, seed=1)
+    model = fit(bought, users, items, features, [], [], "sum", {**OPTIONS, "rank": (8,)}, seed=1)
     likeness = model.encoder[:9] @ model.decoder[9]
     assert likeness.argmax() == 8
 
@@ -55,11 +56,12 @@ def test_an_item_without_events_is_near_items_with_like_features() -> None:
 def test_the_gpu_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(2)
     history = random_history(generator, 50, 60)
+    options = {**OPTIONS, "rank": (16,)}
     fitted = []
     for where in ("cuda", "cpu"):
-        for module in (low_rank, training, catalogue, likeness_of, lists):
+        for module in (low_rank, sample, catalogue, likeness_of, lists):
             monkeypatch.setattr(module, "device", lambda where=where: torch.device(where))
-        model = fit(history, 50, 60, None, [], [], [], 16, seed=3)
+        model = fit(history, 50, 60, None, [], [], "sum", options, seed=3)
         fitted.append(model.encoder @ model.decoder.T)
         assert all(np.isfinite(value).all() for value in (model.encoder, model.decoder))
     np.testing.assert_allclose(fitted[0], fitted[1], atol=1e-3)
