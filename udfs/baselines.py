@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_BOUGHT = 8000  # items of the item-item models: their matrix is dense
 NEIGHBOURS = 100
-RIDGE = 0.4  # of EASE, per user
+RIDGE = 6.0  # of EASE, in units of the mean number of users of an item
 FACTORS = 64
 ROWS = 256
 
@@ -163,7 +163,7 @@ def _ease(data: _Data) -> Scores:
     import torch
 
     most, gram = _most_bought(data.known)
-    gram[np.diag_indices_from(gram)] += RIDGE * data.known.shape[0]
+    gram[np.diag_indices_from(gram)] += RIDGE * float(np.diag(gram).mean())
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(torch.from_numpy(gram))).numpy()
     weights = (inverse / -np.diag(inverse)).astype(np.float32)
     np.fill_diagonal(weights, 0)

@@ -114,7 +114,7 @@ class Events:
     @staticmethod
     def sorted(user: Ints, item: Ints, time: Doubles, weight: Floats, timeless: bool) -> Events:
         """Sort events, and leave out those that are the same as another one if they have a time."""
-        pair = user * (int(item.max(initial=0)) + 1) + item.astype(np.int64)
+        pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
         if timeless:
             key = pair
         else:

@@ -131,6 +131,7 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
         unknown=np.array(chosen["unknown"], np.float32),
         # recommenders made before have none
         cold=None if chosen.get("cold") is None else np.array(chosen["cold"], np.float32),
+        few=chosen.get("few", 1),
         neighbours=_neighbours(vectors) if chosen.get("neighbour_weight") else None,
         repeats=RepeatModel.from_json(chosen["repeats"]),
         half_life=int(chosen["half_life"]),

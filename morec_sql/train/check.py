@@ -15,7 +15,7 @@ from .windows import REPEAT_SHARE
 
 BESIDE = ("popularity", "own frequency", "item knn")
 FEWEST = 50  # users with something held out, below which nDCG says little
-MOST_SCORES = 200_000_000  # of users and items: fewer users where there are more
+MOST_SCORES = 60_000_000  # of users and items: fewer users where there are more
 
 
 def checked(sample: Sample, model: RelevanceModel, seed: int) -> dict[str, Any]:

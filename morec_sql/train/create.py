@@ -169,6 +169,7 @@ def _settings(trained: Trained, arguments: Arguments, schema: str, version: str)
         "content": model.content,
         "unknown": model.unknown.tolist(),
         "cold": None if model.cold is None else model.cold.tolist(),
+        "few": model.few,
         "repeats": model.repeats.as_json(),
         "unit": model.unit,
         "clock": dataclasses.asdict(clock),

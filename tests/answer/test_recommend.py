@@ -232,9 +232,9 @@ def test_a_new_event_counts_at_once(tables: Connection) -> None:
     tables.execute(
         "INSERT INTO orders SELECT 777, d % 3, TIMESTAMP '2024-04-01', 1 FROM range(3) t(d)"
     )
-    kitchen = items(tables, "recommend(777, weights => {relevance: 1}, k => 9)")
+    kitchen = items(tables, "recommend(777, weights => {relevance: 1}, k => 6)")
     assert set(kitchen) <= set(range(10))
-    assert kitchen != items(tables, "recommend(NULL, weights => {relevance: 1}, k => 9)")
+    assert kitchen != items(tables, "recommend(NULL, weights => {relevance: 1}, k => 6)")
     # within a transaction too, and for an item that is not like the others
     lists = "recommend(777, weights => {relevance: 1}, k => 22)"
     before = items(tables, lists).index(14)
@@ -242,7 +242,7 @@ def test_a_new_event_counts_at_once(tables: Connection) -> None:
     tables.execute("INSERT INTO orders SELECT 777, 14, TIMESTAMP '2024-04-02', 1 FROM range(4)")
     assert items(tables, lists).index(14) < before
     tables.execute("ROLLBACK")
-    assert items(tables, "recommend(777, weights => {relevance: 1}, k => 9)") == kitchen
+    assert items(tables, "recommend(777, weights => {relevance: 1}, k => 6)") == kitchen
 
 
 def test_as_of_leaves_out_what_came_later(tables: Connection) -> None:

@@ -47,7 +47,9 @@ BESIDE = 0.5  # the weight of neighbours beside which others are tried
 CLIMBED = ("ridge", "neighbour_ridge", "neighbour_weight")
 WORTH_IT = 1.01  # how much better a larger rank must be
 PROMISING = 1.03  # how much better a rank must be than half of it for a larger one to be tried
-MOST_PRODUCTS = 1_000_000_000  # of pairs and a rank that is tried above the smallest
+# what a rank above the smallest may cost: pairs times rank, items times its square
+MOST_PRODUCTS = 4_000_000_000
+MOST_SQUARES = 60_000_000_000
 
 
 def first_of(options: Options) -> Settings:
@@ -56,6 +58,29 @@ def first_of(options: Options) -> Settings:
         name: FIRST[name] if name in FIRST and FIRST[name] in values else values[0]
         for name, values in options.items()
     }
+
+
+def within_reach(options: Options, history: History, users: int, items: int) -> Options:
+    """The options without what would take too long, or too much memory, on this much data.
+
+    What is the only option of its setting stays.
+
+    Args:
+        options: as OPTIONS.
+        history: all pairs that there are.
+        users: number of users.
+        items: number of items in the catalogue.
+    """
+    smallest, *larger = options["rank"]
+    ranks = [
+        rank
+        for rank in larger
+        if len(history) * rank <= MOST_PRODUCTS and items * rank**2 <= MOST_SQUARES
+    ]
+    weights = options["neighbour_weight"]
+    if 0.0 in weights and not affordable(bounds(history.user, users), items):
+        weights = (0.0,)
+    return {**options, "rank": (smallest, *ranks), "neighbour_weight": weights}
 
 
 def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Settings:
@@ -73,8 +98,7 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
         options: what is tried of each setting, as OPTIONS.
     """
     choice, sample = _Choice(trainer, samples, options), samples[0]
-    ranks = _ranks(sample.past, trainer.items, options["rank"])
-    found = {**first_of(options), "rank": ranks[0]}
+    found = first_of(options)
     if not sample.timed and UNTIMED_DAMPING in options["damping"]:
         found["damping"] = UNTIMED_DAMPING
     if not sample.timeless:
@@ -83,14 +107,11 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
             alone = choice.best(alone, name)
         found = {**alone, "neighbour_weight": found["neighbour_weight"]}
     if BESIDE in options["neighbour_weight"]:
-        if affordable(bounds(sample.past.user, trainer.users)):
-            found["neighbour_weight"] = BESIDE
-        else:
-            choice.options["neighbour_weight"] = (0.0,)
+        found["neighbour_weight"] = BESIDE
     # a decomposition for each damping: at the smallest rank they are cheap
     for name in ("damping", "ridge", "neighbour_ridge"):
         found = choice.best(found, name)
-    for rank in ranks[1:]:
+    for rank in options["rank"][1:]:
         if not choice.promising(found):
             break
         larger = choice.best({**found, "rank": rank}, "ridge")
@@ -102,21 +123,11 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
     return {**found, "validation_ndcg": mean(choice.ndcg(found))}
 
 
-def _ranks(history: History, items: int, ranks: tuple[int, ...]) -> list[int]:
-    """The ranks that are tried: larger ones where the data is not too large for them."""
-    return [
-        rank
-        for rank in ranks
-        if rank == ranks[0]
-        or (len(history) * rank <= MOST_PRODUCTS and items * rank**2 <= MOST_PRODUCTS * 20)
-    ]
-
-
 class _Choice:
     """Measures settings on samples, each once."""
 
     def __init__(self, trainer: Trainer, samples: list[Sample], options: Options) -> None:
-        self.options = dict(options)
+        self.options = options
         # each has a trainer of its own, which keeps what settings of one history share
         trainers = [trainer, *(copy.copy(trainer) for _ in samples[1:])]
         self._trained = list(zip(trainers, samples, strict=True))

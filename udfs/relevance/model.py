@@ -61,8 +61,9 @@ class RelevanceModel:
     of behaviour, content, the two popularities and 1 for items that a user does not know, as a
     linear function of the user's features: 1, sparsity of the history, and activity. repeats is for
     the items of the history. unit is the difference in log-odds that counts as 1 beside other
-    objectives. cold, of the same shape, takes the place of unknown for users without a history;
-    None for the same. neighbours, shape (n, n), are the weights of an item of a history for one of
+    objectives. cold, of the same shape, takes the place of unknown for users without a history, and
+    has a share in theirs whose history has fewer than `few` items, the larger the fewer; None for
+    the same. neighbours, shape (n, n), are the weights of an item of a history for one of
     a list, which add to the likeness by behaviour; None for none.
     """
 
@@ -76,6 +77,7 @@ class RelevanceModel:
     chosen: dict[str, Any]
     unit: float = 1.0
     cold: Floats | None = None
+    few: int = 1
     neighbours: csr_array | None = None
 
     @functools.cached_property
@@ -115,7 +117,8 @@ class RelevanceModel:
         about = user_features(starts, activity)
         weights = about @ self.unknown
         if self.cold is not None:
-            weights = np.where(np.diff(starts)[:, None] > 0, weights, about @ self.cold)
+            share = np.maximum(1 - np.diff(starts) / np.float32(self.few), 0)[:, None]
+            weights += share * (about @ self.cold - weights)
         pair = normalised(pair_weights(history, self.half_life), starts)
         queries = user_vectors(self.encoder, history.item, pair, starts)
         blocks = np.repeat(weights[:, :2], [queries.shape[1] - self.content, self.content], axis=1)

@@ -22,19 +22,24 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 64
 RIDGES = (1.0, 2.5, 6.0, 15.0)  # lambda, in units of the mean of G's diagonal
-MOST_PAIRS = 200_000_000  # of items in one history: what counting G may cost
-MOST_SCORES = 8000  # that a user's history has on average
+LONGEST = 1000  # items of a history that is counted in G: longer ones say little of each pair
+MOST_PAIRS = 2_000_000_000  # of items in one history: the time that counting G may cost
+MOST_ENTRIES = 400_000_000  # of G: the memory
+MOST_SCORES = 8000  # that a user's history has on average: what lists may cost
 GATHERED = 1 << 16  # items whose systems are held at once
 BLOCK = 256  # of which so many are solved at once
 
 
-def affordable(starts: Longs) -> bool:
+def affordable(starts: Longs, items: int) -> bool:
     """Whether counting pairs, and lists by them, cost no more than they should."""
     sizes = np.diff(starts).astype(np.float64)
     known = sizes[sizes > 0]
-    if not len(known):
-        return False
-    return bool((sizes**2).sum() <= MOST_PAIRS and known.mean() * NEIGHBOURS <= MOST_SCORES)
+    pairs = float((known[known <= LONGEST] ** 2).sum())
+    return bool(
+        0 < pairs <= MOST_PAIRS
+        and min(pairs, float(items) ** 2) <= MOST_ENTRIES
+        and known.mean() * NEIGHBOURS <= MOST_SCORES
+    )
 
 
 def neighbourhoods(
@@ -52,6 +57,7 @@ def neighbourhoods(
     from scipy.sparse import csr_array
 
     x = csr_array((weights, item, starts), shape=(len(starts) - 1, items))
+    x = x[np.diff(starts) <= LONGEST]
     gram = (x.T.tocsr() @ x).tocsr()
     near, right = _nearest(gram)
     penalties = [ridge * float(gram.diagonal().mean()) for ridge in ridges]

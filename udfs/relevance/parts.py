@@ -3,8 +3,10 @@
 The weights of likeness by behaviour, likeness by content and the two popularities come from a
 logistic regression over the items that contend for a list, so that relevance is in log-odds. No
 part counts against an item: a weight that would be negative, for a user with much or with little of
-a history, is 0. All parts are used unless some alone rank clearly better; users without a history
-have all in any case.
+a history, is 0. Likeness by behaviour, and by content where there is one, are used unless other
+parts rank clearly better: what is held out has hardly an item that is new to everyone, for which
+content is. Users without a history have all in any case, and those with a short one the more of them the shorter it
+is, where that ranks short histories clearly better.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..history import Floats, bounds
+from ..history import Floats, History, bounds
 from . import repeats
 from .model import (
     RelevanceModel,
@@ -27,12 +29,13 @@ from .model import (
     user_features,
     user_vectors,
 )
-from .sample import Sample, best_unseen, better
+from .sample import Sample, best_unseen, better, mean
 
 CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
 # the columns of the parts: likeness by behaviour and by content, popularity ever and of late
-PARTS = ((0,), (0, 1), (0, 2, 3), (0, 1, 2, 3))
+PARTS = ((0, 1), (0,), (0, 2, 3), (0, 1, 2, 3))
+FEW = (14, 4)  # items, below which a history may be a short one
 
 
 def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
@@ -50,22 +53,34 @@ def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
         )
         kept = (tuple(part for part in columns if part not in given) for columns in options)
         options = list(dict.fromkeys(kept))
-    found = []
-    table = np.concatenate([model.decoder, model.popularity], axis=1)
+    candidates = []
     for columns in options:
         whole = not given and columns == options[-1]
         unknown = everything if whole else _learnt(pairs, columns)
         for part, weight in given.items():
             unknown[:, part] = weight * unknown[:, 0]
-        option = dataclasses.replace(model, unknown=unknown, cold=everything)
-        of_users = option.of_users(sample.whole, sample.users)
-        ndcg = sample.ndcg(of_users.queries, table, of_users.more)
-        found.append((ndcg, option))
-    best, chosen = found[0]
-    for ndcg, option in found[1:]:
+        candidates.append(dataclasses.replace(model, unknown=unknown, cold=everything))
+    chosen = candidates[0]
+    best = _ndcg(sample, chosen, sample.whole)
+    for option in candidates[1:]:
+        ndcg = _ndcg(sample, option, sample.whole)
         if better(ndcg, best):
             best, chosen = ndcg, option
+    short = _ndcg(sample, chosen, sample.short)
+    for few in FEW:
+        option = dataclasses.replace(chosen, few=few)
+        if mean(_ndcg(sample, option, sample.whole)) >= mean(best) and better(
+            _ndcg(sample, option, sample.short), short
+        ):
+            return option
     return chosen
+
+
+def _ndcg(sample: Sample, model: RelevanceModel, history: History) -> npt.NDArray[np.float64]:
+    """How good the lists of each user are, of whom no more than `history` is known."""
+    of_users = model.of_users(history, sample.users)
+    table = np.concatenate([model.decoder, model.popularity], axis=1)
+    return sample.ndcg(of_users.queries, table, of_users.more)
 
 
 def _given(settings: dict[str, Any]) -> dict[int, float]:

@@ -57,8 +57,8 @@ class Sample:
 
         key = generator.random(len(self.whole))
         size = generator.choice(SHORT_HISTORIES, self.users)
-        short = self.whole.smallest(key, size[self.whole.user])
-        self.rows = self.whole.followed_by(short, self.users)
+        self.short = self.whole.smallest(key, size[self.whole.user])
+        self.rows = self.whole.followed_by(self.short, self.users)
 
     def others(self, most: int) -> Sample:
         """A sample of other users of the window, or of the same where the others are few."""

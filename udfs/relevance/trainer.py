@@ -95,7 +95,7 @@ class Trainer:
         self,
         history: History,
         settings: dict[str, Any],
-        parts: tuple[Floats, Floats | None],
+        parts: tuple[Floats, Floats | None, int],
         again: repeats.RepeatModel,
         signals: list[Signal],
     ) -> RelevanceModel:
@@ -116,6 +116,7 @@ class Trainer:
             content=self.content.shape[1],
             unknown=parts[0],
             cold=parts[1],
+            few=parts[2],
             neighbours=self.neighbours(history, settings),
             repeats=again,
             half_life=settings["half_life"],

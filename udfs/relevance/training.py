@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..history import Floats, History, Signal, Window
 from . import repeats
-from .choice import Options, choose, first_of
+from .choice import Options, choose, first_of, within_reach
 from .model import RelevanceModel
 from .parts import weighed
 from .sample import VALIDATION_USERS, Sample
@@ -51,6 +51,7 @@ def fit(
             joins what was chosen.
     """
     trainer = Trainer(users, items, features, combine, seed)
+    options = within_reach(options, history, users, items)
     samples = (
         Sample(window, users, items, seed)
         for window in map(_returning, windows)
@@ -62,13 +63,13 @@ def fit(
     again = repeats.untrained()
     first = next(samples, None)
     if first is None:
-        return trainer.model(history, first_of(options), (unknown, None), again, signals)
+        return trainer.model(history, first_of(options), (unknown, None, 1), again, signals)
     # earlier windows of time are made when their turn comes: they say less of what is next
     together = [first] if first.timed else [first, *samples]
     chosen = choose(trainer, together, options) | {"repeat_share": first.repeat_share()}
-    latest = trainer.model(first.past, chosen, (unknown, None), again, first.signals())
+    latest = trainer.model(first.past, chosen, (unknown, None, 1), again, first.signals())
     latest = weighed(first, latest)
-    parts = latest.unknown, latest.cold
+    parts = latest.unknown, latest.cold, latest.few
     design = latest.of_users(first.whole, first.users).design
     designs, labels = [design], [first.repeated()]
     # of the others only the likeness of known items is needed, for which few columns do
