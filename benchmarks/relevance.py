@@ -42,7 +42,7 @@ SPLITS = (
     ),
 )
 BESIDE = ("ease", "als", "item knn", "popularity")
-TRADES = (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+TRADES = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1)
 TABLES = """
 CREATE TABLE sold AS FROM orders WHERE quantity > 0;
 CREATE TABLE sold_products AS

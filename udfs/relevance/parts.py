@@ -5,8 +5,8 @@ logistic regression over the items that contend for a list, so that relevance is
 part counts against an item: a weight that would be negative, for a user with much or with little of
 a history, is 0. Likeness by behaviour, and by content where there is one, are used unless other
 parts rank clearly better: what is held out has hardly an item that is new to everyone, for which
-content is. Users without a history have all in any case, and those with a short one the more of them the shorter it
-is, where that ranks short histories clearly better.
+content is. Users without a history have all in any case, and those with a short one the more of
+them the shorter it is, where that ranks short histories clearly better.
 """
 
 from __future__ import annotations
