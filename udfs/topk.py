@@ -11,6 +11,7 @@ hold more is left out. The rest is float32 brute force.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -48,15 +49,21 @@ def added(scores: Scores, count: int, more: Given | None) -> Scores:
     """Scores of `count` items to which those of some pairs are added; pairs are distinct."""
     if more is None or not len(more.user):
         return scores
-    order = more.item.argsort(stable=True)
-    user, item, score = more.user[order], more.item[order], more.score[order]
+
+    @functools.cache
+    def by_item() -> Given:
+        order = more.item.argsort(stable=True)
+        return Given(more.user[order], more.item[order], more.score[order])
 
     def both(items: slice) -> torch.Tensor:
-        block = scores(items)
-        first, last = torch.searchsorted(item, torch.tensor([items.start, items.stop])).tolist()
-        here = slice(first, last)
-        place = user[here] * block.shape[1] + (item[here] - items.start)
-        block.view(-1).index_add_(0, place, score[here])
+        block, here = scores(items), more
+        if block.shape[1] < count:
+            here = by_item()
+            ends = torch.tensor([items.start, items.stop], device=here.item.device)
+            some = slice(*torch.searchsorted(here.item, ends).tolist())
+            here = Given(here.user[some], here.item[some], here.score[some])
+        place = here.user * block.shape[1] + (here.item - items.start)
+        block.view(-1).index_add_(0, place, here.score)
         return block
 
     return both

@@ -69,9 +69,9 @@ def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
     short = _ndcg(sample, chosen, sample.short)
     for few in FEW:
         option = dataclasses.replace(chosen, few=few)
-        if mean(_ndcg(sample, option, sample.whole)) >= mean(best) and better(
-            _ndcg(sample, option, sample.short), short
-        ):
+        if not better(_ndcg(sample, option, sample.short), short):
+            break
+        if mean(_ndcg(sample, option, sample.whole)) >= mean(best):
             return option
     return chosen
 
