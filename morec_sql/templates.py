@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from functools import cache
 from importlib import resources
@@ -27,6 +28,11 @@ def literal(value: str | float | bool | None) -> str:
     from sqlglot import exp
 
     return exp.convert(value).sql(DIALECT)
+
+
+def folded(name: str) -> str:
+    """The name as DuckDB compares names: the case of ASCII letters does not count."""
+    return re.sub("[A-Z]+", lambda letters: letters[0].lower(), name)
 
 
 @cache

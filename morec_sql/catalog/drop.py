@@ -8,10 +8,13 @@ import duckdb
 
 from ..errors import MorecError
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
-from ..registry import Argument, sql_function
+from ..registry import Argument, macros, sql_function
 from ..session import Session
-from ..templates import first_row, identifier
-from .recommenders import OWN_OBJECTS, default_of, stored_arguments
+from ..templates import first_row, identifier, literal, sql
+from .recommenders import default_of, recommender_of
+
+TABLES = ("settings", "objectives", "stages", "texts", "item_vectors")
+VIEWS = ("events", "items")
 
 
 @sql_function(
@@ -27,26 +30,27 @@ def drop_recommender(session: Session, catalog: str, _: str, given: dict[str, An
 
 
 def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
-    """Remove a recommender and return the number of its items."""
-    stored_arguments(con, catalog, name)
-    name = str(name)
+    """Remove a recommender and return the number of its items; what is not ours stops it."""
+    name = recommender_of(con, catalog, name)
+    schema = identifier(name)
     con.execute(f"USE {identifier(catalog)}")
-    foreign = con.execute(
-        "SELECT table_name FROM information_schema.tables WHERE table_catalog = ?"
-        " AND table_schema = ?",
-        [catalog, name],
+    there = con.execute(
+        sql("catalog/objects", catalog=literal(catalog), schema_name=literal(name))
     ).fetchall()
-    others = sorted({row[0] for row in foreign} - OWN_OBJECTS)
+    ours = {("TABLE", table) for table in TABLES} | {("VIEW", view) for view in VIEWS}
+    ours |= {("MACRO TABLE", macro.name) for macro in macros("recommender")}
+    others = sorted(set(there) - ours)
     if others:
+        kind, other = others[0]
         raise MorecError(
-            f"name: the schema {name!r} holds {others[0]!r}, which is not the recommender's;"
-            " move it first"
+            f"name: the schema {name!r} holds the {kind.lower()} {other!r}, which is not the"
+            " recommender's; move it first"
         )
-    row = first_row(con, f"SELECT count(*) FROM {identifier(name)}.item_vectors")
+    row = first_row(con, f"SELECT count(*) FROM {schema}.item_vectors")
     is_default = default_of(con, catalog) == name
     con.execute("BEGIN")
     try:
-        con.execute(f"DROP SCHEMA {identifier(name)} CASCADE")
+        con.execute(f"DROP SCHEMA {schema} CASCADE")
         if is_default:
             con.execute("DROP MACRO TABLE main.recommend")
         con.execute("COMMIT")

@@ -9,38 +9,40 @@ import duckdb
 
 from ..errors import MorecError
 from ..source.arguments import Arguments
-from ..templates import first_row, identifier, literal
-
-OWN_OBJECTS = {"settings", "objectives", "stages", "texts", "item_vectors", "events", "items"}
+from ..templates import first_row, folded, identifier, literal, sql
 
 
 def recommenders(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
     """Names of the recommenders in a database."""
-    rows = con.execute(
-        "SELECT schema_name FROM duckdb_tables() WHERE database_name = ?"
-        " AND table_name IN ('settings', 'item_vectors', 'objectives')"
-        " GROUP BY schema_name HAVING count(*) = 3 ORDER BY schema_name",
-        [catalog],
-    ).fetchall()
-    return [row[0] for row in rows]
+    return [
+        row[0]
+        for row in con.execute(sql("catalog/recommenders", catalog=literal(catalog))).fetchall()
+    ]
+
+
+def recommender_of(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> str:
+    """The exact spelling of the name of a recommender, or a MorecError."""
+    known = recommenders(con, catalog)
+    for candidate in known:
+        if name is not None and folded(candidate) == folded(name):
+            return candidate
+    raise MorecError(f"name: there is no recommender {name!r}; {_recommender_hint(known)}")
 
 
 def stored_arguments(
     con: duckdb.DuckDBPyConnection, catalog: str, name: str | None
 ) -> tuple[Arguments, str]:
     """Return the arguments of a recommender, and the schema where its tables were looked up."""
-    known = recommenders(con, catalog)
-    if name not in known:
-        raise MorecError(f"name: there is no recommender {name!r}; {_recommender_hint(known)}")
-    row = first_row(con, f"SELECT arguments FROM {identifier(catalog, str(name))}.settings")
+    name = recommender_of(con, catalog, name)
+    row = first_row(con, f"SELECT arguments FROM {identifier(catalog, name)}.settings")
     stored = json.loads(row[0]) if row else {}
     schema = stored.pop("schema")
     # tuned or updated since: a refresh keeps them
     rows = con.execute(
-        f"SELECT default_weight FROM {identifier(catalog, str(name))}.objectives ORDER BY position"
+        f"SELECT default_weight FROM {identifier(catalog, name)}.objectives ORDER BY position"
     ).fetchall()
     stored["weights"] = [row[0] for row in rows]
-    return dataclasses.replace(Arguments(**stored), replace=True), schema
+    return dataclasses.replace(Arguments(**stored), name=name, replace=True), schema
 
 
 def _recommender_hint(known: list[str]) -> str:
@@ -48,47 +50,57 @@ def _recommender_hint(known: list[str]) -> str:
 
 
 def check_free(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments) -> None:
-    """Raise a MorecError unless the recommender may be written under its name."""
+    """Raise a MorecError unless the recommender may be written under its name.
+
+    The name of one that is replaced becomes that which is there.
+    """
     name = arguments.name
-    if name.lower() == catalog.lower():
+    if folded(name) == folded(catalog):
         raise MorecError(
             f"name: the database is called {catalog!r} too, and DuckDB could not tell the schema"
             " from it; choose another name"
         )
-    known = recommenders(con, catalog)
-    if name in known:
-        if not arguments.replace:
-            raise MorecError(
-                f"name: the recommender {name!r} exists already; pass replace => true, or call"
-                f" refresh_recommender({literal(name)})"
-            )
+    taken = [
+        row[0]
+        for row in con.execute(
+            "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ?", [catalog]
+        ).fetchall()
+        if folded(row[0]) == folded(name)
+    ]
+    if not taken and folded(name) not in ("temp", "system"):
         return
-    taken = first_row(
-        con,
-        "SELECT 1 FROM information_schema.schemata WHERE catalog_name = ? AND schema_name = ?",
-        [catalog, name],
-    )
-    if taken or name.lower() in ("main", "temp", "pg_catalog", "information_schema"):
-        raise MorecError(f"name: the schema {name!r} exists already and is not a recommender")
+    if not taken or taken[0] not in recommenders(con, catalog):
+        raise MorecError(
+            f"name: the schema {(taken or [name])[0]!r} exists already and is not a recommender"
+        )
+    arguments.name = taken[0]
+    if not arguments.replace:
+        raise MorecError(
+            f"name: the recommender {taken[0]!r} exists already; pass replace => true, or call"
+            f" refresh_recommender({literal(taken[0])})"
+        )
 
 
 def default_comment(name: str) -> str:
-    """The comment by which main.recommend is known to be ours."""
+    """The comment of main.recommend."""
     return f"The ranked list of the default recommender, {name}: as {name}.recommend."
 
 
 def default_of(con: duckdb.DuckDBPyConnection, catalog: str) -> str | None:
-    """Name of the default recommender, '' where main.recommend is not ours, None without one."""
+    """Name of the default recommender, '' where main.recommend is not ours, None without one.
+
+    It is that which main.recommend calls: comments do not outlive an export.
+    """
     row = first_row(
         con,
-        "SELECT comment FROM duckdb_functions() WHERE database_name = ? AND schema_name = 'main'"
-        " AND function_name = 'recommend'",
+        "SELECT macro_definition FROM duckdb_functions() WHERE database_name = ?"
+        " AND schema_name = 'main' AND function_name = 'recommend'",
         [catalog],
     )
     if row is None:
         return None
     for name in recommenders(con, catalog):
-        if row[0] == default_comment(name):
+        if any(f"FROM {one}.recommend(" in str(row[0]) for one in (name, identifier(name))):
             return name
     return ""
 
