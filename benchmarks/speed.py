@@ -46,7 +46,7 @@ CREATE = """
         weights => {{relevance: 0.6, margin: 0.3, novelty: 0.1}}{more}
     )
 """
-# one kind of model whatever is chosen, so that figures can be compared; and the widest that there is
+# one model whatever would be chosen, so that figures can be compared; and the widest
 NARROW = ", dimensions => 64, relevance => {neighbour_weight: 0}"
 WIDE = ", dimensions => 512, relevance => {neighbour_weight: 1}, replace => true"
 BATCH = """
@@ -102,7 +102,7 @@ def seconds_of(con: duckdb.DuckDBPyConnection, query: str, times: int) -> float:
 
 
 def peers(con: duckdb.DuckDBPyConnection, few: int | None = None) -> dict[str, float]:
-    """Users per second of what ranks by plain vectors, the first `few`, each in the same process."""
+    """Users per second of what ranks by plain vectors, the first `few`, in this process."""
     import faiss
     import pandas as pd
     from implicit.cpu.topk import topk

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
 class MorecError(ValueError):
     """A bad argument; the message is one sentence: the argument, what came, what is allowed."""
+
+
+def shown(value: object) -> str:
+    """What came, as a message shows it: shortened where it is long."""
+    return shortened(repr(value), 90)
+
+
+def shortened(text: str, length: int) -> str:
+    """A text without its middle where it is longer than that."""
+    return text if len(text) <= length else f"{text[: length - 15]} ... {text[-10:]}"
+
+
+def reason(error: BaseException) -> str:
+    """What DuckDB says is wrong: its first line, without the kind of error, shortened."""
+    first = str(error).split("\n")[0]
+    said = re.sub(r"^(\w+ )*(Error|Exception): ", "", first)
+    return said if len(said) <= 160 else said[:157] + "..."
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

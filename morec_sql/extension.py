@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-import weakref
 from typing import Any
 
 import duckdb
@@ -17,8 +16,7 @@ from .templates import first_row, literal
 
 VERSION = "0.1.0"
 
-# weak, since the functions registered in a database keep its session as long as it is open
-_sessions: weakref.WeakValueDictionary[str, Session] = weakref.WeakValueDictionary()
+_sessions: dict[str, Session] = {}
 
 
 def connect(
@@ -51,7 +49,12 @@ def load(con: duckdb.DuckDBPyConnection) -> None:
         session.add(con)
         for udf in registry.UDFS.values():
             udf.register(con, session)
-        con.create_function("morec_instance", lambda: key, [], "VARCHAR")
+
+        def instance() -> str:
+            return key
+
+        registry.KEPT.append(instance)
+        con.create_function("morec_instance", instance, [], "VARCHAR")
         _sessions[key] = session
     _write_macros(con)
 

@@ -79,6 +79,7 @@ class Udf:
                 for place in range(len(self.takes))
             ]
             on_arrays.__signature__ = inspect.Signature(places)  # type: ignore[attr-defined]
+        KEPT.append(on_arrays)
         con.create_function(
             self.name,
             on_arrays,
@@ -160,6 +161,9 @@ def arrow_rows(columns: Mapping[str, str]) -> pa.DataType:
     return pa.list_(pa.struct([(column, ARROW[kind]) for column, kind in columns.items()]))
 
 
+# DuckDB lets go of a function when the connection that registered it is closed, and still calls it
+# from the others
+KEPT: list[Callable[..., Any]] = []
 UDFS: dict[str, Udf] = {}
 MACROS: dict[tuple[str, str], Macro] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 
 from .errors import MorecError
-from .templates import identifier
+from .templates import first_row, identifier
 
 T = TypeVar("T")
 Connect = Callable[[], duckdb.DuckDBPyConnection]
@@ -23,27 +24,47 @@ class Session:
     def __init__(self) -> None:
         # weak, since a strong reference would keep the file open behind its user's back
         self._connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
+        self._path: str | None = None
         self._shared: dict[type[Any], Any] = {}
         self._lock = Lock()
 
     def add(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Remember a connection that the user opened."""
+        """Remember a connection that the user opened, and its file."""
+        if self._path is None:
+            with con.cursor() as cursor:
+                row = first_row(
+                    cursor,
+                    "SELECT path FROM duckdb_databases() WHERE NOT internal ORDER BY database_oid",
+                )
+            self._path = row[0] if row else None
         self._connections = [ref for ref in self._connections if ref() is not None]
         if all(ref() is not con for ref in self._connections):
-            self._connections.append(weakref.ref(con))
+            self._connections.append(weakref.ref(con, self._forget))
+
+    def _forget(self, _: object) -> None:
+        """Let go of what is kept when the last connection is gone: others make it anew."""
+        if all(ref() is None for ref in self._connections):
+            self._shared = {}
 
     def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
         """A connection of our own to the database that a query runs in."""
+        cursor = self._open()
+        cursor.execute(f"USE {identifier(catalog)}")
+        return cursor
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
         for ref in reversed(self._connections):
             con = ref()
             if con is None:
                 continue
             try:
-                cursor = con.cursor()
+                return con.cursor()
             except duckdb.ConnectionException:
                 continue
-            cursor.execute(f"USE {identifier(catalog)}")
-            return cursor
+        # all are closed, but the query that asks has one: the process has its file open
+        for read_only in (False, True) if self._path else ():
+            with contextlib.suppress(duckdb.Error):
+                return duckdb.connect(str(self._path), read_only=read_only)
         raise MorecError(
             "connection: the one that morec_sql.load was called with is closed; call"
             " morec_sql.load again with an open one"

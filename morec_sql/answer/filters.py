@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MorecError
+from ..errors import MorecError, reason, shown
 from ..source.expressions import expression
 from ..source.tables import Table
 from ..templates import identifier, sql
@@ -44,6 +44,7 @@ def filtered(
             )
         ).fetchnumpy()
     except duckdb.Error as error:
-        reason = str(error).split("\n")[0]
-        raise MorecError(f"filter: {predicate!r} cannot be evaluated: {reason}") from None
+        raise MorecError(
+            f"filter: {shown(predicate)} cannot be evaluated: {reason(error)}"
+        ) from None
     return np.asarray(found["item_index"], np.int64)

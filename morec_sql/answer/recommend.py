@@ -73,9 +73,7 @@ class Queries(Latest[Query]):
 
 @udf(
     "morec_recommend",
-    ["VARCHAR"] * 3
-    + ["UBIGINT", "HUGEINT[]", "DOUBLE"]
-    + ["VARCHAR", "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
+    ["VARCHAR"] * 3 + ["UBIGINT", "HUGEINT[]", "DOUBLE"] + ["VARCHAR"] * 6,
     "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[],"
     " unmet VARCHAR[])[]",
 )

@@ -204,16 +204,20 @@ def _declared(
         kind = "diversity" if called[1].lower() == "text" else "diversity by behaviour"
         return Objective(name, kind, "diversity", text)
     if called is None and aggregates(con, text):
-        written = expression(con, argument, text, source.events, per=source.item_sql)
+        written = expression(
+            con, argument, text, source.events, per=source.item_sql, every_row=True
+        )
         return Objective(name, "item", None, text, written, over_events=True)
     if items is None:
         raise MorecError(f"objectives: {name!r} is SQL over items, but items is not given")
     if called is None:
-        return Objective(name, "item", None, text, expression(con, argument, text, items))
+        return Objective(
+            name, "item", None, text, expression(con, argument, text, items, every_row=True)
+        )
     assert function is not None
     kind = "diversity by category" if function == "diversity" else KINDS[function].scored
     wanted = KINDS[function].takes or "number"
-    written = expression(con, argument, called[1], items, wanted=wanted)
+    written = expression(con, argument, called[1], items, wanted=wanted, every_row=True)
     return Objective(name, kind, function, text, written)
 
 

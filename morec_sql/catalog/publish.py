@@ -170,7 +170,7 @@ def _items_view(source: Source, schema: str) -> str:
     excluded = [
         identifier(column) for column in source.items.columns if column.lower() == "item_id"
     ]
-    columns = f"_i.{identifier(source.items_key)} AS item_id, _i.*"
+    columns = f"{source.items_key.sql} AS item_id, _i.*"
     if excluded:
         columns += f" EXCLUDE ({', '.join(excluded)})"
     return sql(
@@ -178,7 +178,7 @@ def _items_view(source: Source, schema: str) -> str:
         schema=schema,
         columns=columns,
         items=source.items.sql,
-        item_id=identifier(source.items_key),
+        usable=source.items_key.usable(source.items_key.sql),
     )
 
 

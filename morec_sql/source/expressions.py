@@ -8,45 +8,68 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ..errors import MorecError, nearest
-from ..templates import DIALECT, first_row
+from ..errors import MorecError, nearest, reason, shown
+from ..templates import DIALECT, first_row, folded
+from .pure import check_pure
 from .tables import Table
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
+DEEPEST = 100  # parentheses in each other
 
-def _parse(argument: str, text: str, columns: Iterable[str]) -> exp.Expression:
-    """Parse one SQL expression over `columns`."""
+
+def _parse(
+    con: duckdb.DuckDBPyConnection, argument: str, text: str, columns: Iterable[str]
+) -> exp.Expression:
+    """Parse one SQL expression over `columns`, which does no more than compute."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
     if not isinstance(text, str) or not text.strip():
-        raise MorecError(f"{argument}: a SQL expression is needed, not {text!r}")
+        raise MorecError(f"{argument}: a SQL expression is needed, not {shown(text)}")
+    if _depth(text) > DEEPEST:
+        raise MorecError(f"{argument}: {shown(text)} has parentheses nested too deeply")
     try:
         statements = sqlglot.parse(f"SELECT {text}", dialect=DIALECT)
-    except SqlglotError:
-        raise MorecError(f"{argument}: {text!r} is not a SQL expression") from None
+    except (SqlglotError, RecursionError):
+        raise MorecError(f"{argument}: {shown(text)} is not a SQL expression") from None
     select = statements[0]
     if len(statements) != 1 or not isinstance(select, exp.Select):
-        raise MorecError(f"{argument}: {text!r} holds more than one expression or statement")
+        raise MorecError(f"{argument}: {shown(text)} holds more than one expression or statement")
     clauses = [name for name, value in select.args.items() if value and name != "expressions"]
     if clauses or len(select.expressions) != 1:
-        raise MorecError(f"{argument}: {text!r} holds more than one expression or statement")
+        raise MorecError(f"{argument}: {shown(text)} holds more than one expression or statement")
     expression: exp.Expression = select.expressions[0]
     if isinstance(expression, (exp.Alias, exp.Star)):
-        raise MorecError(f"{argument}: {text!r} is not one SQL expression")
+        raise MorecError(f"{argument}: {shown(text)} is not one SQL expression")
     # inside a subquery or a lambda, names of other things than columns are known to DuckDB alone
     if expression.find(exp.Subquery, exp.Select, exp.Lambda) is None:
-        lowered = {column.lower() for column in columns}
+        lowered = {folded(column) for column in columns}
         for column in expression.find_all(exp.Column):
-            if column.name.lower() not in lowered and not column.table:
+            if folded(column.name) not in lowered and not column.table:
+                hint = nearest(column.name, columns)
+                if column.this.quoted:
+                    hint = "a text is written in single quotes"
                 raise MorecError(
-                    f"{argument}: {text!r} refers to the unknown column {column.name!r};"
-                    f" {nearest(column.name, columns)}"
+                    f"{argument}: {shown(text)} refers to the unknown column {column.name!r};"
+                    f" {hint}"
                 )
+    check_pure(con, argument, text, expression)
     return expression
+
+
+def _depth(text: str) -> int:
+    """How deeply parentheses are nested, at most: more are counted than there are in strings."""
+    depth = deepest = 0
+    for letter in text:
+        if letter in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif letter in ")]}":
+            depth -= 1
+    return deepest
 
 
 def call(argument: str, text: str, names: Iterable[str]) -> tuple[str, str] | None:
@@ -59,14 +82,14 @@ def call(argument: str, text: str, names: Iterable[str]) -> tuple[str, str] | No
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
-    with contextlib.suppress(SqlglotError, TypeError):
+    with contextlib.suppress(SqlglotError, TypeError, RecursionError):
         parsed = sqlglot.parse_one(text, dialect=DIALECT)
         if isinstance(parsed, exp.Anonymous) and str(parsed.this).lower() in names:
             name = str(parsed.this).lower()
             if len(parsed.expressions) != 1:
                 raise MorecError(
-                    f"{argument}: {text!r} has {len(parsed.expressions)} arguments, where {name}"
-                    " takes one"
+                    f"{argument}: {shown(text)} has {len(parsed.expressions)} arguments, where"
+                    f" {name} takes one"
                 )
             return name, parsed.expressions[0].sql(DIALECT, comments=False)
     return None
@@ -77,7 +100,7 @@ def aggregates(con: duckdb.DuckDBPyConnection, text: str) -> bool:
     import sqlglot
     from sqlglot.errors import SqlglotError
 
-    with contextlib.suppress(SqlglotError, TypeError):
+    with contextlib.suppress(SqlglotError, TypeError, RecursionError):
         return _aggregates(con, sqlglot.parse_one(text, dialect=DIALECT))
     return False
 
@@ -105,42 +128,57 @@ def expression(
     table: Table,
     wanted: str = "number",
     per: str | None = None,
+    every_row: bool = False,
 ) -> str:
     """Check a SQL expression over the columns of `table`, and write it anew.
 
     Args:
-        con: where the table is; the expression is bound, not run.
+        con: where the table is; the expression is bound, not run, unless on every row.
         argument: the name of the argument, for errors.
         text: what the user wrote.
         table: the table whose columns it may use.
         wanted: a number (or BOOLEAN), a predicate, or a category, which may be of any type.
         per: for an aggregate, the SQL that it is grouped by; without it there must be one value
             per row.
+        every_row: whether it must compute on every row that there is now.
     """
     from sqlglot import exp
 
-    parsed = _parse(argument, text, table.columns)
+    parsed = _parse(con, argument, text, table.columns)
     per_row = per is None and parsed.find(exp.Subquery, exp.Select) is None
     if per_row and (_aggregates(con, parsed) or parsed.find(exp.Window)):
-        raise MorecError(f"{argument}: {text!r} aggregates rows, where one value per row is needed")
+        raise MorecError(
+            f"{argument}: {shown(text)} aggregates rows, where one value per row is needed"
+        )
     written = parsed.sql(DIALECT, comments=False)
     rows = f"{table.sql} AS _e GROUP BY {per}" if per else table.sql
     try:
         row = first_row(con, f"DESCRIBE SELECT ({written}) AS value FROM {rows}")
     except duckdb.Error as error:
-        reason = str(error).split("\n")[0]
-        raise MorecError(f"{argument}: {text!r} cannot be evaluated: {reason}") from None
+        raise MorecError(
+            f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
+        ) from None
     kind = str(row[1]) if row else ""
     if wanted == "predicate" and kind != "BOOLEAN":
-        raise MorecError(f"{argument}: {text!r} is {kind}, but a predicate must be BOOLEAN")
+        raise MorecError(f"{argument}: {shown(text)} is {kind}, but a predicate must be BOOLEAN")
     if wanted == "number" and not is_number(kind) and kind != "BOOLEAN":
-        raise MorecError(f"{argument}: {text!r} is {kind}, but a number is needed")
+        raise MorecError(f"{argument}: {shown(text)} is {kind}, but a number is needed")
+    if every_row:
+        try:
+            first_row(con, f"SELECT count(value) FROM (SELECT ({written}) AS value FROM {rows})")
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise MorecError(
+                f"{argument}: {shown(text)} cannot be computed on every row: {reason(error)}"
+            ) from None
     return written
 
 
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type name is numeric."""
-    return kind.split("(")[0] in {
+    name, _, rest = kind.partition("(")
+    return name in {
         "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT",
         "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
-    }  # fmt: skip
+    } and not rest.endswith("]")  # fmt: skip

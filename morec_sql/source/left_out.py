@@ -5,8 +5,10 @@ from __future__ import annotations
 import duckdb
 
 from ..progress import Stages
-from ..templates import first_row, identifier, literal, sql
+from ..templates import first_row, literal, sql
 from .source import USABLE_WEIGHT, Source
+
+LARGEST_WEIGHT = 1e30  # that is a number in single precision, as are sums of it
 
 
 def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> float:
@@ -17,13 +19,15 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
             "source/events_report",
             events_raw=source.events_raw,
             usable=source.usable,
+            user_usable=source.user_usable,
+            item_usable=source.item_usable,
             time_usable=source.time_usable,
             weight_usable=USABLE_WEIGHT,
         ),
     )
     assert row is not None
     read, user, item, when, weight, cap = row
-    cap = float(cap) if cap is not None else 1.0
+    cap = min(float(cap), LARGEST_WEIGHT) if cap is not None else 1.0
     stages.count("events: read", read)
     stages.count("events: left out, no user", user)
     stages.count("events: left out, no item", item)
@@ -42,7 +46,10 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
         row = first_row(
             con,
             sql(
-                "source/items_report", item_id=identifier(source.items_key), items=source.items.sql
+                "source/items_report",
+                item_id=source.items_key.sql,
+                usable=source.items_key.usable(source.items_key.sql),
+                items=source.items.sql,
             ),
         )
         assert row is not None

@@ -47,7 +47,7 @@ def declared(con: duckdb.DuckDBPyConnection, given: Any, events: Table) -> list[
             )
         kind, argument_sql = called
         wanted = "number" if kind == "squared_error" else "predicate"
-        written = expression(con, argument, argument_sql, events, wanted=wanted)
+        written = expression(con, argument, argument_sql, events, wanted=wanted, every_row=True)
         found.append(Loss(name, kind, written))
     return found
 

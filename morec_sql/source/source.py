@@ -6,7 +6,7 @@ import dataclasses
 
 import duckdb
 
-from ..errors import MorecError
+from ..errors import MorecError, shown
 from ..templates import identifier, literal, sql
 from .arguments import Arguments
 from .expressions import expression, is_number
@@ -18,7 +18,40 @@ USABLE_TIME = (
     "_c.event_time IS NOT NULL AND _c.event_time > CAST('-infinity' AS TIMESTAMP)"
     " AND _c.event_time < CAST('infinity' AS TIMESTAMP)"
 )
+NO_IDS = ("STRUCT", "MAP", "UNION", "VARIANT", "INTERVAL", "BOOLEAN", "NULL", '"NULL"')
 USABLE_WEIGHT = "_c.weight > 0 AND _c.weight < CAST('infinity' AS DOUBLE)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Id:
+    """A column of ids: its name, its SQL in a query of its table, and the type of the ids."""
+
+    column: str
+    sql: str
+    kind: str
+
+    @staticmethod
+    def of(argument: str, column: str, table: Table, alias: str) -> Id:
+        """A column of a table that is called `alias`; ids of an ENUM are texts."""
+        kind, written = table.columns[column], f"{alias}.{identifier(column)}"
+        if kind.startswith("ENUM"):
+            return Id(column, f"CAST({written} AS VARCHAR)", "VARCHAR")
+        if kind.split("(")[0] in NO_IDS or kind.endswith("]"):
+            raise MorecError(
+                f"{argument}: the column {column!r} is {shown(kind)}, but ids are numbers, texts,"
+                " UUIDs or dates"
+            )
+        return Id(column, written, kind)
+
+    def usable(self, value: str) -> str:
+        """The predicate that `value` is an id: neither NULL, nor NaN, nor blank."""
+        # comparisons, as for USABLE_TIME: NaN is larger than all numbers
+        more = ""
+        if self.kind in ("FLOAT", "DOUBLE"):
+            more = f" AND {value} < CAST('nan' AS {self.kind})"
+        if self.kind == "VARCHAR":
+            more = f" AND trim({value}) <> ''"
+        return f"{value} IS NOT NULL{more}"
 
 
 @dataclasses.dataclass
@@ -34,9 +67,11 @@ class Source:
     time_sql: str
     events_raw: str
     usable: str
+    user_usable: str
+    item_usable: str
     time_usable: str
     items: Table | None
-    items_key: str
+    items_key: Id
     item_type: str
     user_type: str
     has_time: bool
@@ -60,22 +95,23 @@ def resolve(
 ) -> Source:
     """Turn the arguments into SQL over the user's tables, checking every name and type."""
     events = find_table(con, "events", arguments.events, catalog, schema)
-    user = events.column("user_id", arguments.user_id)
-    item = events.column("item_id", arguments.item_id)
-    item_sql, item_type = f"_e.{identifier(item)}", events.columns[item]
+    user = Id.of("user_id", events.column("user_id", arguments.user_id), events, "_e")
+    item = Id.of("item_id", events.column("item_id", arguments.item_id), events, "_e")
+    item_sql, item_type = item.sql, item.kind
     items, items_key = None, item
     if arguments.items is not None:
         items = find_table(con, "items", arguments.items, catalog, schema)
         argument = "items_item_id" if arguments.items_item_id else "item_id"
-        items_key = items.column(argument, arguments.items_item_id or arguments.item_id)
-        key_type = items.columns[items_key]
-        if key_type != item_type:
-            if not (is_number(key_type) and is_number(item_type)):
+        column = items.column(argument, arguments.items_item_id or arguments.item_id)
+        items_key = Id.of(argument, column, items, "_i")
+        if items_key.kind != item_type:
+            if not (is_number(items_key.kind) and is_number(item_type)):
                 raise MorecError(
-                    f"item_id: {item!r} is {item_type} in the events but {items_key!r} is"
-                    f" {key_type} in the items; both must have one type"
+                    f"item_id: {item.column!r} is {item_type} in the events but"
+                    f" {items_key.column!r} is {items_key.kind} in the items; both must have one"
+                    " type"
                 )
-            item_sql, item_type = f"TRY_CAST({item_sql} AS {key_type})", key_type
+            item_sql, item_type = f"TRY_CAST({item_sql} AS {items_key.kind})", items_key.kind
     text, item_time = _columns_of_items(items, arguments)
     time_sql = "CAST(NULL AS TIMESTAMP)"
     if arguments.event_time is not None:
@@ -87,7 +123,7 @@ def resolve(
     def read(weight: str) -> str:
         return sql(
             "source/events_raw",
-            user_id=identifier(user),
+            user_id=user.sql,
             item_id=item_sql,
             event_time=time_sql,
             event_weight=weight,
@@ -102,13 +138,15 @@ def resolve(
         item_sql=item_sql,
         time_sql=time_sql,
         events_raw=read(_weight(con, events, arguments.event_weight)),
-        usable=f"_c.user_id IS NOT NULL AND _c.item_id IS NOT NULL AND {time_usable}"
-        f" AND {USABLE_WEIGHT}",
+        usable=f"{user.usable('_c.user_id')} AND {items_key.usable('_c.item_id')}"
+        f" AND {time_usable} AND {USABLE_WEIGHT}",
+        user_usable=user.usable("_c.user_id"),
+        item_usable=items_key.usable("_c.item_id"),
         time_usable=time_usable,
         items=items,
         items_key=items_key,
         item_type=item_type,
-        user_type=events.columns[user],
+        user_type=user.kind,
         has_time=arguments.event_time is not None,
         text=text,
         item_time=item_time,
@@ -139,7 +177,7 @@ def _weight(con: duckdb.DuckDBPyConnection, events: Table, given: str | None) ->
     if given is None:
         return "1.0"
     if given not in events.columns:
-        return expression(con, "event_weight", given, events)
+        return expression(con, "event_weight", given, events, every_row=True)
     kind = events.columns[given]
     if not is_number(kind) and kind != "BOOLEAN":
         raise MorecError(
@@ -149,5 +187,11 @@ def _weight(con: duckdb.DuckDBPyConnection, events: Table, given: str | None) ->
 
 
 def _check_time(argument: str, column: str, kind: str) -> None:
-    if not kind.startswith(("TIMESTAMP", "DATE")):
-        raise MorecError(f"{argument}: the column {column!r} is {kind}, not a TIMESTAMP or DATE")
+    if not kind.startswith(("TIMESTAMP", "DATE")) or kind.endswith("]"):
+        way = f"CAST({column} AS TIMESTAMP)"
+        if is_number(kind):
+            way = f"to_timestamp({column}) (of seconds; epoch_ms({column}) of milliseconds)"
+        raise MorecError(
+            f"{argument}: the column {column!r} is {shown(kind)}, not a TIMESTAMP or DATE; a view"
+            f" with {way} makes one of it"
+        )

@@ -7,8 +7,10 @@ import dataclasses
 
 import duckdb
 
-from ..errors import MorecError, nearest
-from ..templates import DIALECT, identifier
+from ..errors import MorecError, nearest, shortened, shown
+from ..templates import DIALECT, folded, identifier, literal
+
+FILES = (".parquet", ".csv", ".csv.gz", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx", ".duckdb")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,14 +23,15 @@ class Table:
     def column(self, argument: str, name: str) -> str:
         """Return the exact spelling of the column `name`, or raise a MorecError."""
         for column in self.columns:
-            if column == name:
+            if folded(column) == folded(name):
                 return column
-        for column in self.columns:
-            if column.lower() == name.lower():
-                return column
-        raise MorecError(
-            f"{argument}: {self.sql} has no column {name!r}; {nearest(name, self.columns)}"
-        )
+        hint = nearest(name, self.columns)
+        if "(" in name:
+            hint = (
+                "a column is needed: CREATE VIEW my_events AS SELECT *,"
+                f" {shortened(name, 60)} AS my_{argument} FROM {self.sql}"
+            )
+        raise MorecError(f"{argument}: {self.sql} has no column {shown(name)}; {hint}")
 
 
 def find_table(
@@ -59,21 +62,32 @@ def find_table(
             found = found or _match(known, place)
     if found is None:
         names = [
-            table if where == schema else f"{where}.{table}"
+            table if folded(where) == folded(schema) else f"{where}.{table}"
             for database, where, table in known
-            if database == catalog
+            if folded(database) == folded(catalog)
         ]
-        raise MorecError(f"{argument}: there is no table {name!r}; {nearest(name, names)}")
+        way = _way_out(argument, name, names)
+        raise MorecError(f"{argument}: there is no table or view {shown(name)}; {way}")
     # a file may be attached under another name later: its own name is left out
-    quoted = identifier(*(found[1:] if found[0] == catalog else found))
+    quoted = identifier(*(found[1:] if folded(found[0]) == folded(catalog) else found))
     columns = con.execute(f"DESCRIBE SELECT * FROM {identifier(*found)}").fetchall()
     return Table(quoted, {row[0]: row[1] for row in columns})
 
 
+def _way_out(argument: str, name: str, names: list[str]) -> str:
+    """How to make a table or view of what is none, or which one is meant."""
+    make = f"CREATE VIEW my_{argument} AS FROM"
+    if "(" in name or name.lower().startswith(("select ", "from ")):
+        return f"a query or function needs a name first: {make} {shortened(name, 90)}"
+    if name.lower().endswith(FILES):
+        return f"a file needs a name first: {make} {literal(shortened(name, 90))}"
+    return (
+        f"{nearest(name, names)}; a temporary table or a registered frame is seen by its own"
+        f" connection alone: CREATE TABLE my_{argument} AS FROM {shortened(name, 60)}"
+    )
+
+
 def _match(known: list[tuple[str, ...]], parts: list[str]) -> tuple[str, ...] | None:
-    """Find a name spelt exactly so, or else one that differs in case only."""
-    for row in known:
-        if list(row) == parts:
-            return row
-    lowered = [part.lower() for part in parts]
-    return next((row for row in known if [part.lower() for part in row] == lowered), None)
+    """Find a name as DuckDB does."""
+    wanted = [folded(part) for part in parts]
+    return next((row for row in known if [folded(part) for part in row] == wanted), None)

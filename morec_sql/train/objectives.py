@@ -88,6 +88,7 @@ def _standardise(
     The deviation is that among the contenders, or of all items, where these are not given or alike.
     """
     known = np.isfinite(raw)
+    raw = np.clip(raw, -LARGEST, LARGEST)
     if not known.any():
         return np.zeros(len(raw)), 0.0, 0.0
     low, high = np.quantile(raw[known], [CLIPPED, 1 - CLIPPED])
@@ -102,6 +103,7 @@ def _standardise(
     return centred / deviation, mean, deviation
 
 
+LARGEST = 1e100  # of values, whose squares are still numbers
 KEPT = 0.97  # of the nDCG of relevance alone, by the default weights
 SHARES = (1.0, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05)
 SAMPLED_USERS = 500  # for the unit of relevance, and what gets attention

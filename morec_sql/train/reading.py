@@ -40,10 +40,10 @@ def load_catalogue(con: duckdb.DuckDBPyConnection, source: Source, listed: list[
             value += f" AS {identifier(f'_objective_{position}')}"
             (of_events if objective.over_events else columns).append(value)
     if source.items is not None:
-        key = identifier(source.items_key)
+        key = source.items_key
         origin = (
-            f"{key} AS item_id, {', '.join(columns)} FROM {source.items.sql}"
-            f" WHERE {key} IS NOT NULL"
+            f"{key.sql} AS item_id, {', '.join(columns)} FROM {source.items.sql} AS _i"
+            f" WHERE {key.usable(key.sql)}"
         )
     else:
         origin = f"item_id, {', '.join(columns)} FROM morec_raw_events"

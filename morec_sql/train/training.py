@@ -108,9 +108,12 @@ def train(
             users, items, events = index_events(con, source, stages)
             done(events)
         if not events:
+            why = ", ".join(
+                f"{rows:,} {stage.partition(': ')[2]}" for stage, rows, _ in stages.rows
+            )
             raise MorecError(
-                f"events: {arguments.events!r} has no usable event (ids present,"
-                " a finite time, a positive weight)"
+                f"events: {arguments.events!r} has no usable event, with a user, an item, a finite"
+                f" time and a weight above 0; of its rows: {why}"
             )
         with stages.stage("embed") as done:
             texts, embeddings, text_id, fresh = embed_items(con, catalog, arguments, progress)

@@ -7,4 +7,4 @@ SELECT list(
 FROM (
     SELECT _i.item_id AS _item_id, _i.item_index AS _item_index FROM ${schema}.item_vectors AS _i
 ) AS _v
-WHERE list_contains(CAST(items AS ${item_type}[]), _v._item_id)
+WHERE list_contains(TRY_CAST(items AS ${item_type}[]), _v._item_id)

@@ -27,4 +27,4 @@ FROM (
 JOIN (
     SELECT _i.item_id AS _item_id, _i.item_index AS _item_index FROM ${schema}.item_vectors AS _i
 ) AS _v ON _v._item_id = _x._item_id
-WHERE _x._user_id = greatest(CAST(user_id AS ${user_type}))
+WHERE _x._user_id = greatest(TRY_CAST(user_id AS ${user_type}))

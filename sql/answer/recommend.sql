@@ -17,9 +17,9 @@ FROM (
     FROM (
         SELECT
             CAST(to_json(weights) AS VARCHAR) AS _weights,
-            CAST(k AS BIGINT) AS _k,
+            CAST(k AS VARCHAR) AS _k,
             CAST(filter AS VARCHAR) AS _filter,
-            CAST(exclude_seen AS BOOLEAN) AS _exclude_seen,
+            CAST(exclude_seen AS VARCHAR) AS _exclude_seen,
             CAST(diversify AS VARCHAR) AS _diversify,
             nullif(
                 CAST(to_json({${limits}}) AS VARCHAR),

@@ -1,12 +1,11 @@
 -- How many events are read, and how many are left out and why; a row is counted under one reason.
 SELECT
     count(*) AS read,
-    count(*) FILTER (user_id IS NULL) AS without_user,
-    count(*) FILTER (user_id IS NOT NULL AND item_id IS NULL) AS without_item,
-    count(*) FILTER (user_id IS NOT NULL AND item_id IS NOT NULL AND NOT (${time_usable}))
-        AS without_time,
+    count(*) FILTER (NOT (${user_usable})) AS without_user,
+    count(*) FILTER (${user_usable} AND NOT (${item_usable})) AS without_item,
+    count(*) FILTER (${user_usable} AND ${item_usable} AND NOT (${time_usable})) AS without_time,
     count(*) FILTER (
-        user_id IS NOT NULL AND item_id IS NOT NULL AND (${time_usable})
+        ${user_usable} AND ${item_usable} AND (${time_usable})
         AND NOT coalesce(${weight_usable}, false)
     ) AS without_weight,
     10 * quantile_cont(weight, 0.99) FILTER (${usable}) AS weight_cap

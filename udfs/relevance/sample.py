@@ -125,8 +125,10 @@ def better(new: npt.NDArray[np.float64], old: npt.NDArray[np.float64]) -> bool:
         new: shape (users,).
         old: shape (users,).
     """
+    if len(new) < 2:
+        return False
     gain = new - old
-    least = max(float(gain.std()) / max(len(gain), 1) ** 0.5, (CLEARLY - 1) * mean(old))
+    least = max(float(gain.std()) / len(gain) ** 0.5, (CLEARLY - 1) * mean(old))
     return bool(mean(gain) > least)
 
 
