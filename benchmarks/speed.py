@@ -152,7 +152,9 @@ def peers(con: duckdb.DuckDBPyConnection, few: int | None = None) -> dict[str, f
             frame.nlargest(10, "score")
 
     con.register("few", pa.table({"u": np.arange(16), "v": list(users[:16])}))
-    con.execute("CREATE TEMP TABLE plain_users AS SELECT u, CAST(v AS FLOAT[]) AS v FROM few")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE plain_users AS SELECT u, CAST(v AS FLOAT[]) AS v FROM few"
+    )
     inner = faiss.METRIC_INNER_PRODUCT
     tasks: dict[str, tuple[Callable[[], object], int]] = {
         "float32 GEMM alone, blocked": (gemm, 8192),

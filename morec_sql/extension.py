@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import duckdb
 
 from . import registry
-from .errors import MorecError
+from .catalog.installed import load_macros
 from .session import Session
-from .templates import first_row, literal
+from .source.pure import STRICT
+from .templates import first_row
 
 VERSION = "0.1.0"
 
@@ -33,12 +33,19 @@ def connect(
     return con
 
 
-def load(con: duckdb.DuckDBPyConnection) -> None:
+def load(con: duckdb.DuckDBPyConnection, other_tables: bool = True) -> None:
     """Make the SQL interface available in the database of an open connection.
 
-    The functions are registered for all connections and cursors of the database instance; the
-    table macros of the database, such as create_recommender, are written to the schema main of the
-    current database unless it is read-only. May be repeated.
+    The functions are registered for all connections and cursors of the database instance. The
+    table macros, such as create_recommender, are temporary ones of this connection: nothing is
+    written to the database. The first recommender that is made writes them to its schema main, for
+    all connections. May be repeated.
+
+    Args:
+        con: the connection.
+        other_tables: whether filters, objectives and other expressions may read other tables by
+            subqueries; where they may not once, they may not in this database as long as it is
+            open.
     """
     registry.discover()
     key = _instance_of(con)
@@ -56,7 +63,21 @@ def load(con: duckdb.DuckDBPyConnection) -> None:
         registry.KEPT.append(instance)
         con.create_function("morec_instance", instance, [], "VARCHAR")
         _sessions[key] = session
-    _write_macros(con)
+    if not other_tables:
+        _forbid_other_tables(con)
+    load_macros(con)
+
+
+def _forbid_other_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Register the function by whose being there expressions know it."""
+
+    def strict() -> bool:
+        return True
+
+    registry.KEPT.append(strict)
+    query = "SELECT 1 FROM duckdb_functions() WHERE function_name = ?"
+    if first_row(con, query, [STRICT]) is None:
+        con.create_function(STRICT, strict, [], "BOOLEAN")
 
 
 def _instance_of(con: duckdb.DuckDBPyConnection) -> str | None:
@@ -69,32 +90,3 @@ def _instance_of(con: duckdb.DuckDBPyConnection) -> str | None:
             return None
     assert row is not None
     return str(row[0])
-
-
-def _write_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Write the macros of the schema main where they are missing or of another version."""
-    statements = {macro.name: macro.sql(schema="main") for macro in registry.macros("database")}
-    comments = {}
-    for macro in registry.macros("database"):
-        digest = hashlib.sha256(statements[macro.name].encode()).hexdigest()[:8]
-        comments[macro.name] = f"{macro.comment} (morec_sql {VERSION}, {digest})"
-    rows = con.execute(
-        "SELECT function_name, comment FROM duckdb_functions() WHERE schema_name = 'main'"
-        " AND database_name = current_database()"
-    ).fetchall()
-    present = {name: comment or "" for name, comment in rows if name in comments}
-    if present == comments:
-        return
-    read_only = first_row(
-        con, "SELECT readonly FROM duckdb_databases() WHERE database_name = current_database()"
-    )
-    if read_only and read_only[0]:
-        return
-    for name, comment in present.items():
-        if "(morec_sql " not in comment:
-            raise MorecError(
-                f"connection: main.{name} exists and is not morec_sql's; drop or rename it first"
-            )
-    for name, statement in statements.items():
-        con.execute(statement)
-        con.execute(f"COMMENT ON MACRO TABLE main.{name} IS {literal(comments[name])}")

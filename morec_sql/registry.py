@@ -5,6 +5,10 @@ A table macro is a file `sql/<room>/<name>.sql`, whose placeholders its declarat
 - `${parameters}`: the arguments with their defaults, as CREATE MACRO wants them;
 - `${passed}`: the same arguments handed on by name, for a macro that calls another one;
 - `${call}`: the call of the Python function that is declared together with it;
+- `${later}`: stands before a subquery that DuckDB is to bind when the macro is called: it binds
+  macros when they are made, too, and what an import makes would fail where our functions, or views
+  that come later, are not there yet;
+- `${temporary}`: "TEMP " for a macro of one connection;
 - and whatever the caller of `Macro.sql` knows, such as `${schema}`.
 """
 
@@ -129,6 +133,8 @@ class Macro:
         )
         parts = {
             "name": self.name,
+            "temporary": "",
+            "later": f"(SELECT {self.arguments[0].name} AS _given) AS _later, LATERAL",
             "parameters": self.parameters,
             "passed": ", ".join(
                 one.name if one.default is None else f"{one.name} => {one.name}"

@@ -17,6 +17,7 @@ from ..source.source import Source
 from ..templates import first_row, identifier, literal, sql
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
+from .installed import write_macros
 from .objectives import Objective, metric_names
 from .recommenders import check_free, default_comment, wants_default
 
@@ -84,6 +85,7 @@ def publish(built: Build) -> list[Stage]:
             con.execute(default.sql(schema=schema, comment=comment))
         for statement in built.views:
             con.execute(statement)
+        write_macros(con)
         items = first_row(con, "SELECT count(*) FROM morec_items")
         seconds = round(time.perf_counter() - began, 3)
         stages = [*built.stages, ("write", items[0] if items else 0, seconds)]

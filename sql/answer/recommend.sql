@@ -1,13 +1,13 @@
 -- Makes recommend and recommend_for. Other arguments than the key are evaluated in the innermost
 -- SELECT, which has no FROM, so that a column name in an argument cannot meet a column of the tables.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT
     _r.rank AS rank,
     CAST(_r.item_id AS ${item_type}) AS item_id,
     _r.score AS score,
     {${contributions}} AS contributions,
     _r.unmet AS unmet
-FROM (
+FROM ${later} (
     SELECT unnest(morec_recommend(
         current_database(), ${schema_name}, ${version}, current_query_id(),
         (${history}),

@@ -1,3 +1,6 @@
 -- Makes drop_recommender.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
-SELECT unnest(${call}, recursive := true);
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
+SELECT _rows.*
+FROM ${later} (
+    SELECT unnest(${call}, recursive := true)
+) AS _rows;

@@ -2,7 +2,7 @@
 -- Gini coefficient of how often each item does (0: all alike, towards 1: few have it all).
 -- Reads its lists itself: a macro that called another one could not be called by the name of an
 -- attached database.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 WITH _shown AS (
     SELECT _r.model, _r.item_id, count(*) AS times
     FROM (

@@ -4,7 +4,7 @@
 -- 0, nothing in common, to 1, the same mix; NULL for a user without a mix.
 -- Reads its lists itself: a macro that called another one could not be called by the name of an
 -- attached database.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 WITH _entries AS (
     SELECT _r.model, _r.user_id, _c.category
     FROM (

@@ -3,7 +3,7 @@
 -- item without a category, or whose vector is all 0, is at distance 1 from every other.
 -- Reads its lists itself: a macro that called another one could not be called by the name of an
 -- attached database.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 WITH _entries AS (
     SELECT
         _r.model,

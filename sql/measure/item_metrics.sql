@@ -1,7 +1,7 @@
 -- The mean over each list of every other column of items, such as margin or self-information.
 -- Reads its lists itself: a macro that called another one could not be called by the name of an
 -- attached database.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT model, user_id, avg(COLUMNS(* EXCLUDE (model, user_id, item_id, rank)))
 FROM (
     SELECT _r.model, _r.user_id, _r.rank, _i.*

@@ -1,5 +1,5 @@
 -- Makes pareto: weight vectors whose lists no other one's beat on a time split.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT
     {${weights}} AS weights,
     ${metrics},
@@ -7,6 +7,6 @@ SELECT
     _r.knee AS knee,
     _r.today AS today,
     _r.dominated AS dominated
-FROM (
+FROM ${later} (
     SELECT unnest(${call}) AS _r
 ) AS _points;

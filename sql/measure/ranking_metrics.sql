@@ -2,7 +2,7 @@
 -- divided by the most that k places can hold, min(k, truth).
 -- Reads its lists itself: a macro that called another one could not be called by the name of an
 -- attached database.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 WITH _lists AS (
     SELECT _r.model, _r.user_id, _r.item_id, min(_r.rank) AS rank
     FROM (

@@ -1,9 +1,9 @@
 -- Makes tune: the weight vector whose lists a preference likes best on a time split.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT
     {${weights}} AS weights,
     ${metrics},
     _r.evaluations AS evaluations
-FROM (
+FROM ${later} (
     SELECT unnest(${call}) AS _r
 ) AS _tuned;

@@ -1,7 +1,10 @@
 -- Makes create_recommender. Building and publishing are two steps with a materialised table between
 -- them, where DuckDB looks for interrupts: an interrupted build is never published.
-CREATE OR REPLACE MACRO ${schema}.${name}(${parameters}) AS TABLE
-WITH _built AS MATERIALIZED (
-    SELECT ${call} AS _token
-)
-SELECT unnest(morec_publish(_token), recursive := true) FROM _built;
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
+SELECT _rows.*
+FROM ${later} (
+    WITH _built AS MATERIALIZED (
+        SELECT ${call} AS _token
+    )
+    SELECT unnest(morec_publish(_token), recursive := true) FROM _built
+) AS _rows;

@@ -1,0 +1,70 @@
+"""The table macros of the interface, such as create_recommender, in a schema."""
+
+from __future__ import annotations
+
+import duckdb
+
+from ..errors import MorecError
+from ..registry import macros
+from ..templates import first_row, literal, sql
+
+TEMPORARY = "temp.main"
+MARKS = ("morec_", "query_table(")  # of which one is in the text of each macro of ours
+
+
+def load_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the macros temporary ones of a connection, unless they are.
+
+    Those that an earlier version wrote into the schema main of the database are written anew.
+
+    Raises:
+        MorecError: somebody else made a macro of such a name.
+    """
+    temporary, written = _present(con)
+    if not temporary:
+        _write(con, TEMPORARY)
+        if written:
+            temporary, written = _present(con)
+    if all(definition == temporary[name] for name, definition in written.items()):
+        return
+    read_only = first_row(
+        con, "SELECT readonly FROM duckdb_databases() WHERE database_name = current_database()"
+    )
+    if read_only is None or not read_only[0]:
+        _write(con, "main")
+
+
+def write_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Write the macros into the schema main of the database, for all connections.
+
+    Raises:
+        MorecError: somebody else made a macro of such a name.
+    """
+    _present(con)
+    _write(con, "main")
+
+
+def _write(con: duckdb.DuckDBPyConnection, schema: str) -> None:
+    temporary = "TEMP " if schema == TEMPORARY else ""
+    con.execute(
+        "".join(
+            f"{macro.sql(schema=schema, temporary=temporary)}"
+            f"COMMENT ON MACRO TABLE {schema}.{macro.name} IS {literal(macro.comment)};"
+            for macro in macros("database")
+        )
+    )
+
+
+def _present(con: duckdb.DuckDBPyConnection) -> tuple[dict[str, str], dict[str, str]]:
+    """The definitions by name of those that are temporary, and of those in the schema main."""
+    names = [macro.name for macro in macros("database")]
+    rows = con.execute(sql("catalog/installed"), [names]).fetchall()
+    temporary = {name: definition for is_temporary, name, definition in rows if is_temporary}
+    written = {name: definition for is_temporary, name, definition in rows if not is_temporary}
+    for name, definition in written.items():
+        # by its text, since comments do not outlive an export
+        if not any(mark in definition for mark in MARKS):
+            raise MorecError(
+                f"connection: main.{name} exists and is not morec_sql's; drop or rename it first"
+            )
+    return temporary, written
