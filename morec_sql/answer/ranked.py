@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,7 +13,6 @@ from .history import history_of
 from .recommender import Query
 
 MAX_K = 10000
-TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 def ranked_lists(
@@ -38,9 +34,9 @@ def ranked_lists(
             without any.
         as_of: per user the moment of the list in seconds, NULL for now.
         weight_texts: per user the weights as JSON, NULL for the defaults.
-        ks: per user the length of the list, as text.
+        ks: per user the length of the list.
         filters: per user a predicate over the items, NULL for none.
-        exclude_seen: per user whether to leave the history out, as text; NULL for the default.
+        exclude_seen: per user whether to leave the history out, NULL for the default.
         diversify: per user how to diversify.
         limited: per user the constraints as JSON, NULL for none.
 
@@ -51,7 +47,7 @@ def ranked_lists(
     users = len(histories)
     k = _lengths(ks)
     weights = _weights(query, weight_texts)
-    excluded = _truths("exclude_seen", exclude_seen, recommender.exclude_seen)
+    excluded = exclude_seen.fill_null(recommender.exclude_seen).to_numpy(zero_copy_only=False)
     history = history_of(histories, as_of, recommender.clock)
     # users are ranked together who have the same filter and constraints and are diversified alike
     keys = [
@@ -108,41 +104,13 @@ def _entries(lists: Ranking, k: npt.NDArray[np.int64], item_ids: pa.Array) -> pa
     return pa.ListArray.from_arrays(pa.array(offsets), entries)
 
 
-def _lengths(texts: pa.Array) -> npt.NDArray[np.int64]:
-    """The lengths of the lists."""
-
-    def length(text: str | None) -> int:
-        try:
-            k = float("NULL" if text is None else text)
-        except ValueError:
-            k = 0.5
-        if k != int(k) or not 1 <= k <= MAX_K:
-            said = "NULL" if text is None else text
-            raise MorecError(f"k: {said} is not a whole number from 1 to {MAX_K}")
-        return int(k)
-
-    return _each(texts, length).astype(np.int64)
-
-
-def _truths(argument: str, texts: pa.Array, default: bool) -> npt.NDArray[np.bool_]:
-    """Truth values, and the default for NULL."""
-
-    def value(text: str | None) -> bool:
-        if text is None:
-            return default
-        if text.lower() not in TRUTHS:
-            raise MorecError(f"{argument}: {text!r} is neither true nor false")
-        return TRUTHS[text.lower()]
-
-    return _each(texts, value).astype(bool)
-
-
-def _each(texts: pa.Array, read: Callable[[str | None], Any]) -> npt.NDArray[Any]:
-    """What each text says, of which each distinct one is read once."""
-    encoded = texts.dictionary_encode(null_encoding="encode")
-    values = np.array([read(text) for text in encoded.dictionary.to_pylist()])
-    out: npt.NDArray[Any] = values[encoded.indices.to_numpy()]
-    return out
+def _lengths(ks: pa.Array) -> npt.NDArray[np.int64]:
+    if ks.null_count:
+        raise MorecError(f"k: what came is not a whole number from 1 to {MAX_K}")
+    k: npt.NDArray[np.float64] = ks.to_numpy(zero_copy_only=False)
+    for bad in k[~((k >= 1) & (k <= MAX_K) & (k == np.floor(k)))]:
+        raise MorecError(f"k: {bad:g} is not a whole number from 1 to {MAX_K}")
+    return k.astype(np.int64)
 
 
 def _weights(query: Query, texts: pa.Array) -> npt.NDArray[np.float64]:

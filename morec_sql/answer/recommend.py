@@ -73,7 +73,9 @@ class Queries(Latest[Query]):
 
 @udf(
     "morec_recommend",
-    ["VARCHAR"] * 3 + ["UBIGINT", "HUGEINT[]", "DOUBLE"] + ["VARCHAR"] * 6,
+    ["VARCHAR"] * 3
+    + ["UBIGINT", "HUGEINT[]", "DOUBLE"]
+    + ["VARCHAR", "DOUBLE", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
     "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[],"
     " unmet VARCHAR[])[]",
 )

@@ -17,9 +17,16 @@ FROM ${later} (
     FROM (
         SELECT
             CAST(to_json(weights) AS VARCHAR) AS _weights,
-            CAST(k AS VARCHAR) AS _k,
+            TRY_CAST(k AS DOUBLE) AS _k,
             CAST(filter AS VARCHAR) AS _filter,
-            CAST(exclude_seen AS VARCHAR) AS _exclude_seen,
+            CASE
+                WHEN exclude_seen IS NULL OR TRY_CAST(exclude_seen AS BOOLEAN) IS NOT NULL
+                    THEN TRY_CAST(exclude_seen AS BOOLEAN)
+                ELSE CAST(
+                    error('exclude_seen: ' || exclude_seen || ' is neither true nor false')
+                    AS BOOLEAN
+                )
+            END AS _exclude_seen,
             CAST(diversify AS VARCHAR) AS _diversify,
             nullif(
                 CAST(to_json({${limits}}) AS VARCHAR),
