@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 
 from ..errors import MorecError
 from ..registry import macros
-from ..templates import first_row, literal, sql
+from ..templates import first_row, identifier, literal, sql
 
 TEMPORARY = "temp.main"
 MARKS = ("morec_", "query_table(")  # of which one is in the text of each macro of ours
@@ -25,13 +27,13 @@ def load_macros(con: duckdb.DuckDBPyConnection) -> None:
         _write(con, TEMPORARY)
         if written:
             temporary, written = _present(con)
-    if all(definition == temporary[name] for name, definition in written.items()):
+    if all(_words(definition) == _words(temporary[name]) for name, definition in written.items()):
         return
     read_only = first_row(
         con, "SELECT readonly FROM duckdb_databases() WHERE database_name = current_database()"
     )
     if read_only is None or not read_only[0]:
-        _write(con, "main")
+        _write(con, _main(con))
 
 
 def write_macros(con: duckdb.DuckDBPyConnection) -> None:
@@ -41,7 +43,19 @@ def write_macros(con: duckdb.DuckDBPyConnection) -> None:
         MorecError: somebody else made a macro of such a name.
     """
     _present(con)
-    _write(con, "main")
+    _write(con, _main(con))
+
+
+def _main(con: duckdb.DuckDBPyConnection) -> str:
+    """The schema main of the database: without its name it may be that of temporary objects."""
+    row = first_row(con, "SELECT current_database()")
+    assert row is not None
+    return identifier(row[0], "main")
+
+
+def _words(definition: str) -> list[str]:
+    """The words of a definition, which DuckDB does not always give in the same order."""
+    return sorted(re.findall(r"\w+", definition))
 
 
 def _write(con: duckdb.DuckDBPyConnection, schema: str) -> None:
