@@ -64,11 +64,9 @@ def ranked_lists(
     lists = Ranking.empty(users, int(k.max()), len(recommender.names))
     for (predicate, how, limits, _), group in groups.items():
         rows = np.flatnonzero(group_of == group)
-        allowed = None
-        if predicate is not None:
-            allowed = query.only(predicate, len(rows))
-            if not len(allowed.items):
-                continue
+        allowed = query.only(predicate, len(rows))
+        if allowed is not None and not len(allowed.items):
+            continue
         batch = recommender.catalogue.batch(
             history.of_users(rows, users), len(rows), allowed, excluded[rows]
         )

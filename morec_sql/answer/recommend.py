@@ -11,7 +11,7 @@ from ..session import Latest, Session
 from ..udfs.device import share_of_cores
 from ..udfs.ranking.constraints import KINDS
 from .ranked import ranked_lists
-from .recommender import QUERIES, Query, Recommender, load_recommender
+from .recommender import QUERIES, Query, Recommender, check_here, load_recommender
 
 CACHED = 8  # recommenders kept in memory
 
@@ -58,7 +58,7 @@ for name, key, about, history in (
 
 
 class Recommenders(Latest[Recommender]):
-    """The recommenders in memory, by version."""
+    """The recommenders in memory, by database, name and version."""
 
     def __init__(self) -> None:
         super().__init__(CACHED)
@@ -104,11 +104,14 @@ def recommend(
 
     def load() -> Recommender:
         with connect() as cursor:
+            check_here(cursor, catalog, name, version)
             return load_recommender(cursor, name)
 
     found = session.shared(Queries).get(
         (query, catalog, version),
-        lambda: Query(connect, session.shared(Recommenders).get(version, load), name),
+        lambda: Query(
+            connect, session.shared(Recommenders).get((catalog, name, version), load), name
+        ),
     )
     with share_of_cores():
         return ranked_lists(found, *columns)

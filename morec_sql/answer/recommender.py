@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from ..arrays import matrix, whole
 from ..catalog.objectives import stored_weights
+from ..catalog.recommenders import attached, recommenders
+from ..errors import MorecError
 from ..session import Latest
 from ..templates import arrow, first_row, identifier
 from ..udfs.device import prefetch
@@ -40,6 +42,7 @@ class Recommender:
     item_ids: pa.Array
     names: list[str]
     raw: dict[str, npt.NDArray[np.float64]]
+    listed: npt.NDArray[np.bool_]
     exclude_seen: bool
     clock: Clock
 
@@ -77,13 +80,19 @@ class Query:
 
         return self._defaults.get(None, read)
 
-    def only(self, predicate: str, users: int) -> Selection:
-        """The items that a filter keeps, for so many users."""
+    def only(self, predicate: str | None, users: int) -> Selection | None:
+        """The items that a filter keeps, of those that are recommended; None for all there are."""
+        recommender = self.recommender
+        if predicate is None and recommender.listed.all():
+            return None
 
         def read() -> Selection:
+            if predicate is None:
+                return recommender.catalogue.only(np.flatnonzero(recommender.listed), users)
             with self._connect() as con:
                 items = filtered(con, self._schema, predicate)
-                return self.recommender.catalogue.only(items, users)
+                items = items[recommender.listed[items]]
+                return recommender.catalogue.only(items, users)
 
         return self._selections.get(predicate, read)
 
@@ -96,6 +105,29 @@ class Query:
                 return constraints(con, self._schema, text, items, self.recommender.raw)
 
         return self._constraints.get(text, read)
+
+
+def check_here(con: duckdb.DuckDBPyConnection, catalog: str, name: str, version: str) -> None:
+    """Raise a MorecError where a macro of another database's recommender was called.
+
+    A macro reads the views of the database that is in use, and not of the one that holds it.
+    """
+    for other in attached(con):
+        if name not in recommenders(con, other):
+            continue
+        row = first_row(con, f"SELECT version FROM {identifier(other, name)}.settings")
+        if row is not None and row[0] == version:
+            if other == catalog:
+                return
+            found = other
+            break
+    else:
+        # trained anew since the query was planned: what is there now is meant
+        return
+    raise MorecError(
+        f"recommend: {name!r} of the database {found!r} answers where that is in use;"
+        f" USE {identifier(found)} first, since {catalog!r} is in use"
+    )
 
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
@@ -155,6 +187,10 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
             for position, (name, kind, mean, deviation) in enumerate(listed)
             if kind == "item"
         },
+        # recommenders made before list all
+        listed=vectors.column("listed").to_numpy()
+        if "listed" in vectors.column_names
+        else np.ones(len(vectors), bool),
         exclude_seen=chosen["exclude_seen"],
         clock=Clock(**chosen["clock"]),
     )

@@ -12,6 +12,15 @@ from ..source.arguments import Arguments
 from ..templates import first_row, folded, identifier, literal, sql
 
 
+def attached(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Names of the databases that are open, that in use first."""
+    rows = con.execute(
+        "SELECT database_name FROM duckdb_databases() WHERE NOT internal"
+        " ORDER BY database_name <> current_database(), database_name"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def recommenders(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
     """Names of the recommenders in a database."""
     return [

@@ -136,9 +136,10 @@ def prepare(
             f"k: {request.k} is above the {trained.items} items of the catalogue of {name!r}"
         )
     con = trained.con
-    allowed = None
+    allowed = trained.recommended(trained.users)
     if request.filter is not None:
         found = filtered(con, name, request.filter, catalogue="morec_items")
+        found = found[trained.listed[found]]
         if not len(found):
             raise MorecError(f"filter: {request.filter!r} keeps no item")
         allowed = trained.catalogue.only(found, trained.users)

@@ -24,6 +24,7 @@ class Arguments:
     items_item_id: str | None = None
     text: list[str] | None = None
     item_time: str | None = None
+    unlisted_items: bool = False
     objectives: Any = None
     weights: Any = None
     losses: Any = None
@@ -50,7 +51,7 @@ class Arguments:
                 raise MorecError(f"{key}: a name is needed, not {given[key]!r}")
         for key, low, high in (("dimensions", 2, 1024), ("seed", 0, 2**31)):
             whole_number(key, given.get(key, low), low, high)
-        for key in ("replace", "make_default"):
+        for key in ("replace", "make_default", "unlisted_items"):
             truth(key, given.get(key, True))
         names("text", given.get("text", []), "column names")
         return Arguments(**given)

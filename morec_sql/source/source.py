@@ -77,6 +77,7 @@ class Source:
     has_time: bool
     text: list[str]
     item_time: str | None
+    unlisted_items: bool
     until: str | None = None
 
     def before(self, until: str) -> Source:
@@ -150,6 +151,7 @@ def resolve(
         has_time=arguments.event_time is not None,
         text=text,
         item_time=item_time,
+        unlisted_items=arguments.unlisted_items,
     )
 
 

@@ -46,6 +46,12 @@ ARGUMENTS = (
         "item_time", "when the item appeared, for freshness; the first event otherwise", "NULL"
     ),
     Argument(
+        "unlisted_items",
+        "whether items of the events that the items table lacks are recommended; their events count"
+        " in any case",
+        "false",
+    ),
+    Argument(
         "objectives",
         "names of built-in ones, or a struct of names and SQL expressions; relevance, diversity and"
         " novelty by default",
@@ -137,6 +143,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
                 "decoder": vectors(trained.model.decoder),
                 "statistics": vectors(trained.model.statistics),
                 "objectives": lists(trained.values.columns),
+                "listed": pa.array(trained.listed),
                 **_neighbours(trained),
             }
         ),

@@ -63,6 +63,28 @@ def load_catalogue(con: duckdb.DuckDBPyConnection, source: Source, listed: list[
     con.execute("DROP TABLE morec_raw_items")
 
 
+def listed_items(
+    con: duckdb.DuckDBPyConnection, source: Source, stages: Stages
+) -> npt.NDArray[np.bool_]:
+    """Which items are to be recommended, shape (items,); what does not meet is counted."""
+    if source.items is None:
+        row = first_row(con, "SELECT count(*) FROM morec_items")
+        assert row is not None
+        return np.ones(row[0], bool)
+    row = first_row(con, sql("train/items_counted"))
+    assert row is not None
+    _, events, lacking, without_event, without = row
+    kept = "recommended all the same" if source.unlisted_items else "not recommended"
+    stages.count(
+        f"events: of items that are not in the items table, {kept}, as {lacking!r}", events
+    )
+    stages.count(f"items: without an event, as {without!r}", without_event)
+    declared = con.execute("SELECT _declared FROM morec_items ORDER BY item_index").fetchnumpy()[
+        "_declared"
+    ]
+    return np.asarray(declared, bool) | source.unlisted_items
+
+
 def index_events(
     con: duckdb.DuckDBPyConnection, source: Source, stages: Stages
 ) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from ..answer.recommend import Recommenders
 from ..answer.recommender import load_recommender
 from ..arrays import lists
 from ..catalog.objectives import declared
-from ..catalog.recommenders import stored_arguments
+from ..catalog.recommenders import recommender_of, stored_arguments
 from ..catalog.values import Items
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Progress, Stage, Stages
 from ..registry import Argument, sql_function
@@ -21,7 +21,7 @@ from ..source.left_out import left_out
 from ..source.source import resolve
 from ..templates import first_row, identifier, sql
 from .objectives import contenders, exposure_of, standardised
-from .reading import index_events, load_catalogue, read_events
+from .reading import index_events, listed_items, load_catalogue, read_events
 from .windows import clock_of
 
 
@@ -36,8 +36,9 @@ def refresh_objectives(
 ) -> list[Stage]:
     """Computes the objectives of a recommender anew, without training, on what its tables hold."""
     with session.cursor(catalog) as cursor:
-        version, stages = refresh(cursor, catalog, given["name"])
-    session.shared(Recommenders).forget(version)
+        name = recommender_of(cursor, catalog, given["name"])
+        version, stages = refresh(cursor, catalog, name)
+    session.shared(Recommenders).forget((catalog, name, version))
     return stages
 
 
@@ -64,6 +65,7 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
             left_out(con, source, stages)
             load_catalogue(con, source, listed)
             con.execute(sql("train/known_items", schema=identifier(name)))
+            listed_now = listed_items(con, source, stages)
             users, items, events = index_events(con, source, stages)
             done(events)
         with stages.stage("objectives") as done:
@@ -80,7 +82,14 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
             done(len(listed))
     numbers = pa.array(np.arange(items, dtype=np.int32))
     con.register(
-        "morec_new_values", pa.table({"item_index": numbers, "objectives": lists(values.columns)})
+        "morec_new_values",
+        pa.table(
+            {
+                "item_index": numbers,
+                "objectives": lists(values.columns),
+                "listed": pa.array(listed_now),
+            }
+        ),
     )
     con.register(
         "morec_new_scales",

@@ -20,14 +20,14 @@ from ..source.relevance import options_of
 from ..source.source import Source, resolve
 from ..templates import identifier
 from ..udfs.history import Clock, History
-from ..udfs.ranking.catalogue import Catalogue, likeness_of
+from ..udfs.ranking.catalogue import Catalogue, Selection, likeness_of
 from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.sample import Sample
 from ..udfs.relevance.training import fit
 from .check import checked, report
 from .objectives import Values, contenders, exposure_of, relevance_unit, standardised, unit_share
-from .reading import embed_items, index_events, load_catalogue, read_events
+from .reading import embed_items, index_events, listed_items, load_catalogue, read_events
 from .windows import REPEAT_SHARE, clock_of, repeated, signals_of, windows_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Trained:
     """A recommender in memory, before it is written anywhere.
 
     con holds the temporary tables morec_users, morec_items and morec_events, from which the model
-    was trained; text_id is the text of each item, -1 without one.
+    was trained; listed says which items are recommended, shape (items,); text_id is the text of
+    each item, -1 without one.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -50,6 +51,7 @@ class Trained:
     users: int
     items: int
     model: RelevanceModel
+    listed: npt.NDArray[np.bool_]
     objectives: list[Objective]
     default_weights: list[float]
     values: Values
@@ -66,6 +68,10 @@ class Trained:
         return Catalogue(
             self.model, kinds, self.values.columns, self.embeddings, self.text_id, self.scale
         )
+
+    def recommended(self, users: int) -> Selection | None:
+        """The items that are recommended, for so many users; None for all."""
+        return self.catalogue.listed(self.listed, users)
 
     @property
     def exclude_seen(self) -> bool:
@@ -105,6 +111,7 @@ def train(
         with stages.stage("read") as done:
             cap = left_out(con, source, stages)
             load_catalogue(con, source, listed)
+            recommended = listed_items(con, source, stages)
             users, items, events = index_events(con, source, stages)
             done(events)
         if not events:
@@ -160,8 +167,8 @@ def train(
             scale = likeness.among_contenders(contending.item)
             done(len(listed))
     return Trained(
-        con, source, clock, cap, history, users, items, model, listed, weights, values, scale,
-        texts, embeddings, text_id, stages.rows,
+        con, source, clock, cap, history, users, items, model, recommended, listed, weights, values,
+        scale, texts, embeddings, text_id, stages.rows,
     )  # fmt: skip
 
 

@@ -41,6 +41,8 @@ COMMENT ON COLUMN ${schema}.item_vectors.statistics IS
     'How the item fares with all users: users, adopters, repeats, strength (logs, ever and of late).';
 COMMENT ON COLUMN ${schema}.item_vectors.objectives IS
     'One number per objective, in order of position: its standardised value, or number of category.';
+COMMENT ON COLUMN ${schema}.item_vectors.listed IS
+    'Whether it is recommended: the items table had it at the last training or refresh.';
 COMMENT ON COLUMN ${schema}.item_vectors.neighbours IS
     'Numbers of the items whose relevance it adds to when it is in the history; NULL without any.';
 COMMENT ON COLUMN ${schema}.item_vectors.neighbour_weights IS

@@ -18,6 +18,7 @@ SELECT
     CAST(_v.decoder AS FLOAT[${dimensions}]) AS decoder,
     CAST(_v.statistics AS FLOAT[${statistics}]) AS statistics,
     _v.objectives,
+    _v.listed,
     _v.neighbours,
     _v.neighbour_weights
 FROM morec_items AS _i

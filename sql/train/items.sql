@@ -4,6 +4,7 @@ CREATE TEMP TABLE morec_items AS
 SELECT
     CAST(row_number() OVER (ORDER BY _u.item_id) - 1 AS INTEGER) AS item_index,
     _u.item_id,
+    _d.item_id IS NOT NULL AS _declared,
     _d.* EXCLUDE (item_id),
     _a.* EXCLUDE (item_id)
 FROM (

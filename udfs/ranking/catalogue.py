@@ -86,6 +86,10 @@ class Catalogue:
         table = self.tables.serving(users)
         return Selection(items, number, table.take(torch.from_numpy(items).to(device())))
 
+    def listed(self, listed: npt.NDArray[np.bool_], users: int) -> Selection | None:
+        """The items of which `listed` is true, shape (items,), for so many users; None for all."""
+        return None if listed.all() else self.only(np.flatnonzero(listed), users)
+
     def batch(
         self,
         history: History,
