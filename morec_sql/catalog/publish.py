@@ -13,6 +13,7 @@ from ..progress import STAGE_TYPES, Stage
 from ..registry import MACROS, arrow_rows, macros, rows_type, udf
 from ..session import Session
 from ..source.arguments import Arguments
+from ..source.left_out import Counted
 from ..source.source import Source
 from ..templates import first_row, identifier, literal, sql
 from ..udfs.ranking.constraints import KINDS
@@ -109,7 +110,7 @@ def statements(
     arguments: Arguments,
     listed: list[Objective],
     version: str,
-    cap: float,
+    counted: Counted,
     dimensions: int,
     text_dimensions: int,
 ) -> tuple[list[str], list[str]]:
@@ -123,7 +124,7 @@ def statements(
         arguments: of create_recommender.
         listed: the objectives.
         version: of the training.
-        cap: of event weights.
+        counted: how the events that count are read.
         dimensions: length of the item vectors.
         text_dimensions: length of the embeddings.
     """
@@ -156,7 +157,8 @@ def statements(
         schema=schema,
         events_raw=source.events_raw,
         usable=source.usable,
-        weight_cap=literal(cap),
+        event_time=counted.live,
+        weight_cap=literal(counted.weight_cap),
     )
     return [
         tables,

@@ -64,6 +64,13 @@ def check_free(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Argument
     The name of one that is replaced becomes that which is there.
     """
     name = arguments.name
+    row = first_row(
+        con, "SELECT readonly FROM duckdb_databases() WHERE database_name = ?", [catalog]
+    )
+    if row is not None and row[0]:
+        raise MorecError(
+            f"name: {name!r} cannot be written, since the database {catalog!r} is opened read-only"
+        )
     if folded(name) == folded(catalog):
         raise MorecError(
             f"name: the database is called {catalog!r} too, and DuckDB could not tell the schema"

@@ -122,7 +122,7 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
     trained = train(con, catalog, schema, arguments)
     version = uuid.uuid4().hex
     tables_and_macros, views = statements(
-        trained.source, arguments, trained.objectives, version, trained.weight_cap,
+        trained.source, arguments, trained.objectives, version, trained.counted,
         trained.model.encoder.shape[1], max(trained.embeddings.shape[1], 1),
     )  # fmt: skip
     tables = {

@@ -14,7 +14,7 @@ from ..catalog.values import Items
 from ..errors import MorecError
 from ..progress import Progress, Stage, Stages
 from ..source.arguments import Arguments
-from ..source.left_out import left_out
+from ..source.left_out import Counted, left_out
 from ..source.losses import combination
 from ..source.relevance import options_of
 from ..source.source import Source, resolve
@@ -46,7 +46,7 @@ class Trained:
     con: duckdb.DuckDBPyConnection
     source: Source
     clock: Clock
-    weight_cap: float
+    counted: Counted
     history: History
     users: int
     items: int
@@ -109,7 +109,7 @@ def train(
     with Progress() as progress:
         stages = Stages(progress)
         with stages.stage("read") as done:
-            cap = left_out(con, source, stages)
+            counted = left_out(con, source, stages)
             load_catalogue(con, source, listed)
             recommended = listed_items(con, source, stages)
             users, items, events = index_events(con, source, stages)
@@ -167,8 +167,8 @@ def train(
             scale = likeness.among_contenders(contending.item)
             done(len(listed))
     return Trained(
-        con, source, clock, cap, history, users, items, model, recommended, listed, weights, values,
-        scale, texts, embeddings, text_id, stages.rows,
+        con, source, clock, counted, history, users, items, model, recommended, listed, weights,
+        values, scale, texts, embeddings, text_id, stages.rows,
     )  # fmt: skip
 
 
