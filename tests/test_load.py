@@ -65,3 +65,117 @@ def test_a_macro_of_the_users_is_not_overwritten() -> None:
     with pytest.raises(morec_sql.MorecError, match=r"main.create_recommender exists and is not"):
         morec_sql.load(con)
     assert con.execute("FROM create_recommender(1)").fetchall() == [(1,)]
+
+
+def test_nothing_is_written_before_there_is_a_recommender(tmp_path: Path) -> None:
+    con = morec_sql.connect(tmp_path / "a.duckdb")
+    con.execute("CREATE TABLE precious AS SELECT 1 AS a")
+    con.close()
+    plain = duckdb.connect(tmp_path / "a.duckdb")
+    macros = "SELECT count(*) FROM duckdb_functions() WHERE database_name = 'a'"
+    assert plain.execute(macros).fetchall() == [(0,)]
+    plain.execute(f"EXPORT DATABASE '{tmp_path / 'out'}'")
+    other = duckdb.connect()
+    other.execute(f"IMPORT DATABASE '{tmp_path / 'out'}'")
+    assert other.execute("FROM precious").fetchall() == [(1,)]
+
+
+EXPORTED = """
+import sys, duckdb
+folder = sys.argv[1]
+con = duckdb.connect(f"{folder}/a.duckdb", read_only=True)
+con.execute(f"EXPORT DATABASE '{folder}/out' (FORMAT parquet)")
+con.close()
+con = duckdb.connect(f"{folder}/c.duckdb")
+con.execute(f"IMPORT DATABASE '{folder}/out'")
+assert con.execute("SELECT count(*) FROM orders").fetchall() == [(1200,)]
+try:
+    con.execute("FROM recommend(7)")
+    raise SystemExit("it answered")
+except duckdb.CatalogException as error:
+    assert "morec" in str(error)
+con.close()
+con = duckdb.connect(f"{folder}/d.duckdb")
+con.execute(f"ATTACH '{folder}/a.duckdb' AS a (READ_ONLY)")
+con.execute("COPY FROM DATABASE a TO d")
+assert con.execute("SELECT count(*) FROM orders").fetchall() == [(1200,)]
+"""
+
+
+def test_a_recommender_is_exported_without_us_and_imported_with_us(tmp_path: Path) -> None:
+    con = morec_sql.connect(tmp_path / "a.duckdb")
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    here = con.execute("FROM recommend(7)").fetchall()
+    con.close()
+    done = subprocess.run([sys.executable, "-c", EXPORTED, str(tmp_path)], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    con = morec_sql.connect(tmp_path / "b.duckdb")
+    con.execute(f"IMPORT DATABASE '{tmp_path / 'out'}'")
+    assert con.execute("FROM recommend(7)").fetchall() == here
+    con.execute("FROM refresh_recommender('shop')").fetchall()
+    assert con.execute("FROM recommend(7)").fetchall() == here
+    con.execute("FROM drop_recommender('shop')").fetchall()
+    assert con.execute("SHOW TABLES").fetchall() == [("orders",), ("products",)]
+    con.close()
+    # and copied, or imported before, without us
+    for name in ("c", "d"):
+        con = morec_sql.connect(tmp_path / f"{name}.duckdb")
+        assert con.execute("FROM recommend(7)").fetchall() == here
+        con.close()
+
+
+def test_a_recommender_answers_in_its_own_database(tmp_path: Path) -> None:
+    lists = {}
+    for name, shift in (("prod", 0), ("staging", 5)):
+        con = morec_sql.connect(tmp_path / f"{name}.duckdb")
+        con.execute(SMALL)
+        con.execute(f"UPDATE orders SET product_id = (product_id + {shift}) % 20")
+        con.execute(CREATE_SMALL).fetchall()
+        lists[name] = con.execute("FROM shop.recommend(7)").fetchall()
+        con.close()
+    con = morec_sql.connect(tmp_path / "prod.duckdb")
+    con.execute(f"ATTACH '{tmp_path / 'staging.duckdb'}'")
+    with pytest.raises(duckdb.Error, match="'shop' of the database 'staging' answers where that"):
+        con.execute("FROM staging.shop.recommend(7)").fetchall()
+    for name in ("staging", "prod", "staging"):
+        con.execute(f"USE {name}")
+        assert con.execute("FROM shop.recommend(7)").fetchall() == lists[name]
+        assert con.execute("FROM recommend(7)").fetchall() == lists[name]
+    con.close()
+
+
+GOES_ON = """
+import gc, sys, threading, duckdb, morec_sql
+path = sys.argv[1]
+one = duckdb.connect(path)
+morec_sql.load(one)
+two = duckdb.connect(path)
+here = two.execute("FROM recommend(7)").fetchall()
+one.close()
+del one
+gc.collect()
+assert two.execute("FROM recommend(7)").fetchall() == here
+threads = [threading.Thread(target=lambda: two.cursor().execute("FROM recommend(8)").fetchall())
+           for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+two.close()
+gc.collect()
+three = morec_sql.connect(path)
+assert three.execute("FROM recommend(7)").fetchall() == here
+other = morec_sql.connect()
+other.execute("CREATE TABLE t AS SELECT 1 AS a")
+other.close()
+assert three.execute("FROM recommend(7)").fetchall() == here
+"""
+
+
+def test_a_connection_may_be_closed_while_others_go_on(tmp_path: Path) -> None:
+    con = morec_sql.connect(tmp_path / "a.duckdb")
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    con.close()
+    command = [sys.executable, "-c", GOES_ON, str(tmp_path / "a.duckdb")]
+    done = subprocess.run(command, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()

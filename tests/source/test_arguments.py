@@ -11,7 +11,7 @@ Connection = duckdb.DuckDBPyConnection
 BAD = {
     "missing table": (
         {"events": "'order'"},
-        "events: there is no table 'order'; did you mean 'orders'",
+        "events: there is no table or view 'order'; did you mean 'orders'",
     ),
     "missing user column": (
         {"user_id": "'custmer_id'"},
