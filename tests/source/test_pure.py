@@ -44,7 +44,7 @@ def shop() -> Iterator[Connection]:
         "CREATE MACRO twice(a) AS 2 * a;"
         "CREATE TABLE wanted AS SELECT 3 AS product_id"
     )
-    con.register("frame", con.execute("SELECT 1 AS a").to_arrow_table())
+    con.register("frame", con.sql("SELECT 1 AS a").to_arrow_table())
     yield con
     con.close()
 
@@ -91,7 +91,7 @@ def test_other_tables_can_be_forbidden(tables: Connection) -> None:
     query = "FROM recommend(7, filter => 'product_id IN (SELECT product_id FROM wanted)')"
     assert len(tables.execute(query).fetchall()) == 1
     morec_sql.load(tables, other_tables=False)
-    with pytest.raises(duckdb.Error, match="filter: .*'wanted'.*other_tables=False"):
+    with pytest.raises(duckdb.Error, match=r"filter: .*'wanted'.*other_tables=False"):
         tables.execute(query).fetchall()
     assert len(tables.execute("FROM recommend(7, filter => 'price > 0')").fetchall()) == 10
 

@@ -261,7 +261,7 @@ def test_ids_of_rarer_types_work(tables: Connection, ids: str, convert: str) -> 
 def test_ids_of_nested_types_are_refused(tables: Connection, kind: str) -> None:
     value = {"S": "{'a': 1}", "B": "[1]", "M": "MAP {1: 1}"}[kind[0]]
     tables.execute(f"CREATE TABLE odd AS SELECT {value}::{kind} AS u, * FROM orders")
-    with pytest.raises(duckdb.Error, match="user_id: the column 'u' is .*, but ids are numbers"):
+    with pytest.raises(duckdb.Error, match=r"user_id: the column 'u' is .*, but ids are numbers"):
         create(tables, events="'odd'", user_id="'u'")
 
 
@@ -363,7 +363,7 @@ def test_what_is_no_table_says_how_to_make_one(tables: Connection) -> None:
     tables.execute(
         "CREATE TABLE nobody AS SELECT * REPLACE (NULL::BIGINT AS customer_id) FROM orders"
     )
-    with pytest.raises(duckdb.Error, match="no usable event.*1,200 left out, no user"):
+    with pytest.raises(duckdb.Error, match=r"no usable event.*1,200 left out, no user"):
         create(tables, events="'nobody'")
 
 
