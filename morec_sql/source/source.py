@@ -194,6 +194,6 @@ def _check_time(argument: str, column: str, kind: str) -> None:
         if is_number(kind):
             way = f"to_timestamp({column}) (of seconds; epoch_ms({column}) of milliseconds)"
         raise MorecError(
-            f"{argument}: the column {column!r} is {shortened(kind, 90)}, not a TIMESTAMP or DATE; a view"
-            f" with {way} makes one of it"
+            f"{argument}: the column {column!r} is {shortened(kind, 90)}, not a TIMESTAMP or DATE;"
+            f" a view with {way} makes one of it"
         )
