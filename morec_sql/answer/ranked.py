@@ -104,7 +104,7 @@ def _entries(lists: Ranking, k: npt.NDArray[np.int64], item_ids: pa.Array) -> pa
 
 def _lengths(ks: pa.Array) -> npt.NDArray[np.int64]:
     if ks.null_count:
-        raise MorecError(f"k: what came is not a whole number from 1 to {MAX_K}")
+        raise MorecError(f"k: NULL is not a whole number from 1 to {MAX_K}")
     k: npt.NDArray[np.float64] = ks.to_numpy(zero_copy_only=False)
     for bad in k[~((k >= 1) & (k <= MAX_K) & (k == np.floor(k)))]:
         raise MorecError(f"k: {bad:g} is not a whole number from 1 to {MAX_K}")

@@ -11,7 +11,8 @@ from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import Argument, macros, sql_function
 from ..session import Session
 from ..templates import first_row, identifier, literal, sql
-from .recommenders import default_of, recommender_of
+from .installed import remove_macros
+from .recommenders import default_of, recommender_of, recommenders
 
 TABLES = ("settings", "objectives", "stages", "texts", "item_vectors")
 VIEWS = ("events", "items")
@@ -53,6 +54,8 @@ def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
         con.execute(f"DROP SCHEMA {schema} CASCADE")
         if is_default:
             con.execute("DROP MACRO TABLE main.recommend")
+        if not recommenders(con, catalog):
+            remove_macros(con)
         con.execute("COMMIT")
     except BaseException:
         con.execute("ROLLBACK")

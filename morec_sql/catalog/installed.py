@@ -58,6 +58,13 @@ def _words(definition: str) -> list[str]:
     return sorted(re.findall(r"\w+", definition))
 
 
+def remove_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Remove the macros from the schema main of the database."""
+    _, written = _present(con)
+    for name in written:
+        con.execute(f"DROP MACRO TABLE {_main(con)}.{identifier(name)}")
+
+
 def _write(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     temporary = "TEMP " if schema == TEMPORARY else ""
     con.execute(

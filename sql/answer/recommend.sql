@@ -17,7 +17,8 @@ FROM ${later} (
     FROM (
         SELECT
             CAST(to_json(weights) AS VARCHAR) AS _weights,
-            TRY_CAST(k AS DOUBLE) AS _k,
+            coalesce(TRY_CAST(k AS DOUBLE), CASE WHEN k IS NOT NULL THEN CAST('nan' AS DOUBLE) END)
+                AS _k,
             CAST(filter AS VARCHAR) AS _filter,
             CASE
                 WHEN exclude_seen IS NULL OR TRY_CAST(exclude_seen AS BOOLEAN) IS NOT NULL

@@ -342,6 +342,21 @@ def test_a_recommender_that_does_not_exist(small: Connection) -> None:
         small.execute("FROM shopp.recommend(1)").fetchall()
 
 
-def test_a_user_id_of_another_type(small: Connection) -> None:
-    with pytest.raises(duckdb.ConversionException, match="Could not convert string 'me' to"):
-        small.execute("FROM recommend('me')").fetchall()
+def test_a_user_id_that_cannot_be_cast_is_unknown(small: Connection) -> None:
+    unknown = small.execute("FROM recommend(NULL)").fetchall()
+    assert small.execute("FROM recommend('me')").fetchall() == unknown
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("k => 5.7", "k: 5.7 is not a whole number"),
+        ("k => 'many'", "k: nan is not a whole number"),
+        ("exclude_seen => 'perhaps'", "exclude_seen: perhaps is neither true nor false"),
+        ("weights => ['1', '2', '3', '4']", "weights: '1' for relevance is not a finite number"),
+    ],
+)
+def test_arguments_of_another_type_are_named(small: Connection, argument: str, said: str) -> None:
+    with pytest.raises(duckdb.Error, match=said):
+        small.execute(f"FROM recommend(1, {argument})").fetchall()
+    assert small.execute("FROM recommend(1, k => '5', exclude_seen => 1)").fetchall()

@@ -37,7 +37,7 @@ def test_drop_removes_all_of_it(tables: Connection) -> None:
 def test_drop_keeps_a_schema_that_holds_something_else(tables: Connection) -> None:
     create(tables)
     tables.execute("CREATE TABLE shop.mine AS SELECT 1 AS a")
-    with pytest.raises(duckdb.Error, match="name: the schema 'shop' holds 'mine'"):
+    with pytest.raises(duckdb.Error, match="name: the schema 'shop' holds the table 'mine'"):
         tables.execute("FROM drop_recommender('shop')").fetchall()
     assert len(tables.execute("FROM recommend(1)").fetchall()) == 10
 
