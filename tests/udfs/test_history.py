@@ -38,3 +38,13 @@ def test_histories_of_events_are_as_their_formula_says(timeless: bool, seed: int
         assert history.count[place] == days
         assert history.last[place] == pytest.approx(ages.min() / (5 * DAY), abs=1e-5)
         assert history.first[place] == pytest.approx(ages.max() / (5 * DAY), abs=1e-5)
+
+
+def test_many_users_of_a_large_catalogue_stay_apart() -> None:
+    """Pairs are numbered beyond 32 bits."""
+    user = np.array([0, 1, 2047, 2047], np.int32)
+    item = np.array([3_000_000, 5, 2_999_999, 1], np.int32)
+    none, one = np.zeros(4), np.ones(4, np.float32)
+    events = Events.sorted(user, item, none, one, timeless=True)
+    assert events.user.tolist() == [0, 1, 2047, 2047]
+    assert events.item.tolist() == [3_000_000, 5, 1, 2_999_999]
