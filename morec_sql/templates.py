@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import string
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -57,6 +59,20 @@ def first_row(
     """Run a query to its end, so that the connection is free again, and return its first row."""
     rows = con.execute(query, parameters).fetchall()
     return rows[0] if rows else None
+
+
+@contextlib.contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A transaction that is committed in the end, or rolled back where something fails."""
+    con.execute("BEGIN")
+    try:
+        yield
+        con.execute("COMMIT")
+    except BaseException:
+        # a full disk ends it already: what is said then must not take the place of the cause
+        with contextlib.suppress(duckdb.Error):
+            con.execute("ROLLBACK")
+        raise
 
 
 def arrow(con: duckdb.DuckDBPyConnection, query: str) -> pa.Table:

@@ -10,7 +10,7 @@ from ..errors import MorecError
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import Argument, macros, sql_function
 from ..session import Session
-from ..templates import first_row, identifier, literal, sql
+from ..templates import first_row, identifier, literal, sql, transaction
 from .installed import remove_macros
 from .recommenders import default_of, recommender_of, recommenders
 
@@ -49,15 +49,10 @@ def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
         )
     row = first_row(con, f"SELECT count(*) FROM {schema}.item_vectors")
     is_default = default_of(con, catalog) == name
-    con.execute("BEGIN")
-    try:
+    with transaction(con):
         con.execute(f"DROP SCHEMA {schema} CASCADE")
         if is_default:
             con.execute("DROP MACRO TABLE main.recommend")
         if not recommenders(con, catalog):
             remove_macros(con)
-        con.execute("COMMIT")
-    except BaseException:
-        con.execute("ROLLBACK")
-        raise
     return int(row[0]) if row else 0

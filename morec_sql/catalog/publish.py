@@ -15,7 +15,7 @@ from ..session import Session
 from ..source.arguments import Arguments
 from ..source.left_out import Counted
 from ..source.source import Source
-from ..templates import first_row, identifier, literal, sql
+from ..templates import first_row, identifier, literal, sql, transaction
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
 from .installed import write_macros
@@ -70,36 +70,32 @@ def publish(built: Build) -> list[Stage]:
     con, arguments = built.con, built.arguments
     schema = identifier(arguments.name)
     began = time.perf_counter()
-    con.execute("BEGIN")
     try:
-        check_free(con, built.catalog, arguments)
-        for name, table in built.tables.items():
-            con.register(name, table)
-        for statement in built.tables_and_macros:
-            con.execute(statement)
-        if wants_default(con, built.catalog, arguments):
-            recommend = MACROS["recommender", "recommend"]
-            default = dataclasses.replace(
-                recommend, template="catalog/default_recommend", includes={}
-            )
-            comment = literal(default_comment(arguments.name))
-            con.execute(default.sql(schema=schema, comment=comment))
-        for statement in built.views:
-            con.execute(statement)
-        write_macros(con)
-        items = first_row(con, "SELECT count(*) FROM morec_items")
-        seconds = round(time.perf_counter() - began, 3)
-        stages = [*built.stages, ("write", items[0] if items else 0, seconds)]
-        con.register("morec_new_stages", _stage_table(stages))
-        con.execute(sql("catalog/stages", schema=schema))
-        con.execute(sql("catalog/comments", schema=schema))
-        for macro in macros("recommender"):
-            name = f"{schema}.{identifier(macro.name)}"
-            con.execute(f"COMMENT ON MACRO TABLE {name} IS {literal(macro.comment)}")
-        con.execute("COMMIT")
-    except BaseException:
-        con.execute("ROLLBACK")
-        raise
+        with transaction(con):
+            check_free(con, built.catalog, arguments)
+            for name, table in built.tables.items():
+                con.register(name, table)
+            for statement in built.tables_and_macros:
+                con.execute(statement)
+            if wants_default(con, built.catalog, arguments):
+                recommend = MACROS["recommender", "recommend"]
+                default = dataclasses.replace(
+                    recommend, template="catalog/default_recommend", includes={}
+                )
+                comment = literal(default_comment(arguments.name))
+                con.execute(default.sql(schema=schema, comment=comment))
+            for statement in built.views:
+                con.execute(statement)
+            write_macros(con)
+            items = first_row(con, "SELECT count(*) FROM morec_items")
+            seconds = round(time.perf_counter() - began, 3)
+            stages = [*built.stages, ("write", items[0] if items else 0, seconds)]
+            con.register("morec_new_stages", _stage_table(stages))
+            con.execute(sql("catalog/stages", schema=schema))
+            con.execute(sql("catalog/comments", schema=schema))
+            for macro in macros("recommender"):
+                name = f"{schema}.{identifier(macro.name)}"
+                con.execute(f"COMMENT ON MACRO TABLE {name} IS {literal(macro.comment)}")
     finally:
         con.close()
     return stages

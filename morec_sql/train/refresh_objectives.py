@@ -19,7 +19,7 @@ from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.left_out import left_out
 from ..source.source import resolve
-from ..templates import first_row, identifier, sql
+from ..templates import first_row, identifier, sql, transaction
 from .objectives import contenders, exposure_of, standardised
 from .reading import index_events, listed_items, load_catalogue, read_events
 from .windows import clock_of
@@ -101,13 +101,8 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
             }
         ),
     )
-    con.execute("BEGIN")
-    try:
+    with transaction(con):
         con.execute(sql("train/refreshed_objectives", schema=identifier(name)))
         row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
-        con.execute("COMMIT")
-    except BaseException:
-        con.execute("ROLLBACK")
-        raise
     assert row is not None
     return row[0], stages.rows

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+READ = "events: "  # the counts of events begin so
+
+
 @dataclasses.dataclass
 class Trained:
     """A recommender in memory, before it is written anywhere.
@@ -115,13 +118,7 @@ def train(
             users, items, events = index_events(con, source, stages)
             done(events)
         if not events:
-            why = ", ".join(
-                f"{rows:,} {stage.partition(': ')[2]}" for stage, rows, _ in stages.rows
-            )
-            raise MorecError(
-                f"events: {arguments.events!r} has no usable event, with a user, an item, a finite"
-                f" time and a weight above 0; of its rows: {why}"
-            )
+            raise _without_events(arguments, until, stages)
         with stages.stage("embed") as done:
             texts, embeddings, text_id, fresh = embed_items(con, catalog, arguments, progress)
             done(fresh)
@@ -194,6 +191,21 @@ def _features(
         return None
     centred = embeddings[text_id] - embeddings.mean(axis=0)
     return np.where((text_id >= 0)[:, None], centred, 0).astype(np.float32)
+
+
+def _without_events(arguments: Arguments, until: str | None, stages: Stages) -> MorecError:
+    """What is said where no event counts."""
+    if until is not None:
+        return MorecError(f"test_from: no event that counts comes before {until}")
+    of_events = ", ".join(
+        f"{rows:,} {what.removeprefix(READ)}"
+        for what, rows, _ in stages.rows
+        if what.startswith(READ)
+    )
+    return MorecError(
+        f"events: {arguments.events!r} has no usable event, with a user, an item, a finite time and"
+        f" a weight above 0: {of_events or 'it has no row'}"
+    )
 
 
 def _of_known(repeat_share: float) -> str:

@@ -33,6 +33,10 @@ FROM ${later} (
                 CAST(to_json({${limits}}) AS VARCHAR),
                 ${no_limits}
             ) AS _limited,
-            CAST(as_of AS TIMESTAMP) AS _as_of
+            CASE
+                WHEN as_of IS NULL OR TRY_CAST(as_of AS TIMESTAMP) IS NOT NULL
+                    THEN TRY_CAST(as_of AS TIMESTAMP)
+                ELSE CAST(error('as_of: ' || as_of || ' is no time') AS TIMESTAMP)
+            END AS _as_of
     ) AS _a
 ) AS _ranked;

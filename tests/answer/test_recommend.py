@@ -352,6 +352,7 @@ def test_a_user_id_that_cannot_be_cast_is_unknown(small: Connection) -> None:
     [
         ("k => 5.7", "k: 5.7 is not a whole number"),
         ("k => 'many'", "k: nan is not a whole number"),
+        ("as_of => 'once'", "as_of: once is no time"),
         ("exclude_seen => 'perhaps'", "exclude_seen: perhaps is neither true nor false"),
         ("weights => ['1', '2', '3', '4']", "weights: '1' for relevance is not a finite number"),
     ],
