@@ -15,10 +15,11 @@ from morec_sql.clients import demo
 
 @pytest.fixture(scope="session")
 def journey_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's warehouse with the recommender `shop`, closed."""
+    """The demo's warehouse, of every other household, with the recommender `shop`; closed."""
     path = tmp_path_factory.mktemp("journey") / "journey.duckdb"
     con = morec_sql.connect(path)
     demo.load_warehouse(con)
+    con.execute("DELETE FROM orders WHERE household_id % 2 = 1")
     con.execute(demo.CREATE).fetchall()
     con.close()
     return path

@@ -166,8 +166,8 @@ def test_a_lateral_join_gives_each_user_its_own_list(journey: Connection) -> Non
         "SELECT u.household_id, r.rank, r.item_id, r.score FROM some_users AS u,"
         " shop.recommend(u.household_id, k => 5) AS r ORDER BY ALL"
     ).fetchall()
-    assert len(together) == 5 * 2469
-    for user in (1, 42, 2500):
+    assert len(together) == 5 * 1238
+    for user in (2, 42, 2500):
         alone = journey.execute("FROM recommend(?, k => 5)", [user]).fetchall()
         mine = [row[1:] for row in together if row[0] == user]
         assert [row[:2] for row in mine] == [row[:2] for row in alone]
