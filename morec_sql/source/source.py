@@ -43,14 +43,21 @@ class Id:
             )
         return Id(column, written, kind)
 
-    def usable(self, value: str) -> str:
-        """The predicate that `value` is an id: neither NULL, nor NaN, nor blank."""
-        # comparisons, as for USABLE_TIME: NaN is larger than all numbers
+    def usable(self, value: str, beside: str | None = None) -> str:
+        """The predicate that `value` is an id: neither NULL, nor NaN, nor blank.
+
+        Args:
+            value: SQL of the id.
+            beside: another column of a table whose index has to stay in use. A function in a
+                condition on one column alone would keep DuckDB from it, as for USABLE_TIME.
+        """
         more = ""
-        if self.kind in ("FLOAT", "DOUBLE"):
+        if self.kind in ("FLOAT", "DOUBLE"):  # NaN is larger than all numbers
             more = f" AND {value} < CAST('nan' AS {self.kind})"
         if self.kind == "VARCHAR":
             more = f" AND trim({value}) <> ''"
+            if beside is not None:
+                more = f" AND CASE WHEN {beside} IS NOT NULL THEN trim({value}) <> '' END"
         return f"{value} IS NOT NULL{more}"
 
 
@@ -139,7 +146,8 @@ def resolve(
         item_sql=item_sql,
         time_sql=time_sql,
         events_raw=read(_weight(con, events, arguments.event_weight)),
-        usable=f"{user.usable('_c.user_id')} AND {items_key.usable('_c.item_id')}"
+        usable=f"{user.usable('_c.user_id', '_c.item_id')}"
+        f" AND {items_key.usable('_c.item_id', '_c.user_id')}"
         f" AND {time_usable} AND {USABLE_WEIGHT}",
         user_usable=user.usable("_c.user_id"),
         item_usable=items_key.usable("_c.item_id"),
