@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -11,7 +12,7 @@ import duckdb
 from . import registry
 from .catalog.installed import load_macros
 from .session import Session
-from .source.pure import STRICT
+from .source.pure import STRICT, is_strict
 from .templates import first_row
 
 VERSION = "0.1.0"
@@ -56,28 +57,19 @@ def load(con: duckdb.DuckDBPyConnection, other_tables: bool = True) -> None:
         session.add(con)
         for udf in registry.UDFS.values():
             udf.register(con, session)
-
-        def instance() -> str:
-            return key
-
-        registry.KEPT.append(instance)
-        con.create_function("morec_instance", instance, [], "VARCHAR")
+        _keep(con, "morec_instance", lambda: key, "VARCHAR")
         _sessions[key] = session
-    if not other_tables:
-        _forbid_other_tables(con)
+    if not other_tables and not is_strict(con):
+        _keep(con, STRICT, lambda: True, "BOOLEAN")
     load_macros(con)
 
 
-def _forbid_other_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Register the function by whose being there expressions know it."""
-
-    def strict() -> bool:
-        return True
-
-    registry.KEPT.append(strict)
-    query = "SELECT 1 FROM duckdb_functions() WHERE function_name = ?"
-    if first_row(con, query, [STRICT]) is None:
-        con.create_function(STRICT, strict, [], "BOOLEAN")
+def _keep(
+    con: duckdb.DuckDBPyConnection, name: str, function: Callable[[], Any], returns: str
+) -> None:
+    """Register a function without arguments, by which something is known of a database instance."""
+    registry.KEPT.append(function)
+    con.create_function(name, function, [], returns)
 
 
 def _instance_of(con: duckdb.DuckDBPyConnection) -> str | None:

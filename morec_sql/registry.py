@@ -1,6 +1,6 @@
 """Declares SQL functions: one declaration makes the UDF, its macro, its comment and its reference.
 
-A table macro is a file `sql/<room>/<name>.sql`, whose placeholders its declaration fills:
+A table macro is a file of `sql/`, which several may share. Its declaration fills the placeholders:
 
 - `${parameters}`: the arguments with their defaults, as CREATE MACRO wants them;
 - `${passed}`: the same arguments handed on by name, for a macro that calls another one;
@@ -207,11 +207,11 @@ def sql_function(
     returns: Mapping[str, str] | str,
     arguments: Iterable[Argument] = (),
     result: Mapping[str, str] | None = None,
+    template: str | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a Python function together with the table macro that calls it.
 
-    The macro has the function's name, its docstring's first paragraph for users to read, and the
-    file of its name in the room of sql/ that has the name of the function's room.
+    The macro has the function's name and its docstring's first paragraph for users to read.
 
     It is called as function(session, catalog, schema, given): the database, the recommender (or the
     current schema, for a function of the database), and the arguments by name.
@@ -222,6 +222,7 @@ def sql_function(
             dicts; or the SQL type of its one value.
         arguments: of the macro.
         result: what each column that the macro gives is.
+        template: its file in sql/; by default that of its name in the function's room.
     """
     if isinstance(returns, str):
         kind, arrow = returns, ARROW[returns]
@@ -241,7 +242,8 @@ def sql_function(
         about = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         UDFS[f"morec_{name}"] = Udf(f"morec_{name}", ["VARCHAR"] * 3, kind, by_row)
         columns = result if result is not None else {}
-        sql_macro(name, of, about, arguments, columns, f"{room}/{name}", udf=f"morec_{name}")
+        file = template or f"{room}/{name}"
+        sql_macro(name, of, about, arguments, columns, file, udf=f"morec_{name}")
         return function
 
     return declare

@@ -17,7 +17,7 @@ from ..catalog.objectives import stored_weights
 from ..catalog.recommenders import attached, recommenders
 from ..errors import MorecError
 from ..session import Latest
-from ..templates import arrow, first_row, identifier
+from ..templates import arrow, first_row, identifier, transaction
 from ..udfs.device import prefetch
 from ..udfs.history import Clock
 from ..udfs.ranking.catalogue import Catalogue, Selection
@@ -68,7 +68,7 @@ class Query:
         self._connect = connect
         self._schema = schema
         self._defaults: Latest[list[float]] = Latest(1)
-        self._selections: Latest[Selection] = Latest(QUERIES)
+        self._selections: Latest[Selection | None] = Latest(QUERIES)
         self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
 
     def default_weights(self) -> list[float]:
@@ -83,12 +83,10 @@ class Query:
     def only(self, predicate: str | None, users: int) -> Selection | None:
         """The items that a filter keeps, of those that are recommended; None for all there are."""
         recommender = self.recommender
-        if predicate is None and recommender.listed.all():
-            return None
 
-        def read() -> Selection:
+        def read() -> Selection | None:
             if predicate is None:
-                return recommender.catalogue.only(np.flatnonzero(recommender.listed), users)
+                return recommender.catalogue.listed(recommender.listed, users)
             with self._connect() as con:
                 items = filtered(con, self._schema, predicate)
                 items = items[recommender.listed[items]]
@@ -112,33 +110,29 @@ def check_here(con: duckdb.DuckDBPyConnection, catalog: str, name: str, version:
 
     A macro reads the views of the database that is in use, and not of the one that holds it.
     """
-    for other in attached(con):
+
+    def holds(other: str) -> bool:
         if name not in recommenders(con, other):
-            continue
-        row = first_row(con, f"SELECT version FROM {identifier(other, name)}.settings")
-        if row is not None and row[0] == version:
-            if other == catalog:
-                return
-            found = other
-            break
-    else:
-        # trained anew since the query was planned: what is there now is meant
-        return
-    raise MorecError(
-        f"recommend: {name!r} of the database {found!r} answers where that is in use;"
-        f" USE {identifier(found)} first, since {catalog!r} is in use"
-    )
+            return False
+        return first_row(con, f"SELECT version FROM {identifier(other, name)}.settings") == (
+            version,
+        )
+
+    # in none where it was trained anew since the query was planned: what is there now is meant
+    found = next(filter(holds, attached(con)), catalog)
+    if found != catalog:
+        raise MorecError(
+            f"recommend: {name!r} of the database {found!r} answers where that is in use;"
+            f" USE {identifier(found)} first, since {catalog!r} is in use"
+        )
 
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
     """Read the recommender `name` of the current database of `con` from its schema."""
     prefetch()
     # one transaction, so that a refresh meanwhile is seen whole or not at all
-    con.execute("BEGIN")
-    try:
+    with transaction(con):
         return _read_recommender(con, identifier(name))
-    finally:
-        con.execute("ROLLBACK")
 
 
 def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommender:

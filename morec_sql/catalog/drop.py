@@ -23,6 +23,7 @@ VIEWS = ("events", "items")
     returns=STAGE_TYPES,
     arguments=(Argument("name", "the recommender"),),
     result=STAGE_COLUMNS,
+    template="catalog/rows",
 )
 def drop_recommender(session: Session, catalog: str, _: str, given: dict[str, Any]) -> list[Stage]:
     """Removes a recommender."""

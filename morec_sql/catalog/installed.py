@@ -61,8 +61,9 @@ def _words(definition: str) -> list[str]:
 def remove_macros(con: duckdb.DuckDBPyConnection) -> None:
     """Remove the macros from the schema main of the database."""
     _, written = _present(con)
+    schema = _main(con)
     for name in written:
-        con.execute(f"DROP MACRO TABLE {_main(con)}.{identifier(name)}")
+        con.execute(f"DROP MACRO TABLE {schema}.{identifier(name)}")
 
 
 def _write(con: duckdb.DuckDBPyConnection, schema: str) -> None:

@@ -42,6 +42,7 @@ class Evaluation:
     | dict.fromkeys(("value", "standard_error", "low", "high"), "DOUBLE")
     | {"users": "BIGINT", "difference": "DOUBLE", "p_value": "DOUBLE"},
     arguments=EVALUATE,
+    template="catalog/rows",
     result={
         "model": "morec_sql, or a baseline",
         "metric": "what is measured",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 
 import duckdb
 
@@ -12,10 +13,9 @@ from ..templates import first_row, literal, sql
 from .source import USABLE_WEIGHT, Source
 
 LARGEST_WEIGHT = 1e30  # that is a number in single precision, as are sums of it
-
-
 # stand for a time that is not known
 FILLERS = ("0001-01-01", "1900-01-01", "1970-01-01", "9999-01-01", "9999-12-31")
+TAKEN = "taken as the first"
 EARLIER, LATER = 20, 3  # times the span of nearly all events, beyond which nothing lies
 
 
@@ -43,27 +43,43 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
             item_usable=source.item_usable,
             time_usable=source.time_usable,
             weight_usable=USABLE_WEIGHT,
+            fillers=", ".join(map(_timestamp, FILLERS)),
         ),
     )
     assert row is not None
-    read, user, item, when, weight, cap = row
+    read, user, item, when, weight, cap, early, late = row
     cap = min(float(cap), LARGEST_WEIGHT) if cap is not None else 1.0
     stages.count("events: read", read)
     stages.count("events: left out, no user", user)
     stages.count("events: left out, no item", item)
     stages.count("events: left out, no finite time", when)
     stages.count("events: left out, weight not above 0 and finite", weight)
-    counted = _times(con, source, Counted(cap), stages)
+    high, plausible = _plausible(early, late)
+    last = "CAST(NULL AS TIMESTAMP)" if high is None else _timestamp(str(high))
     parts = {
         "events_raw": source.events_raw,
         "usable": source.usable,
-        "event_time": counted.event_time,
         "weight_cap": literal(cap),
     }
-    con.execute(sql("source/events_usable", **parts))
-    row = first_row(con, sql("source/events_capped", **parts))
+    row = first_row(
+        con, sql("source/events_changed", **parts, high=last, plausible=plausible(last))
+    )
     assert row is not None
-    stages.count("events: weight above 10 times the 99th percentile, capped", row[0])
+    capped, future, others, first = row
+    stages.count(f"events: time far in the future, after {str(high)[:10]}, {TAKEN}", future)
+    stages.count(f"events: time long before the others or a filler, {TAKEN}", others)
+    stages.count("events: weight above 10 times the 99th percentile, capped", capped)
+    counted = Counted(cap)
+    if high is not None:
+
+        def read_time(last: str) -> str:
+            either = f"WHEN {plausible(last)} THEN _c.event_time ELSE {_timestamp(str(first))}"
+            return f"CASE {either} END"
+
+        # after the training events may go on until today
+        today = f"greatest({last}, CAST(now() AS TIMESTAMP) + INTERVAL 1 DAY)"
+        counted = Counted(cap, read_time(last), read_time(today))
+    con.execute(sql("source/events_usable", **parts, event_time=counted.event_time))
     if source.items is not None:
         row = first_row(
             con,
@@ -80,22 +96,20 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
     return counted
 
 
-def _times(
-    con: duckdb.DuckDBPyConnection, source: Source, counted: Counted, stages: Stages
-) -> Counted:
-    """The same with SQL of the time that takes one that cannot be for the first that can.
+def _plausible(
+    early: datetime.datetime | None, late: datetime.datetime | None
+) -> tuple[datetime.datetime | None, Callable[[str], str]]:
+    """The last time that events can have, and SQL of whether theirs can be, up to a last one.
 
-    That is one far from nearly all others: a single wrong one would move the end of the events, and
-    all ages with it. After the training events may go on until today.
+    One that cannot be is far from nearly all others: a single wrong one would move the end of the
+    events, and all ages with it.
+
+    Args:
+        early: before which hardly an event lies; None where events have no time.
+        late: after which hardly an event lies.
     """
-    if not source.has_time:
-        return counted
-    parts = {"events_raw": source.events_raw, "usable": source.usable}
-    fillers = ", ".join(_timestamp(filler) for filler in FILLERS)
-    row = first_row(con, sql("source/times_report", **parts, fillers=fillers))
-    if row is None or row[0] is None:
-        return counted
-    early, late = row
+    if early is None or late is None:
+        return None, lambda last: "true"
     span = max(late - early, datetime.timedelta(days=1))
     low, high = _moved(early, -EARLIER * span), _moved(late, LATER * span)
     unlikely = [
@@ -108,19 +122,7 @@ def _times(
         known = f" AND _c.event_time NOT IN ({', '.join(unlikely)})" if unlikely else ""
         return f"_c.event_time >= {_timestamp(str(low))} AND _c.event_time <= {last}{known}"
 
-    last = _timestamp(str(high))
-    row = first_row(con, sql("source/times_counted", **parts, high=last, plausible=plausible(last)))
-    assert row is not None
-    future, others, first = row
-    taken = "taken as the first"
-    stages.count(f"events: time far in the future, after {high:%Y-%m-%d}, {taken}", future)
-    stages.count(f"events: time long before the others or a filler, {taken}", others)
-
-    def read(last: str) -> str:
-        return f"CASE WHEN {plausible(last)} THEN _c.event_time ELSE {_timestamp(str(first))} END"
-
-    today = f"greatest({last}, CAST(now() AS TIMESTAMP) + INTERVAL 1 DAY)"
-    return dataclasses.replace(counted, event_time=read(last), live=read(today))
+    return high, plausible
 
 
 def _timestamp(text: str) -> str:

@@ -26,6 +26,12 @@ KEYWORDS = {
 DEEPEST = 8  # macros that call macros
 
 
+def is_strict(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether expressions may read no other table in this database instance."""
+    query = "SELECT 1 FROM duckdb_functions() WHERE function_name = ?"
+    return first_row(con, query, [STRICT]) is not None
+
+
 def check_pure(
     con: duckdb.DuckDBPyConnection, argument: str, text: str, parsed: exp.Expr, depth: int = 0
 ) -> None:
@@ -45,7 +51,7 @@ def check_pure(
     tables = {one.name for one in read if one.db or one.name.lower() not in ctes}
     calls = _called(parsed.sql(DIALECT, comments=False))
     if tables:
-        if first_row(con, "SELECT 1 FROM duckdb_functions() WHERE function_name = ?", [STRICT]):
+        if is_strict(con):
             raise MorecError(
                 f"{argument}: {shown(text)} reads the table {min(tables)!r}, but morec_sql was"
                 " loaded with other_tables=False"

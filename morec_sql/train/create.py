@@ -83,7 +83,13 @@ ARGUMENTS = (
 )
 
 
-@sql_function(of="database", returns="VARCHAR", arguments=ARGUMENTS, result=STAGE_COLUMNS)
+@sql_function(
+    of="database",
+    returns="VARCHAR",
+    arguments=ARGUMENTS,
+    result=STAGE_COLUMNS,
+    template="train/built",
+)
 def create_recommender(session: Session, catalog: str, schema: str, given: dict[str, Any]) -> str:
     """Reads the tables, embeds the texts, trains, and writes the schema of a recommender."""
     return _pending(session, catalog, schema, Arguments.read(given))
@@ -94,6 +100,7 @@ def create_recommender(session: Session, catalog: str, schema: str, given: dict[
     returns="VARCHAR",
     arguments=(Argument("name", "the recommender"),),
     result=STAGE_COLUMNS,
+    template="train/built",
 )
 def refresh_recommender(session: Session, catalog: str, _: str, given: dict[str, Any]) -> str:
     """Trains a recommender anew on what its tables hold now."""

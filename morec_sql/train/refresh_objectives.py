@@ -30,6 +30,7 @@ from .windows import clock_of
     returns=STAGE_TYPES,
     arguments=(Argument("name", "the recommender"),),
     result=STAGE_COLUMNS,
+    template="catalog/rows",
 )
 def refresh_objectives(
     session: Session, catalog: str, _: str, given: dict[str, Any]

@@ -1,4 +1,4 @@
--- Makes refresh_recommender. Building and publishing are two steps with a materialised table between
+-- Makes create_recommender and refresh_recommender. Building and publishing are two steps with a materialised table between
 -- them, where DuckDB looks for interrupts: an interrupted build is never published.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT _rows.*

@@ -1,4 +1,4 @@
--- Makes refresh_objectives, which computes the objectives anew, without training.
+-- Makes a macro that gives the rows of its function as they are, such as drop_recommender.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT _rows.*
 FROM ${later} (
