@@ -7,7 +7,7 @@ import functools
 import importlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,10 +17,19 @@ _lock = threading.Lock()
 _running = 0
 
 
+def in_background(work: Callable[[], object]) -> None:
+    """Do some work in a thread that the process waits for at its end.
+
+    A thread takes over from the one that starts it whether it is waited for, and those of the
+    database are not; Python ends badly where one of those is still at work.
+    """
+    threading.Thread(target=work, daemon=False).start()
+
+
 def prefetch() -> None:
     """Import torch in a thread, while something else is read: it takes a second."""
     if "torch" not in sys.modules:
-        threading.Thread(target=importlib.import_module, args=("torch",)).start()
+        in_background(lambda: importlib.import_module("torch"))
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import threading
 
 import torch
 
@@ -53,6 +54,8 @@ class Groups:
         head, tail = order[: count // HEAD], order[count // HEAD :]
         halvings = int(math.log2(len(tail) / max(LEAST, math.sqrt(len(tail)) / 4)))
         for level in range(halvings):
+            if not threading.main_thread().is_alive():
+                raise RuntimeError("the process ends")  # and waits for this thread
             tail = _halved(rows, tail, _starts(len(tail), 1 << level), scale)
         member = torch.cat([head, tail])
         starts = _starts(len(tail), 1 << halvings) + len(head)

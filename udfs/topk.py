@@ -15,11 +15,12 @@ import functools
 import math
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Lock, Thread
+from threading import Lock
 
 import numpy as np
 import torch
 
+from .device import in_background
 from .groups import Groups
 
 ITEM_BLOCK = 1 << 16
@@ -185,7 +186,7 @@ class Tables:
             self._calls += 1
             if self._grouped is None and (users >= FEW or self._calls > 1):
                 self._grouped = Future()
-                Thread(target=self._run).start()
+                in_background(self._run)
             grouped = self._grouped
         if grouped is not None and (users >= FEW or grouped.done()):
             return grouped.result()

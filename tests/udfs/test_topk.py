@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -109,3 +111,20 @@ def test_the_bounds_leave_out_most_of_a_catalogue(k: int, monkeypatch: pytest.Mo
     np.testing.assert_array_equal(item.numpy(), best)
     np.testing.assert_allclose(score.numpy(), scores, rtol=1e-4)
     assert sum(map(len, multiplied)) < items / 5
+
+
+def test_groups_are_made_in_a_thread_that_the_process_waits_for() -> None:
+    made_in: list[threading.Thread] = []
+
+    def typical() -> torch.Tensor:
+        made_in.append(threading.current_thread())
+        return torch.ones(4)
+
+    tables = topk.Tables(torch.rand((topk.WORTH_IT, 4)), typical, 4)
+    # as those of the database are
+    caller = threading.Thread(target=lambda: tables.serving(topk.FEW), daemon=True)
+    caller.start()
+    caller.join()
+    assert made_in[0] is not caller
+    assert not made_in[0].daemon
+    assert tables.serving(1).groups is not None
