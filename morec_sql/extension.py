@@ -11,6 +11,7 @@ import duckdb
 
 from . import registry
 from .catalog.installed import load_macros
+from .interrupts import listen_in_notebooks
 from .session import Session
 from .source.pure import STRICT, is_strict
 from .templates import first_row
@@ -62,6 +63,7 @@ def load(con: duckdb.DuckDBPyConnection, other_tables: bool = True) -> None:
     if not other_tables and not is_strict(con):
         _keep(con, STRICT, lambda: True, "BOOLEAN")
     load_macros(con)
+    listen_in_notebooks()
 
 
 def _keep(

@@ -27,6 +27,7 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from .arrays import whole
+from .interrupts import interruptible
 from .session import Session
 from .templates import literal, sql
 
@@ -74,7 +75,8 @@ class Udf:
         """Make it available in the database instance of a connection."""
 
         def on_arrays(*columns: pa.ChunkedArray) -> pa.Array:
-            return self.function(session, *map(whole, columns))
+            with interruptible():
+                return self.function(session, *map(whole, columns))
 
         if self.takes is not None:
             # DuckDB reads the number of parameters from the signature
@@ -144,7 +146,10 @@ class Macro:
         }
         schema = parts.get("schema_name", "current_schema()")
         given = f"CAST(to_json({{\n        {values}\n    }}) AS VARCHAR)"
-        parts["call"] = f"{self.udf}(current_database(), {schema}, {given})"
+        database = "current_database()"
+        if self.of == "recommender" and self.udf:
+            database = f"morec_here({database}, {schema}, {parts['version']})"
+        parts["call"] = f"{self.udf}({database}, {schema}, {given})"
         included = {place: sql(name, **parts) for place, name in self.includes.items()}
         return sql(self.template, **parts, **included)
 

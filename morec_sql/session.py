@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 
 from .errors import MorecError
+from .interrupts import opened
 from .templates import first_row, identifier
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Session:
 
     def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
         """A connection of our own to the database that a query runs in."""
-        cursor = self._open()
+        cursor = opened(self._open())
         cursor.execute(f"USE {identifier(catalog)}")
         return cursor
 

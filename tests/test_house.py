@@ -13,7 +13,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent
 # from the ground up: a room imports only what stands before it
 ROOMS = (
-    "errors", "arrays", "templates", "progress", "session", "registry", "source", "catalog",
+    "errors", "arrays", "templates", "progress", "interrupts", "session", "registry", "source", "catalog",
     "answer", "train", "measure", "extension", "clients", "__init__",
 )  # fmt: skip
 MOST_LINES = 400

@@ -138,6 +138,8 @@ def test_a_recommender_answers_in_its_own_database(tmp_path: Path) -> None:
     con.execute(f"ATTACH '{tmp_path / 'staging.duckdb'}'")
     with pytest.raises(duckdb.Error, match="'shop' of the database 'staging' answers where that"):
         con.execute("FROM staging.shop.recommend(7)").fetchall()
+    with pytest.raises(duckdb.Error, match="'shop' of the database 'staging' answers where that"):
+        con.execute("FROM staging.shop.evaluate()").fetchall()
     for name in ("staging", "prod", "staging"):
         con.execute(f"USE {name}")
         assert con.execute("FROM shop.recommend(7)").fetchall() == lists[name]

@@ -7,7 +7,7 @@ import functools
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,19 +17,13 @@ _lock = threading.Lock()
 _running = 0
 
 
-def in_background(work: Callable[[], object]) -> None:
-    """Do some work in a thread that the process waits for at its end.
-
-    A thread takes over from the one that starts it whether it is waited for, and those of the
-    database are not; Python ends badly where one of those is still at work.
-    """
-    threading.Thread(target=work, daemon=False).start()
-
-
 def prefetch() -> None:
     """Import torch in a thread, while something else is read: it takes a second."""
     if "torch" not in sys.modules:
-        in_background(lambda: importlib.import_module("torch"))
+        # threads of the database are daemons and would hand that on, but Python ends badly where a
+        # daemon is still at work
+        work = functools.partial(importlib.import_module, "torch")
+        threading.Thread(target=work, daemon=False).start()
 
 
 @functools.cache

@@ -8,9 +8,11 @@ import pyarrow as pa
 
 from ..catalog.objectives import check_diversify, parse_weights
 from ..errors import MorecError
+from ..udfs.history import History
+from ..udfs.ranking.catalogue import Selection
 from ..udfs.ranking.lists import Ranking, rank
 from .history import history_of
-from .recommender import Query
+from .recommender import Query, Recommender
 
 MAX_K = 10000
 
@@ -48,6 +50,7 @@ def ranked_lists(
     k = _lengths(ks)
     weights = _weights(query, weight_texts)
     excluded = exclude_seen.fill_null(recommender.exclude_seen).to_numpy(zero_copy_only=False)
+    unasked = exclude_seen.is_null().to_numpy(zero_copy_only=False)
     history = history_of(histories, as_of, recommender.clock)
     # users are ranked together who have the same filter and constraints and are diversified alike
     keys = [
@@ -64,21 +67,36 @@ def ranked_lists(
     lists = Ranking.empty(users, int(k.max()), len(recommender.names))
     for (predicate, how, limits, _), group in groups.items():
         rows = np.flatnonzero(group_of == group)
-        allowed = query.only(predicate, len(rows))
+        allowed = query.only(predicate)
         if allowed is not None and not len(allowed.items):
             continue
-        batch = recommender.catalogue.batch(
-            history.of_users(rows, users), len(rows), allowed, excluded[rows]
-        )
+        mine = history.of_users(rows, users)
+        # nobody asked for an empty list
+        some = unasked[rows] & _exhausted(mine, len(rows), allowed, recommender)
+        batch = recommender.catalogue.batch(mine, len(rows), allowed, excluded[rows] & ~some)
         constraints = None if limits is None else query.constraints(limits)
         longest = int(k[rows].max())
         lists.put(
             rows, rank(recommender.catalogue, batch, weights[rows], longest, how, constraints)
         )
-    return _entries(lists, k, recommender.item_ids)
+    personal = np.bincount(history.user, minlength=users) > 0
+    return _entries(lists, k, personal, recommender.item_ids)
 
 
-def _entries(lists: Ranking, k: npt.NDArray[np.int64], item_ids: pa.Array) -> pa.Array:
+def _exhausted(
+    history: History, users: int, allowed: Selection | None, recommender: Recommender
+) -> npt.NDArray[np.bool_]:
+    """Which users know all items that may be listed, shape (users,)."""
+    user, items = history.user, recommender.catalogue.items
+    if allowed is not None:
+        user, items = user[allowed.number[history.item] >= 0], len(allowed.items)
+    out: npt.NDArray[np.bool_] = np.bincount(user, minlength=users) >= items
+    return out
+
+
+def _entries(
+    lists: Ranking, k: npt.NDArray[np.int64], personal: npt.NDArray[np.bool_], item_ids: pa.Array
+) -> pa.Array:
     """Lists of up to k entries each, as DuckDB takes them."""
     _, width, objectives = lists.contributions.shape
     listed = (lists.item >= 0) & (np.arange(width) < k[:, None])
@@ -89,15 +107,17 @@ def _entries(lists: Ranking, k: npt.NDArray[np.int64], item_ids: pa.Array) -> pa
         pa.array(np.arange(len(parts) + 1, dtype=np.int32) * objectives), pa.array(parts.ravel())
     )
     unmet = pa.array(lists.unmet, pa.list_(pa.string()))
+    user = np.nonzero(listed)[0]
     entries = pa.StructArray.from_arrays(
         [
             pa.array(place),
             item_ids.take(pa.array(lists.item[listed])),
             pa.array(lists.score[listed]),
             contributions,
-            unmet.take(pa.array(np.nonzero(listed)[0])),
+            unmet.take(pa.array(user)),
+            pa.array(personal[user]),
         ],
-        names=["rank", "item_id", "score", "contributions", "unmet"],
+        names=["rank", "item_id", "score", "contributions", "unmet", "personal"],
     )
     return pa.ListArray.from_arrays(pa.array(offsets), entries)
 

@@ -6,12 +6,13 @@ import functools
 
 import pyarrow as pa
 
+from ..catalog.recommenders import check_here
 from ..registry import Argument, sql_macro, udf
 from ..session import Latest, Session
 from ..udfs.device import share_of_cores
 from ..udfs.ranking.constraints import KINDS
 from .ranked import ranked_lists
-from .recommender import QUERIES, Query, Recommender, check_here, load_recommender
+from .recommender import QUERIES, Query, Recommender, load_recommender
 
 CACHED = 8  # recommenders kept in memory
 
@@ -40,6 +41,8 @@ RESULT = {
     "score": "the weighted sum",
     "contributions": "what each objective contributed to the score; they add up to it",
     "unmet": "the constraints that the list does not meet",
+    "personal": "whether anything is known of the user, or of the basket's items; false for what"
+    " everyone gets",
 }
 
 for name, key, about, history in (
@@ -77,7 +80,7 @@ class Queries(Latest[Query]):
     + ["UBIGINT", "HUGEINT[]", "DOUBLE"]
     + ["VARCHAR", "DOUBLE", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
     "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[],"
-    " unmet VARCHAR[])[]",
+    " unmet VARCHAR[], personal BOOLEAN)[]",
 )
 def recommend(
     session: Session,

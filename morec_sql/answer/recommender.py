@@ -14,8 +14,6 @@ import pyarrow as pa
 
 from ..arrays import matrix, whole
 from ..catalog.objectives import stored_weights
-from ..catalog.recommenders import attached, recommenders
-from ..errors import MorecError
 from ..session import Latest
 from ..templates import arrow, first_row, identifier, transaction
 from ..udfs.device import prefetch
@@ -80,17 +78,17 @@ class Query:
 
         return self._defaults.get(None, read)
 
-    def only(self, predicate: str | None, users: int) -> Selection | None:
+    def only(self, predicate: str | None) -> Selection | None:
         """The items that a filter keeps, of those that are recommended; None for all there are."""
         recommender = self.recommender
 
         def read() -> Selection | None:
             if predicate is None:
-                return recommender.catalogue.listed(recommender.listed, users)
+                return recommender.catalogue.listed(recommender.listed)
             with self._connect() as con:
                 items = filtered(con, self._schema, predicate)
                 items = items[recommender.listed[items]]
-                return recommender.catalogue.only(items, users)
+                return recommender.catalogue.only(items)
 
         return self._selections.get(predicate, read)
 
@@ -103,28 +101,6 @@ class Query:
                 return constraints(con, self._schema, text, items, self.recommender.raw)
 
         return self._constraints.get(text, read)
-
-
-def check_here(con: duckdb.DuckDBPyConnection, catalog: str, name: str, version: str) -> None:
-    """Raise a MorecError where a macro of another database's recommender was called.
-
-    A macro reads the views of the database that is in use, and not of the one that holds it.
-    """
-
-    def holds(other: str) -> bool:
-        if name not in recommenders(con, other):
-            return False
-        return first_row(con, f"SELECT version FROM {identifier(other, name)}.settings") == (
-            version,
-        )
-
-    # in none where it was trained anew since the query was planned: what is there now is meant
-    found = next(filter(holds, attached(con)), catalog)
-    if found != catalog:
-        raise MorecError(
-            f"recommend: {name!r} of the database {found!r} answers where that is in use;"
-            f" USE {identifier(found)} first, since {catalog!r} is in use"
-        )
 
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:

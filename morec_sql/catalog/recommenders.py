@@ -6,8 +6,11 @@ import dataclasses
 import json
 
 import duckdb
+import pyarrow as pa
 
 from ..errors import MorecError
+from ..registry import udf
+from ..session import Session
 from ..source.arguments import Arguments
 from ..templates import first_row, folded, identifier, literal, sql
 
@@ -27,6 +30,37 @@ def recommenders(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
         row[0]
         for row in con.execute(sql("catalog/recommenders", catalog=literal(catalog))).fetchall()
     ]
+
+
+def check_here(con: duckdb.DuckDBPyConnection, catalog: str, name: str, version: str) -> None:
+    """Raise a MorecError where a macro of another database's recommender was called.
+
+    A macro reads the views of the database that is in use, and not of the one that holds it.
+    """
+
+    def holds(other: str) -> bool:
+        if name not in recommenders(con, other):
+            return False
+        return first_row(con, f"SELECT version FROM {identifier(other, name)}.settings") == (
+            version,
+        )
+
+    # in none where it was trained anew since the query was planned: what is there now is meant
+    found = next(filter(holds, attached(con)), catalog)
+    if found != catalog:
+        raise MorecError(
+            f"{name!r} of the database {found!r} answers where that is in use;"
+            f" USE {identifier(found)} first, since {catalog!r} is in use"
+        )
+
+
+@udf("morec_here", ["VARCHAR"] * 3, "VARCHAR")
+def here(session: Session, *columns: pa.Array) -> pa.Array:
+    """The databases in use, where check_here finds nothing against them."""
+    for catalog, name, version in set(zip(*map(pa.Array.to_pylist, columns), strict=True)):
+        with session.cursor(catalog) as con:
+            check_here(con, catalog, name, version)
+    return columns[0]
 
 
 def recommender_of(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> str:

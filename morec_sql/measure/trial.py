@@ -136,13 +136,13 @@ def prepare(
             f"k: {request.k} is above the {trained.items} items of the catalogue of {name!r}"
         )
     con = trained.con
-    allowed = trained.recommended(trained.users)
+    allowed = trained.recommended
     if request.filter is not None:
         found = filtered(con, name, request.filter, catalogue="morec_items")
         found = found[trained.listed[found]]
         if not len(found):
             raise MorecError(f"filter: {request.filter!r} keeps no item")
-        allowed = trained.catalogue.only(found, trained.users)
+        allowed = trained.catalogue.only(found)
     known, users = _truth(con, name, request, test_from, allowed)
     history = trained.history.of_users(known, trained.users)
     if request.history is not None:

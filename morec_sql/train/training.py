@@ -72,9 +72,10 @@ class Trained:
             self.model, kinds, self.values.columns, self.embeddings, self.text_id, self.scale
         )
 
-    def recommended(self, users: int) -> Selection | None:
-        """The items that are recommended, for so many users; None for all."""
-        return self.catalogue.listed(self.listed, users)
+    @functools.cached_property
+    def recommended(self) -> Selection | None:
+        """The items that are recommended; None for all."""
+        return self.catalogue.listed(self.listed)
 
     @property
     def exclude_seen(self) -> bool:

@@ -6,7 +6,8 @@ SELECT
     CAST(_r.item_id AS ${item_type}) AS item_id,
     _r.score AS score,
     {${contributions}} AS contributions,
-    _r.unmet AS unmet
+    _r.unmet AS unmet,
+    _r.personal AS personal
 FROM ${later} (
     SELECT unnest(morec_recommend(
         current_database(), ${schema_name}, ${version}, current_query_id(),

@@ -23,11 +23,41 @@ def test_the_list(journey: Connection) -> None:
     ).fetchall()
     assert [row[0] for row in rows] == list(range(1, 21))
     assert len({row[1] for row in rows}) == 20
-    assert {row[5] for row in rows} == {"BIGINT"}
+    assert {row[6] for row in rows} == {"BIGINT"}
     assert [row[4] for row in rows] == [[]] * 20
     for row in rows:
         assert list(row[3]) == ["relevance", "private_label", "diversity", "novelty"]
         assert sum(row[3].values()) == pytest.approx(row[2], abs=1e-9)
+
+
+def test_a_list_says_whether_it_is_personal(small: Connection) -> None:
+    for call, personal in (
+        ("recommend(3)", True),
+        ("recommend(-1)", False),
+        ("recommend(NULL)", False),
+        ("recommend(3, as_of => TIMESTAMP '2020-01-01')", False),
+        ("shop.recommend_for([3, 4])", True),
+        ("shop.recommend_for([-3])", False),
+        ("shop.recommend_for([]::BIGINT[])", False),
+    ):
+        rows = small.execute(f"SELECT DISTINCT personal FROM {call}").fetchall()
+        assert rows == [(personal,)], call
+
+
+def test_who_knows_everything_gets_what_is_known(tables: Connection) -> None:
+    # nothing is bought twice, and one customer has bought everything
+    tables.execute("DELETE FROM products WHERE product_id >= 12")
+    tables.execute(
+        "CREATE OR REPLACE TABLE orders AS"
+        " SELECT c AS customer_id, p AS product_id, TIMESTAMP '2024-01-01' + to_days(d::INT)"
+        " AS ordered_at FROM (SELECT c, p, row_number() OVER (PARTITION BY c ORDER BY hash(c, p)) AS d"
+        " FROM range(400) AS t(c), range(12) AS s(p)) WHERE d < 6 OR c = 7"
+    )
+    tables.execute(CREATE_SMALL).fetchall()
+    assert len(items(tables, "recommend(2, k => 12)")) < 12
+    assert len(items(tables, "recommend(7, k => 12)")) == 12
+    assert items(tables, "recommend(7, k => 12, exclude_seen => true)") == []
+    assert items(tables, "recommend(2, k => 12, filter => 'product_id < 2')") != []
 
 
 def test_weights_by_position_by_name_and_by_default(journey: Connection) -> None:
@@ -74,9 +104,7 @@ def test_relevance_tells_the_two_groups_apart(small: Connection) -> None:
     assert set(items(small, "recommend(5, weights => {relevance: 1}, k => 9)")) == set(
         range(10, 19)
     )
-    unsold = (
-        "recommend_for([0, 1, 2], weights => {relevance: 1}, filter => 'product_id IN (9, 19)')"
-    )
+    unsold = "shop.recommend_for([0, 1, 2], weights => {relevance: 1}, filter => 'product_id IN (9, 19)')"
     assert items(small, f"shop.{unsold}") == [9, 19]
 
 

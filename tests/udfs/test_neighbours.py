@@ -48,7 +48,7 @@ def test_neighbours_add_to_the_likeness_in_lists(filtered: bool) -> None:
     history = random_history(generator, users, items)
     weights = np.tile([1.0, 0.3], (users, 1))
     allowed = np.arange(0, items, 2) if filtered else np.arange(items)
-    chosen = catalogue.only(allowed, users) if filtered else None
+    chosen = catalogue.only(allowed) if filtered else None
     batch = catalogue.batch(history, users, chosen, np.ones(users, bool))
     ranked = rank(catalogue, batch, weights, k)
     starts = bounds(history.user, users)

@@ -34,7 +34,7 @@ def test_the_list_is_the_brute_force_top_k(seed: int, items: int, k: int, filter
     ranked = rank(
         catalogue,
         catalogue.batch(
-            history, users, catalogue.only(allowed, users) if filtered else None, exclude
+            history, users, catalogue.only(allowed) if filtered else None, exclude
         ),
         weights,
         k,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from ..relevance.model import RelevanceModel
-    from ..topk import Given, Table
+    from ..table import Table
+    from ..topk import Given
 
 PRIOR_PAIRS = 1.0  # weight of the average price beside the pairs of a history
 
@@ -50,7 +51,7 @@ class Catalogue:
     ) -> None:
         import torch
 
-        from ..topk import Tables
+        from ..table import Table
 
         self.model = model
         self.kinds = tuple(kinds)
@@ -61,15 +62,11 @@ class Catalogue:
         blocks = [model.decoder, model.popularity, values[:, self.of_kind("item")]]
         fits = values[:, self.of_kind("fit")]
         table = np.concatenate([*blocks, fits, fits**2], axis=1, dtype=np.float32)
-        linear, ball = blocks[0].shape[1] + blocks[1].shape[1], blocks[0].shape[1]
+        linear = blocks[0].shape[1] + blocks[1].shape[1]
         self.pointwise = np.ascontiguousarray(table[:, linear:])
-
-        def typical() -> torch.Tensor:
-            of_query = np.ones(table.shape[1], np.float32)
-            of_query[:linear] = model.typical_query() / model.unit
-            return torch.from_numpy(of_query)
-
-        self.tables = Tables(torch.from_numpy(table).to(device()), typical, ball)
+        vectors = (model.decoder.shape[1] - model.content, model.content)
+        widths = tuple(filter(None, vectors)) + (1,) * (table.shape[1] - sum(vectors))
+        self.table = Table.by_length(torch.from_numpy(table).to(device()), widths)
         self.mean = table[:, :linear].mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 
@@ -77,18 +74,17 @@ class Catalogue:
         """The positions of the objectives of these kinds."""
         return [position for position, kind in enumerate(self.kinds) if kind in kinds]
 
-    def only(self, items: Longs, users: int) -> Selection:
-        """The items of these sorted indices, to be ranked among themselves for so many users."""
+    def only(self, items: Longs) -> Selection:
+        """The items of these sorted indices, to be ranked among themselves."""
         import torch
 
         number = np.full(self.items, -1)
         number[items] = np.arange(len(items))
-        table = self.tables.serving(users)
-        return Selection(items, number, table.take(torch.from_numpy(items).to(device())))
+        return Selection(items, number, self.table.take(torch.from_numpy(items).to(device())))
 
-    def listed(self, listed: npt.NDArray[np.bool_], users: int) -> Selection | None:
-        """The items of which `listed` is true, shape (items,), for so many users; None for all."""
-        return None if listed.all() else self.only(np.flatnonzero(listed), users)
+    def listed(self, listed: npt.NDArray[np.bool_]) -> Selection | None:
+        """The items of which `listed` is true, shape (items,); None for all."""
+        return None if listed.all() else self.only(np.flatnonzero(listed))
 
     def batch(
         self,
@@ -127,7 +123,7 @@ class Catalogue:
         relevance = None
         if keep and allowed is None:
             queries = torch.from_numpy(parts.queries).to(device())
-            relevance = queries @ self.tables.plain.rows[:, : queries.shape[1]].T
+            relevance = queries @ self.table.rows[:, : queries.shape[1]].T
             if parts.more is not None:
                 of, item, score = entries(parts.more, 0, users)
                 relevance[of, item] += torch.from_numpy(score).to(device())

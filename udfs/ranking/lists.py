@@ -158,10 +158,10 @@ def _candidates(
     """
     import torch
 
-    from ..topk import Given, added, top
+    from ..topk import Given, added, together, top
 
     where, known = device(), batch.known
-    table = catalogue.tables.serving(batch.users)
+    table = catalogue.table
     if batch.allowed is not None:
         table = batch.allowed.table
     query = _query(catalogue, batch, weights, factor)
@@ -170,7 +170,7 @@ def _candidates(
     column = torch.empty((batch.users, wanted), dtype=torch.int64, device=where)
     kept = None if np.ptp(factor) else batch.relevance
     linear = batch.queries.shape[1]
-    step = table.users
+    step = table.users if kept is None and not constraints else together(len(table))
     for first in range(0, batch.users, step):
         last = min(first + step, batch.users)
         mine = slice(known.starts[first], known.starts[last])
@@ -181,8 +181,8 @@ def _candidates(
         )
         mine_query = torch.from_numpy(query[first:last]).to(where)
         more = batch.more_of(first, last, factor) if kept is None else None
-        if kept is None and not constraints and more is None:
-            best = table.top(mine_query, given, wanted)
+        if kept is None and not constraints:
+            best = table.top(mine_query, given, wanted, more)
         else:
             plain = functools.partial(_sum, mine_query, table.rows, 0.0, None)
             scores = added(plain, len(table), more)
@@ -289,7 +289,9 @@ def _limited(
     if k == depth:
         return score, listed.clamp_min(0)
     listed = torch.where(listed < 0, listed[:, :1], listed)
-    top_score, best_items = merged([contenders(block, k - depth)], k - depth)
+    top_score, best_items = merged(
+        [contenders(block, torch.arange(count, device=block.device), k - depth)], k - depth
+    )
     twice = (listed[:, :, None] == best_items[:, None, :]).any(dim=2)
     score = score.masked_fill(twice, -torch.inf)
     return torch.cat([top_score, score], dim=1), torch.cat([best_items, listed.clamp_min(0)], dim=1)

@@ -92,16 +92,6 @@ class RelevanceModel:
         """Log users of each item, ever and of late, shape (n, 2)."""
         return np.ascontiguousarray(self.statistics[:, :2])
 
-    def typical_query(self) -> Floats:
-        """About how large the entries of OfUsers.queries are, shape (d + 2,)."""
-        weights = np.abs(self.unknown[0])
-        # the vectors of FEW items, of which some point the same way
-        items = np.sqrt((self.encoder**2).mean(axis=0)) * FEW**0.5
-        split = self.encoder.shape[1] - self.content
-        items[:split] *= weights[0]
-        items[split:] *= weights[1]
-        return np.concatenate([items, weights[2:4]]).astype(np.float32)
-
     def of_users(
         self, history: History, users: int, wanted: npt.NDArray[np.bool_] | None = None
     ) -> OfUsers:

@@ -146,10 +146,12 @@ def best_unseen(
     """
     import torch
 
-    from ..topk import Given, Table, added, top
+    from ..table import Table
+    from ..topk import Given
 
     where = device()
-    table = Table(torch.from_numpy(np.ascontiguousarray(decoder)).to(where))
+    vectors = torch.from_numpy(np.ascontiguousarray(decoder)).to(where)
+    table = Table.by_length(vectors, (vectors.shape[1],))
     starts = bounds(rows.user, len(queries))
     index = []
 
@@ -170,9 +172,5 @@ def best_unseen(
         if more is not None:
             user, item, score = entries(more, first, last)
             extra = given(user, item, torch.from_numpy(score).to(where))
-
-        def scores(items: slice, query: torch.Tensor = query) -> torch.Tensor:
-            return query @ table.rows[items].T
-
-        index.append(top(added(scores, len(table), extra), len(table), seen, k)[1].cpu().numpy())
+        index.append(table.top(query, seen, k, extra)[1].cpu().numpy())
     return np.concatenate(index)

@@ -1,0 +1,92 @@
+"""Ctrl-C for functions that DuckDB runs in threads of its own.
+
+Python tells of a signal in the main thread only, and DuckDB waits there until its other threads are
+done. So what the main thread hears is passed on to those that are at work for us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from types import FrameType
+
+import duckdb
+
+_lock = threading.RLock()
+_working: set[int] = set()
+_connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+
+
+def listen() -> None:
+    """Pass Ctrl-C on from now, beside what it does already; of no effect in another thread."""
+    previous = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+        return
+    if getattr(previous, "passes_on", False):
+        return
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        with _lock:
+            for thread in _working:
+                _raise(thread, KeyboardInterrupt)
+            for con in _connections:
+                # one that is closed has nothing to interrupt
+                with contextlib.suppress(duckdb.Error):
+                    con.interrupt()
+        previous(number, frame)
+
+    on_interrupt.passes_on = True  # type: ignore[attr-defined]
+    signal.signal(signal.SIGINT, on_interrupt)
+
+
+def listen_in_notebooks() -> None:
+    """As listen, and again in each cell of a notebook, whose kernel sets signals anew."""
+    listen()
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        with contextlib.suppress(ValueError):
+            shell.events.unregister("pre_run_cell", _on_cell)
+        shell.events.register("pre_run_cell", _on_cell)
+
+
+def _on_cell(_: object = None) -> None:
+    listen()
+
+
+def opened(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Have what a connection of ours runs stopped as well."""
+    with _lock:
+        _connections.add(con)
+    return con
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt in this thread, as it does in the main thread anyway."""
+    if threading.current_thread() is threading.main_thread():
+        yield
+        return
+    thread = threading.get_ident()
+    with _lock:
+        inner = thread in _working
+        _working.add(thread)
+    try:
+        yield
+    finally:
+        if not inner:
+            with _lock:
+                _working.discard(thread)
+                # one that came too late must not reach what the thread does next
+                _raise(thread, None)
+
+
+def _raise(thread: int, error: type[BaseException] | None) -> None:
+    of_thread = ctypes.c_ulong(thread)
+    raised = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(of_thread, raised)
