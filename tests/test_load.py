@@ -181,3 +181,41 @@ def test_a_connection_may_be_closed_while_others_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-c", GOES_ON, str(tmp_path / "a.duckdb")]
     done = subprocess.run(command, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time, morec_sql
+from morec_sql.udfs.ranking import lists
+con = morec_sql.connect(sys.argv[1])
+con.execute("SET enable_progress_bar = false")
+at_work, rank = threading.Event(), lists.rank
+def slow(*arguments, **more):
+    at_work.set()
+    for _ in range(6000):
+        time.sleep(0.01)
+    return rank(*arguments, **more)
+import morec_sql.answer.ranked as ranked
+ranked.rank = slow
+threading.Thread(target=lambda: (at_work.wait(), os.kill(os.getpid(), signal.SIGINT))).start()
+users = "(SELECT i AS user_id FROM range(20000) AS t(i))"
+try:
+    con.execute(f"SELECT count(*) FROM {users} AS u, shop.recommend(u.user_id)").fetchall()
+except BaseException as error:
+    print(type(error).__name__)
+ranked.rank = rank
+assert len(con.execute("FROM shop.recommend(7)").fetchall()) == 10
+"""
+
+
+def test_an_interrupt_ends_what_runs_in_any_thread(tmp_path: Path) -> None:
+    con = morec_sql.connect(tmp_path / "a.duckdb")
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    con.close()
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "a.duckdb")]
+    # alone, each of the threads would sleep for a minute
+    done = subprocess.run(command, capture_output=True, timeout=50)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().strip() in (
+        "KeyboardInterrupt", "RuntimeError", "InvalidInputException", "InterruptException",
+    )  # fmt: skip

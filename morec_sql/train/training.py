@@ -118,8 +118,11 @@ def train(
             recommended = listed_items(con, source, stages)
             users, items, events = index_events(con, source, stages)
             done(events)
-        if not events:
+        if not events and (until is not None or not items or _of_events(stages)):
             raise _without_events(arguments, until, stages)
+        if not events:
+            stages.rows.append((f"{READ}none yet, lists go by content and objectives", 0, None))
+            users = 1  # someone unknown stands for all
         with stages.stage("embed") as done:
             texts, embeddings, text_id, fresh = embed_items(con, catalog, arguments, progress)
             done(fresh)
@@ -198,15 +201,16 @@ def _without_events(arguments: Arguments, until: str | None, stages: Stages) -> 
     """What is said where no event counts."""
     if until is not None:
         return MorecError(f"test_from: no event that counts comes before {until}")
-    of_events = ", ".join(
-        f"{rows:,} {what.removeprefix(READ)}"
-        for what, rows, _ in stages.rows
-        if what.startswith(READ)
-    )
+    of_events = ", ".join(f"{rows:,} {what}" for what, rows in _of_events(stages).items())
     return MorecError(
         f"events: {arguments.events!r} has no usable event, with a user, an item, a finite time and"
         f" a weight above 0: {of_events or 'it has no row'}"
     )
+
+
+def _of_events(stages: Stages) -> dict[str, int]:
+    """How many events there are of each kind."""
+    return {what.removeprefix(READ): rows for what, rows, _ in stages.rows if what.startswith(READ)}
 
 
 def _of_known(repeat_share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 HALF_LIVES = (1 / 24, 1 / 8, 1 / 2)  # of the time that the events span
+YEAR = 365 * DAY
 WINDOW = 1 / 13  # of the time that the events span: the length of what is learnt from
 WINDOWS = 7  # each begins half a window before the next
 RETURNING = 0.2  # share of the users that come back in the last window, from which on time counts
@@ -28,11 +30,16 @@ WINDOW_EVENTS = 10_000_000  # of more, some of the users stand for all in the wi
 
 
 def clock_of(events: Events, source: Source) -> Clock:
-    """The clock of a training: just behind its last event, with half-lives of their span."""
-    weight = float(events.weight.mean(dtype=np.float64))
+    """The clock of a training: just behind its last event, with half-lives of their span.
+
+    Where there is no event yet it is now, and a year stands for their span.
+    """
+    weight = float(events.weight.mean(dtype=np.float64)) if len(events) else 1.0
     if not source.has_time:
         return Clock(0.0, (DAY, DAY, DAY), weight, DAY)
-    first, last = float(events.time.min()), float(events.time.max())
+    first, last = time.time() - YEAR, time.time()
+    if len(events):
+        first, last = float(events.time.min()), float(events.time.max())
     span = max(last - first, DAY)
     # the clock stands just behind the last event, so that every age is positive
     return Clock(

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 import morec_sql
-from tests.conftest import create
+from tests.conftest import CREATE_SMALL, create
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -113,3 +113,24 @@ def test_however_little_there_is(users: int, items: int, events: int) -> None:
         assert len(rows) == there
         assert all(abs(row[2]) < 20 for row in rows)
     con.close()
+
+
+def test_before_the_first_event_lists_go_by_content_and_objectives(tables: Connection) -> None:
+    tables.execute("CREATE TABLE later AS FROM orders WHERE customer_id = 3; DELETE FROM orders")
+    with pytest.raises(duckdb.Error, match=r"has no usable event.*it has no row"):
+        create(tables, items=None)
+    stages = tables.execute(CREATE_SMALL).fetchall()
+    assert ("events: none yet, lists go by content and objectives", 0, None) in stages
+    dear = tables.execute("SELECT item_id FROM recommend(3, weights => {margin: 1}, k => 3)")
+    assert dear.fetchall() == [(21,), (20,), (19,)]
+    assert len(tables.execute("FROM recommend(3, k => 22)").fetchall()) == 22
+    # the first events count at once, by what the texts of their items say
+    tables.execute("INSERT INTO orders FROM later WHERE product_id % 2 = 0")
+    first = tables.execute(
+        "SELECT title LIKE 'screwdriver %', personal"
+        " FROM recommend(3, weights => {relevance: 1}, exclude_seen => true, k => 4)"
+        " JOIN products ON product_id = item_id"
+    )
+    assert first.fetchall() == [(True, True)] * 4
+    tables.execute("FROM refresh_recommender('shop')").fetchall()
+    assert len(tables.execute("FROM recommend(3)").fetchall()) == 10

@@ -33,9 +33,7 @@ def test_the_list_is_the_brute_force_top_k(seed: int, items: int, k: int, filter
         allowed = np.array([0])
     ranked = rank(
         catalogue,
-        catalogue.batch(
-            history, users, catalogue.only(allowed) if filtered else None, exclude
-        ),
+        catalogue.batch(history, users, catalogue.only(allowed) if filtered else None, exclude),
         weights,
         k,
     )
