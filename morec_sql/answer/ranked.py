@@ -9,7 +9,7 @@ import pyarrow as pa
 from ..catalog.objectives import check_diversify, parse_weights
 from ..errors import MorecError
 from ..udfs.history import History
-from ..udfs.ranking.catalogue import Selection
+from ..udfs.ranking.catalogue import Batch, Selection
 from ..udfs.ranking.lists import Ranking, rank
 from .history import history_of
 from .recommender import Query, Recommender
@@ -17,18 +17,8 @@ from .recommender import Query, Recommender
 MAX_K = 10000
 
 
-def ranked_lists(
-    query: Query,
-    histories: pa.Array,
-    as_of: pa.Array,
-    weight_texts: pa.Array,
-    ks: pa.Array,
-    filters: pa.Array,
-    exclude_seen: pa.Array,
-    diversify: pa.Array,
-    limited: pa.Array,
-) -> pa.Array:
-    """Rank the catalogue for a chunk of users.
+class Asked:
+    """What is asked for a chunk of users: their histories, and how each list is to be.
 
     Args:
         query: the query that they are a chunk of.
@@ -41,46 +31,78 @@ def ranked_lists(
         exclude_seen: per user whether to leave the history out, NULL for the default.
         diversify: per user how to diversify.
         limited: per user the constraints as JSON, NULL for none.
-
-    Returns:
-        per user the ranked list.
     """
-    recommender = query.recommender
-    users = len(histories)
-    k = _lengths(ks)
-    weights = _weights(query, weight_texts)
-    excluded = exclude_seen.fill_null(recommender.exclude_seen).to_numpy(zero_copy_only=False)
-    unasked = exclude_seen.is_null().to_numpy(zero_copy_only=False)
-    history = history_of(histories, as_of, recommender.clock)
-    # users are ranked together who have the same filter and constraints and are diversified alike
-    keys = [
-        # a list under constraints is not the start of a longer one
-        (predicate, how, limits, None if limits is None else length)
-        for predicate, how, limits, length in zip(
-            filters.to_pylist(), diversify.to_pylist(), limited.to_pylist(), k, strict=True
-        )
-    ]
-    groups = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    group_of = np.array([groups[key] for key in keys])
-    for _, how, _, _ in groups:
-        check_diversify(how)
-    lists = Ranking.empty(users, int(k.max()), len(recommender.names))
-    for (predicate, how, limits, _), group in groups.items():
-        rows = np.flatnonzero(group_of == group)
-        allowed = query.only(predicate)
+
+    def __init__(
+        self,
+        query: Query,
+        histories: pa.Array,
+        as_of: pa.Array,
+        weight_texts: pa.Array,
+        ks: pa.Array,
+        filters: pa.Array,
+        exclude_seen: pa.Array,
+        diversify: pa.Array,
+        limited: pa.Array,
+    ) -> None:
+        self.query, self.recommender = query, query.recommender
+        self.users = len(histories)
+        self.k = _lengths(ks)
+        self.weights = weights_of(query, weight_texts)
+        by_default = exclude_seen.fill_null(self.recommender.exclude_seen)
+        self._excluded = by_default.to_numpy(zero_copy_only=False)
+        self._unasked = exclude_seen.is_null().to_numpy(zero_copy_only=False)
+        self.history = history_of(histories, as_of, self.recommender.clock)
+        hows = zip(filters.to_pylist(), diversify.to_pylist(), limited.to_pylist(), strict=True)
+        self._hows: list[tuple[str | None, str, str | None]] = list(hows)
+        for _, how, _ in set(self._hows):
+            check_diversify(how)
+
+    def alike(self) -> list[npt.NDArray[np.int64]]:
+        """The users who are ranked together, since they have the same filter, constraints, ..."""
+        keys = [
+            # a list under constraints is not the start of a longer one
+            (how, None if how[2] is None else length)
+            for how, length in zip(self._hows, self.k, strict=True)
+        ]
+        groups = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        group_of = np.array([groups[key] for key in keys])
+        return [np.flatnonzero(group_of == group) for group in groups.values()]
+
+    def how(self, rows: npt.NDArray[np.int64]) -> tuple[str | None, str, str | None]:
+        """Filter, way to diversify and constraints of users who are alike."""
+        return self._hows[int(rows[0])]
+
+    def batch(self, rows: npt.NDArray[np.int64]) -> Batch | None:
+        """Users who are alike, before weights; None where no item may be listed."""
+        allowed = self.query.only(self.how(rows)[0])
         if allowed is not None and not len(allowed.items):
-            continue
-        mine = history.of_users(rows, users)
+            return None
+        mine = self.history.of_users(rows, self.users)
         # nobody asked for an empty list
-        some = unasked[rows] & _exhausted(mine, len(rows), allowed, recommender)
-        batch = recommender.catalogue.batch(mine, len(rows), allowed, excluded[rows] & ~some)
-        constraints = None if limits is None else query.constraints(limits)
-        longest = int(k[rows].max())
-        lists.put(
-            rows, rank(recommender.catalogue, batch, weights[rows], longest, how, constraints)
-        )
-    personal = np.bincount(history.user, minlength=users) > 0
-    return _entries(lists, k, personal, recommender.item_ids)
+        some = self._unasked[rows] & _exhausted(mine, len(rows), allowed, self.recommender)
+        excluded = self._excluded[rows] & ~some
+        return self.recommender.catalogue.batch(mine, len(rows), allowed, excluded)
+
+    def ranked(self, rows: npt.NDArray[np.int64], batch: Batch) -> Ranking:
+        """The lists of users who are alike."""
+        _, how, limits = self.how(rows)
+        constraints = None if limits is None else self.query.constraints(limits)
+        longest = int(self.k[rows].max())
+        catalogue = self.recommender.catalogue
+        return rank(catalogue, batch, self.weights[rows], longest, how, constraints)
+
+
+def ranked_lists(query: Query, *columns: pa.Array) -> pa.Array:
+    """Rank the catalogue for a chunk of users: per user the list; arguments as of Asked."""
+    asked = Asked(query, *columns)
+    lists = Ranking.empty(asked.users, int(asked.k.max()), len(query.recommender.names))
+    for rows in asked.alike():
+        batch = asked.batch(rows)
+        if batch is not None:
+            lists.put(rows, asked.ranked(rows, batch))
+    personal = np.bincount(asked.history.user, minlength=asked.users) > 0
+    return _entries(lists, asked.k, personal, query.recommender.item_ids)
 
 
 def _exhausted(
@@ -131,7 +153,7 @@ def _lengths(ks: pa.Array) -> npt.NDArray[np.int64]:
     return k.astype(np.int64)
 
 
-def _weights(query: Query, texts: pa.Array) -> npt.NDArray[np.float64]:
+def weights_of(query: Query, texts: pa.Array) -> npt.NDArray[np.float64]:
     """Weights by user and objective; each distinct text is read once."""
     names = query.recommender.names
     encoded = texts.dictionary_encode()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-
 import pyarrow as pa
 
-from ..catalog.recommenders import check_here
 from ..registry import Argument, sql_macro, udf
-from ..session import Latest, Session
+from ..session import Session
 from ..udfs.device import share_of_cores
 from ..udfs.ranking.constraints import KINDS
 from .ranked import ranked_lists
-from .recommender import QUERIES, Query, Recommender, load_recommender
-
-CACHED = 8  # recommenders kept in memory
+from .recommender import query_of
 
 USER = Argument("user_id", "the user; unknown users and NULL get what everyone likes")
 BASKET = Argument("items", "a list of item ids, such as a basket or a session")
@@ -56,22 +51,8 @@ for name, key, about, history in (
         (key, *ARGUMENTS),
         RESULT,
         "answer/recommend",
-        {"history": f"answer/{history}"},
+        {"history": f"answer/{history}", "asked": "answer/asked"},
     )
-
-
-class Recommenders(Latest[Recommender]):
-    """The recommenders in memory, by database, name and version."""
-
-    def __init__(self) -> None:
-        super().__init__(CACHED)
-
-
-class Queries(Latest[Query]):
-    """The latest queries, by their number, database and version of the recommender."""
-
-    def __init__(self) -> None:
-        super().__init__(QUERIES)
 
 
 @udf(
@@ -98,23 +79,8 @@ def recommend(
         names: the recommender.
         versions: its training.
         queries: a number of the query.
-        columns: what else `ranked_lists` takes, in its order.
+        columns: what else `Asked` takes, in its order.
     """
-    catalog, name, version, query = (
-        column[0].as_py() for column in (catalogs, names, versions, queries)
-    )
-    connect = functools.partial(session.cursor, catalog)
-
-    def load() -> Recommender:
-        with connect() as cursor:
-            check_here(cursor, catalog, name, version)
-            return load_recommender(cursor, name)
-
-    found = session.shared(Queries).get(
-        (query, catalog, version),
-        lambda: Query(
-            connect, session.shared(Recommenders).get((catalog, name, version), load), name
-        ),
-    )
+    query = query_of(session, catalogs, names, versions, queries)
     with share_of_cores():
-        return ranked_lists(found, *columns)
+        return ranked_lists(query, *columns)

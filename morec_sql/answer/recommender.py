@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ import pyarrow as pa
 
 from ..arrays import matrix, whole
 from ..catalog.objectives import stored_weights
-from ..session import Latest
+from ..catalog.recommenders import check_here
+from ..session import Latest, Session
 from ..templates import arrow, first_row, identifier, transaction
 from ..udfs.device import prefetch
 from ..udfs.history import Clock
@@ -29,6 +31,7 @@ from .filters import filtered, items_of
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+CACHED = 8  # recommenders kept in memory
 QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
 
 
@@ -101,6 +104,49 @@ class Query:
                 return constraints(con, self._schema, text, items, self.recommender.raw)
 
         return self._constraints.get(text, read)
+
+
+class Recommenders(Latest[Recommender]):
+    """The recommenders in memory, by database, name and version."""
+
+    def __init__(self) -> None:
+        super().__init__(CACHED)
+
+
+class Queries(Latest[Query]):
+    """The latest queries, by their number, database and version of the recommender."""
+
+    def __init__(self) -> None:
+        super().__init__(QUERIES)
+
+
+def query_of(
+    session: Session, catalogs: pa.Array, names: pa.Array, versions: pa.Array, queries: pa.Array
+) -> Query:
+    """The query that a macro of a recommender is called in.
+
+    Args:
+        session: of the database instance.
+        catalogs: the database, the same in all rows as the others.
+        names: the recommender.
+        versions: its training.
+        queries: a number of the query.
+    """
+    catalog, name, version, query = (
+        column[0].as_py() for column in (catalogs, names, versions, queries)
+    )
+    connect = functools.partial(session.cursor, catalog)
+
+    def load() -> Recommender:
+        with connect() as cursor:
+            check_here(cursor, catalog, name, version)
+            return load_recommender(cursor, name)
+
+    recommenders = session.shared(Recommenders)
+    return session.shared(Queries).get(
+        (query, catalog, version),
+        lambda: Query(connect, recommenders.get((catalog, name, version), load), name),
+    )
 
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:

@@ -8,8 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..answer.recommend import Recommenders
-from ..answer.recommender import load_recommender
+from ..answer.recommender import Recommenders, load_recommender
 from ..arrays import lists
 from ..catalog.objectives import declared
 from ..catalog.recommenders import recommender_of, stored_arguments

@@ -1,5 +1,4 @@
--- Makes recommend and recommend_for. Other arguments than the key are evaluated in the innermost
--- SELECT, which has no FROM, so that a column name in an argument cannot meet a column of the tables.
+-- Makes recommend and recommend_for.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT
     _r.rank AS rank,
@@ -16,28 +15,6 @@ FROM ${later} (
         _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
     )) AS _r
     FROM (
-        SELECT
-            CAST(to_json(weights) AS VARCHAR) AS _weights,
-            coalesce(TRY_CAST(k AS DOUBLE), CASE WHEN k IS NOT NULL THEN CAST('nan' AS DOUBLE) END)
-                AS _k,
-            CAST(filter AS VARCHAR) AS _filter,
-            CASE
-                WHEN exclude_seen IS NULL OR TRY_CAST(exclude_seen AS BOOLEAN) IS NOT NULL
-                    THEN TRY_CAST(exclude_seen AS BOOLEAN)
-                ELSE CAST(
-                    error('exclude_seen: ' || exclude_seen || ' is neither true nor false')
-                    AS BOOLEAN
-                )
-            END AS _exclude_seen,
-            CAST(diversify AS VARCHAR) AS _diversify,
-            nullif(
-                CAST(to_json({${limits}}) AS VARCHAR),
-                ${no_limits}
-            ) AS _limited,
-            CASE
-                WHEN as_of IS NULL OR TRY_CAST(as_of AS TIMESTAMP) IS NOT NULL
-                    THEN TRY_CAST(as_of AS TIMESTAMP)
-                ELSE CAST(error('as_of: ' || as_of || ' is no time') AS TIMESTAMP)
-            END AS _as_of
+        ${asked}
     ) AS _a
 ) AS _ranked;

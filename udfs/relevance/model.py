@@ -104,11 +104,7 @@ class RelevanceModel:
         """
         starts = bounds(history.user, users)
         activity = repeats.activity(history, users)
-        about = user_features(starts, activity)
-        weights = about @ self.unknown
-        if self.cold is not None:
-            share = np.maximum(1 - np.diff(starts) / np.float32(self.few), 0)[:, None]
-            weights += share * (about @ self.cold - weights)
+        weights = self.weights(starts, activity)
         pair = normalised(pair_weights(history, self.half_life), starts)
         queries = user_vectors(self.encoder, history.item, pair, starts)
         blocks = np.repeat(weights[:, :2], [queries.shape[1] - self.content, self.content], axis=1)
@@ -131,6 +127,38 @@ class RelevanceModel:
         if more is not None:
             bonus += more.sum(axis=1)
         return OfUsers(queries, known, bonus, design, more)
+
+    def weights(self, starts: Longs, activity: Floats) -> Floats:
+        """What the parts of relevance are multiplied by, shape (users, 5), as in `unknown`."""
+        about = user_features(starts, activity)
+        weights = about @ self.unknown
+        if self.cold is not None:
+            share = np.maximum(1 - np.diff(starts) / np.float32(self.few), 0)[:, None]
+            weights += share * (about @ self.cold - weights)
+        return weights
+
+    def in_parts(self, history: History, item: int) -> tuple[Doubles, Doubles, float]:
+        """The relevance of an item that one user does not know, without its constant, in parts.
+
+        Args:
+            history: of the user.
+            item: the item.
+
+        Returns:
+            what each pair of the history adds by behaviour and by content, shape (pairs,), and what
+            popularity adds.
+        """
+        starts = bounds(history.user, 1)
+        weights = self.weights(starts, repeats.activity(history, 1))[0].astype(np.float64)
+        pair = normalised(pair_weights(history, self.half_life), starts).astype(np.float64)
+        products = self.encoder[history.item].astype(np.float64) * self.decoder[item]
+        split = products.shape[1] - self.content
+        behaviour = products[:, :split].sum(axis=1)
+        if self.neighbours is not None:
+            behaviour += self.neighbours[:, [item]].toarray()[history.item, 0]
+        content = products[:, split:].sum(axis=1)
+        popularity = float(self.popularity[item] @ weights[2:4])
+        return weights[0] * pair * behaviour, weights[1] * pair * content, popularity
 
     def _neighbours(
         self, history: History, pair: Floats, starts: Longs, weights: Floats
