@@ -1,6 +1,6 @@
 """Declares SQL functions: one declaration makes the UDF, its macro, its comment and its reference.
 
-A table macro is a file of `sql/`, which several may share. Its declaration fills the placeholders:
+A macro is a file of `sql/`, which several may share. Its declaration fills the placeholders:
 
 - `${parameters}`: the arguments with their defaults, as CREATE MACRO wants them;
 - `${passed}`: the same arguments handed on by name, for a macro that calls another one;
@@ -34,6 +34,7 @@ from .templates import literal, sql
 ROOMS = ("source", "catalog", "answer", "train", "measure")  # from the ground up
 ARROW = {
     "VARCHAR": pa.string(),
+    "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "DOUBLE": pa.float64(),
     "BOOLEAN": pa.bool_(),
@@ -100,10 +101,11 @@ class Udf:
 
 @dataclasses.dataclass(frozen=True)
 class Macro:
-    """A table macro of the schema main (`of` the database), or of each recommender.
+    """A macro of the schema main (`of` the database), or of each recommender.
 
     template is its file in sql/; includes are further ones, by the placeholder that they fill.
-    result says what each column of a row is.
+    result says what each column of a row is; returns is the SQL type of one that gives a value
+    instead of a table.
     """
 
     name: str
@@ -114,6 +116,12 @@ class Macro:
     template: str
     includes: Mapping[str, str]
     udf: str = ""
+    returns: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What COMMENT ON and DROP call it."""
+        return "MACRO" if self.returns else "MACRO TABLE"
 
     @property
     def parameters(self) -> str:
@@ -200,10 +208,11 @@ def sql_macro(
     template: str,
     includes: Mapping[str, str] | None = None,
     udf: str = "",
+    returns: str = "",
 ) -> None:
-    """Declare a table macro that is SQL, or calls what `udf` declared; the fields of Macro."""
+    """Declare a macro that is SQL, or calls what `udf` declared; the fields of Macro."""
     MACROS[of, name] = Macro(
-        name, of, about, tuple(arguments), result, template, includes or {}, udf
+        name, of, about, tuple(arguments), result, template, includes or {}, udf, returns
     )
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..errors import MorecError, shown
-from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
+from ..errors import MorecError
+from ..registry import Argument, arrow_rows, rows_type, udf
 from ..session import Session
 from ..udfs.device import share_of_cores
 from ..udfs.ranking.reasons import Reason, reasons
 from .ranked import Asked
-from .recommend import ARGUMENTS, BASKET, USER
-from .recommender import Query, query_of
+from .recommend import ARGUMENTS, ASKED, BASKET, USER, macro
+from .recommender import Query, item_of, query_of
 
 ITEM = Argument("item_id", "the item, listed or not")
 MORE = Argument("reasons", "how many of each kind that names items are named; others are one", "10")
@@ -30,25 +30,15 @@ RESULT = {
 COLUMNS = {"kind": "VARCHAR", "name": "VARCHAR", "contribution": "DOUBLE", "share": "DOUBLE"}
 
 for name, key, about, history in (
-    ("explain", USER, "Why an item has its score for a user: a row a reason.", "history_of_user"),
-    ("explain_basket", BASKET, "As explain, for a basket or session.", "history_of_items"),
+    ("explain", USER, "Why an item has its score for a user: a row a reason.", "user"),
+    ("explain_basket", BASKET, "As explain, for a basket or session.", "items"),
 ):
-    sql_macro(
-        name,
-        "recommender",
-        about,
-        (key, ITEM, *ARGUMENTS, MORE),
-        RESULT,
-        "answer/explain",
-        {"history": f"answer/{history}", "asked": "answer/asked"},
-    )
+    macro(name, about, (key, ITEM, *ARGUMENTS, MORE), history, "explain", RESULT)
 
 
 @udf(
     "morec_explain",
-    ["VARCHAR"] * 3
-    + ["UBIGINT", "VARCHAR", "INTEGER", "DOUBLE", "HUGEINT[]", "DOUBLE"]
-    + ["VARCHAR", "DOUBLE", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
+    ["VARCHAR"] * 3 + ["UBIGINT", "VARCHAR", "INTEGER", "DOUBLE", *ASKED],
     rows_type(COLUMNS),
 )
 def explain(
@@ -79,19 +69,12 @@ def explain(
     with share_of_cores():
         asked = Asked(query, *columns)
         found = [
-            list(_rows(query, asked, row, _item(name, item), _most(count)))
+            list(_rows(query, asked, row, item_of(name, item), _most(count)))
             for row, (name, item, count) in enumerate(
                 zip(ids.to_pylist(), items.to_pylist(), most.to_pylist(), strict=True)
             )
         ]
     return pa.array(found, arrow_rows(COLUMNS))
-
-
-def _item(name: str | None, item: int | None) -> int:
-    if item is None:
-        came = "NULL" if name is None else shown(name)
-        raise MorecError(f"item_id: {came} is not an item of the catalogue")
-    return item
 
 
 def _most(count: float) -> int:

@@ -31,6 +31,7 @@ class Asked:
         exclude_seen: per user whether to leave the history out, NULL for the default.
         diversify: per user how to diversify.
         limited: per user the constraints as JSON, NULL for none.
+        items: per user the numbers of the only items that may be listed, None for all.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Asked:
         exclude_seen: pa.Array,
         diversify: pa.Array,
         limited: pa.Array,
+        items: pa.Array | None = None,
     ) -> None:
         self.query, self.recommender = query, query.recommender
         self.users = len(histories)
-        self.k = _lengths(ks)
+        self.k = lengths_of(ks)
         self.weights = weights_of(query, weight_texts)
         by_default = exclude_seen.fill_null(self.recommender.exclude_seen)
         self._excluded = by_default.to_numpy(zero_copy_only=False)
@@ -55,15 +57,18 @@ class Asked:
         self.history = history_of(histories, as_of, self.recommender.clock)
         hows = zip(filters.to_pylist(), diversify.to_pylist(), limited.to_pylist(), strict=True)
         self._hows: list[tuple[str | None, str, str | None]] = list(hows)
-        for _, how, _ in set(self._hows):
+        for how in {how for _, how, _ in self._hows}:
             check_diversify(how)
+        self._items: list[tuple[int, ...] | None] = [None] * self.users
+        if items is not None:
+            self._items = [tuple(sorted(set(mine or []))) for mine in items.to_pylist()]
 
     def alike(self) -> list[npt.NDArray[np.int64]]:
         """The users who are ranked together, since they have the same filter, constraints, ..."""
         keys = [
             # a list under constraints is not the start of a longer one
-            (how, None if how[2] is None else length)
-            for how, length in zip(self._hows, self.k, strict=True)
+            (how, items, None if how[2] is None else length)
+            for how, items, length in zip(self._hows, self._items, self.k, strict=True)
         ]
         groups = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         group_of = np.array([groups[key] for key in keys])
@@ -76,6 +81,12 @@ class Asked:
     def batch(self, rows: npt.NDArray[np.int64]) -> Batch | None:
         """Users who are alike, before weights; None where no item may be listed."""
         allowed = self.query.only(self.how(rows)[0])
+        items = self._items[int(rows[0])]
+        if items is not None:
+            chosen = np.array(items, np.int64)
+            if self.how(rows)[0] is not None and allowed is not None:
+                chosen = chosen[allowed.number[chosen] >= 0]
+            allowed = self.recommender.catalogue.only(chosen)
         if allowed is not None and not len(allowed.items):
             return None
         mine = self.history.of_users(rows, self.users)
@@ -93,9 +104,9 @@ class Asked:
         return rank(catalogue, batch, self.weights[rows], longest, how, constraints)
 
 
-def ranked_lists(query: Query, *columns: pa.Array) -> pa.Array:
-    """Rank the catalogue for a chunk of users: per user the list; arguments as of Asked."""
-    asked = Asked(query, *columns)
+def ranked_lists(asked: Asked) -> pa.Array:
+    """The ranked list of each user of a chunk."""
+    query = asked.query
     lists = Ranking.empty(asked.users, int(asked.k.max()), len(query.recommender.names))
     for rows in asked.alike():
         batch = asked.batch(rows)
@@ -144,7 +155,8 @@ def _entries(
     return pa.ListArray.from_arrays(pa.array(offsets), entries)
 
 
-def _lengths(ks: pa.Array) -> npt.NDArray[np.int64]:
+def lengths_of(ks: pa.Array) -> npt.NDArray[np.int64]:
+    """Lengths of lists, or a MorecError."""
     if ks.null_count:
         raise MorecError(f"k: NULL is not a whole number from 1 to {MAX_K}")
     k: npt.NDArray[np.float64] = ks.to_numpy(zero_copy_only=False)

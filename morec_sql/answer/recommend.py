@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from ..registry import Argument, sql_macro, udf
 from ..session import Session
 from ..udfs.device import share_of_cores
 from ..udfs.ranking.constraints import KINDS
-from .ranked import ranked_lists
+from .ranked import Asked, ranked_lists
 from .recommender import query_of
 
 USER = Argument("user_id", "the user; unknown users and NULL get what everyone likes")
@@ -40,29 +43,50 @@ RESULT = {
     " everyone gets",
 }
 
-for name, key, about, history in (
-    ("recommend", USER, "The ranked list for a user.", "history_of_user"),
-    ("recommend_for", BASKET, "The ranked list for a basket or session.", "history_of_items"),
-):
-    sql_macro(
-        name,
-        "recommender",
-        about,
-        (key, *ARGUMENTS),
-        RESULT,
-        "answer/recommend",
-        {"history": f"answer/{history}", "asked": "answer/asked"},
+
+def but(**defaults: str) -> tuple[Argument, ...]:
+    """The arguments with other defaults."""
+    return tuple(
+        dataclasses.replace(one, default=defaults.get(one.name, one.default)) for one in ARGUMENTS
     )
 
 
-@udf(
-    "morec_recommend",
-    ["VARCHAR"] * 3
-    + ["UBIGINT", "HUGEINT[]", "DOUBLE"]
-    + ["VARCHAR", "DOUBLE", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"],
+def macro(
+    name: str,
+    about: str,
+    arguments: tuple[Argument, ...],
+    of: str,
+    template: str,
+    result: Mapping[str, str] = RESULT,
+) -> None:
+    """Declare a macro that is asked as recommend is, `of` what history_of_<of>.sql reads."""
+    includes = {"history": f"answer/history_of_{of}", "asked": "answer/asked"}
+    sql_macro(name, "recommender", about, arguments, result, f"answer/{template}", includes)
+
+
+macro("recommend", "The ranked list for a user.", (USER, *ARGUMENTS), "user", "recommend")
+macro(
+    "recommend_for", "The ranked list for a basket or session.", (BASKET, *ARGUMENTS), "items",
+    "recommend",
+)  # fmt: skip
+macro(
+    "complete_basket", "What belongs to a basket and is not in it.",
+    (BASKET, *but(exclude_seen="true")), "items", "recommend",
+)  # fmt: skip
+macro(
+    "rank_items", "A list of yours, such as search results, in the order for a user.",
+    (USER, Argument("items", "the items; those that are not in the catalogue are left out"),
+     *but(k="NULL", exclude_seen="false")), "user", "rank_items",
+)  # fmt: skip
+
+ASKED = ["HUGEINT[]", "DOUBLE", "VARCHAR", "DOUBLE", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"]
+LISTS = (
     "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[],"
-    " unmet VARCHAR[], personal BOOLEAN)[]",
+    " unmet VARCHAR[], personal BOOLEAN)[]"
 )
+
+
+@udf("morec_recommend", ["VARCHAR"] * 3 + ["UBIGINT", *ASKED], LISTS)
 def recommend(
     session: Session,
     catalogs: pa.Array,
@@ -83,4 +107,32 @@ def recommend(
     """
     query = query_of(session, catalogs, names, versions, queries)
     with share_of_cores():
-        return ranked_lists(query, *columns)
+        return ranked_lists(Asked(query, *columns))
+
+
+@udf("morec_rank_items", ["VARCHAR"] * 3 + ["UBIGINT", "INTEGER[]", *ASKED], LISTS)
+def rank_items(
+    session: Session,
+    catalogs: pa.Array,
+    names: pa.Array,
+    versions: pa.Array,
+    queries: pa.Array,
+    items: pa.Array,
+    histories: pa.Array,
+    as_of: pa.Array,
+    weights: pa.Array,
+    ks: pa.Array,
+    filters: pa.Array,
+    exclude_seen: pa.Array,
+    diversify: pa.Array,
+    limited: pa.Array,
+) -> pa.Array:
+    """As recommend, of the items of each user alone."""
+    query = query_of(session, catalogs, names, versions, queries)
+    with share_of_cores():
+        return ranked_lists(
+            Asked(
+                query, histories, as_of, weights, ks, filters, exclude_seen, diversify, limited,
+                items,
+            )
+        )  # fmt: skip

@@ -16,6 +16,7 @@ import pyarrow as pa
 from ..arrays import matrix, whole
 from ..catalog.objectives import stored_weights
 from ..catalog.recommenders import check_here
+from ..errors import MorecError, shown
 from ..session import Latest, Session
 from ..templates import arrow, first_row, identifier, transaction
 from ..udfs.device import prefetch
@@ -147,6 +148,14 @@ def query_of(
         (query, catalog, version),
         lambda: Query(connect, recommenders.get((catalog, name, version), load), name),
     )
+
+
+def item_of(name: str | None, index: int | None) -> int:
+    """The number of an item that a macro was given, or a MorecError."""
+    if index is None:
+        came = "NULL" if name is None else shown(name)
+        raise MorecError(f"item_id: {came} is not an item of the catalogue")
+    return index
 
 
 def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:

@@ -40,7 +40,7 @@ def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
         sql("catalog/objects", catalog=literal(catalog), schema_name=literal(name))
     ).fetchall()
     ours = {("TABLE", table) for table in TABLES} | {("VIEW", view) for view in VIEWS}
-    ours |= {("MACRO TABLE", macro.name) for macro in macros("recommender")}
+    ours |= {(macro.kind, macro.name) for macro in macros("recommender")}
     others = sorted(set(there) - ours)
     if others:
         kind, other = others[0]

@@ -95,7 +95,7 @@ def publish(built: Build) -> list[Stage]:
             con.execute(sql("catalog/comments", schema=schema))
             for macro in macros("recommender"):
                 name = f"{schema}.{identifier(macro.name)}"
-                con.execute(f"COMMENT ON MACRO TABLE {name} IS {literal(macro.comment)}")
+                con.execute(f"COMMENT ON {macro.kind} {name} IS {literal(macro.comment)}")
     finally:
         con.close()
     return stages

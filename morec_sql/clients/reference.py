@@ -47,10 +47,14 @@ def reference() -> str:
 
 
 def _of_macro(macro: registry.Macro) -> str:
-    """A section about a table macro."""
-    arguments = _arguments(macro.arguments)
-    columns = _table(("column", "is"), macro.result.items())
-    return f"### {macro.name}\n\n{macro.about}\n\n{arguments}\n{columns}"
+    """A section about a macro."""
+    about = macro.about
+    if macro.returns:
+        about += f" Returns {macro.returns}, in any expression."
+    parts = [f"### {macro.name}\n\n{about}\n", _arguments(macro.arguments)]
+    if macro.result:
+        parts.append(_table(("column", "is"), macro.result.items()))
+    return "\n".join(parts)
 
 
 def _of_udf(udf: registry.Udf) -> str:

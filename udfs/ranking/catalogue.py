@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ..device import device
 from ..history import Doubles, Floats, History, Ints, Longs, bounds
 from ..relevance.model import entries
 from .likeness import Likeness, Scale
+from .similar import Likes
 
 if TYPE_CHECKING:
     import torch
@@ -57,6 +59,7 @@ class Catalogue:
         self.kinds = tuple(kinds)
         self.items = len(model.decoder)
         self.values = values
+        self._texts = embeddings, text_id
         self.likeness = likeness_of(model, kinds, values, embeddings, text_id, scale)
         # one block of columns per term of the inner product: likeness, popularity, objectives
         blocks = [model.decoder, model.popularity, values[:, self.of_kind("item")]]
@@ -69,6 +72,12 @@ class Catalogue:
         self.table = Table.by_length(torch.from_numpy(table).to(device()), widths)
         self.mean = table[:, :linear].mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
+
+    @functools.cached_property
+    def likes(self) -> Likes:
+        """Which items are most like one."""
+        split = self.model.encoder.shape[1] - self.model.content
+        return Likes(self.model.encoder[:, :split], *self._texts)
 
     def of_kind(self, *kinds: str) -> list[int]:
         """The positions of the objectives of these kinds."""

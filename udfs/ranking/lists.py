@@ -11,6 +11,7 @@ import numpy as np
 
 from ..device import device
 from ..history import Doubles, Floats, Longs
+from ..relevance.model import at, dot
 from .catalogue import Batch, Catalogue
 from .constraints import Constraint, unmet
 from .greedy import greedy, greedy_limited
@@ -99,7 +100,7 @@ def rank(
                 for one in constraints
             ]
         wanted = wanted + depth if listwise else depth
-    factor = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
+    factor = _factor(catalogue, weights)
     score, column = _candidates(catalogue, batch, weights, factor, wanted, constraints, depth)
     item = column
     if batch.allowed is not None:
@@ -136,6 +137,43 @@ def rank(
         contributions=contributions,
         unmet=missed,
     )
+
+
+def pair_scores(
+    catalogue: Catalogue, batch: Batch, weights: Doubles, user: Longs, item: Longs
+) -> Doubles:
+    """Scores of pairs of a user of the batch and an item, without what is of the list.
+
+    Args:
+        catalogue: the recommender.
+        batch: the users, who may have every item.
+        weights: shape (users, objectives).
+        user: the user of each pair.
+        item: the item of each.
+    """
+    factor = _factor(catalogue, weights)
+    query = _query(catalogue, batch, weights, factor)
+    score = dot(query, user, catalogue.table.rows.cpu().numpy(), item).astype(np.float64)
+    if batch.more is not None:
+        score += factor[user] * at(batch.more, user, item)
+    known, wanted = (
+        of_user.astype(np.int64) * catalogue.items + of_item
+        for of_user, of_item in ((batch.known.user, batch.known.item), (user, item))
+    )
+    if len(known):
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        mine = known[place] == wanted
+        score[mine] = _of_known(catalogue, batch, query, factor)[place[mine]]
+    _, _, constant = catalogue.fit(batch.tastes)
+    of_user = (weights[:, catalogue.of_kind("fit")] * constant).sum(axis=1) - batch.mean * factor
+    out: Doubles = score + of_user[user]
+    return out
+
+
+def _factor(catalogue: Catalogue, weights: Doubles) -> Doubles:
+    """What the log-odds of relevance are multiplied by, shape (users,)."""
+    out: Doubles = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
+    return out
 
 
 def _candidates(

@@ -1,0 +1,62 @@
+-- The users who are most likely to want an item, of all who have an event; those of whom nothing is
+-- known that counts come last.
+CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
+SELECT
+    _ranked.rank AS rank,
+    _ranked.user_id AS user_id,
+    _ranked.score AS score,
+    _ranked.known AS known,
+    _ranked.personal AS personal
+FROM ${later} (
+    SELECT
+        CAST(row_number() OVER (ORDER BY _s._personal DESC, _s._score DESC, _s._user_id) AS INTEGER)
+            AS rank,
+        _s._user_id AS user_id,
+        _s._score AS score,
+        _s._known AS known,
+        _s._personal AS personal
+    FROM (
+        SELECT
+            _h.user_id AS _user_id,
+            _h._known AS _known,
+            _h._history IS NOT NULL AS _personal,
+            morec_score(
+                current_database(), ${schema_name}, ${version}, current_query_id(),
+                CAST(_h.user_id AS VARCHAR),
+                coalesce(
+                    (
+                        SELECT _j.item_index
+                        FROM ${schema}.item_vectors AS _j
+                        WHERE _j.item_id = greatest(TRY_CAST(item_id AS ${item_type}))
+                    ),
+                    CAST(
+                        error(
+                            'item_id: ' || coalesce(CAST(item_id AS VARCHAR), 'NULL')
+                            || ' is not an item of the catalogue'
+                        ) AS INTEGER
+                    )
+                ),
+                _h._history,
+                NULL,
+                CAST(to_json(weights) AS VARCHAR)
+            ) AS _score
+        FROM (
+            SELECT _w.user_id AS user_id, _w._known AS _known, (${history}) AS _history
+            FROM (
+                SELECT
+                    _e.user_id AS user_id,
+                    bool_or(_e.item_id = greatest(TRY_CAST(item_id AS ${item_type}))) AS _known
+                FROM ${schema}.events AS _e
+                GROUP BY _e.user_id
+            ) AS _w
+        ) AS _h
+    ) AS _s
+    WHERE NOT (
+        _s._known AND coalesce(
+            CAST(exclude_seen AS BOOLEAN),
+            (SELECT CAST(_c.model ->> 'exclude_seen' AS BOOLEAN) FROM ${schema}.settings AS _c)
+        )
+    )
+) AS _ranked
+WHERE _ranked.rank <= k
+ORDER BY _ranked.rank;
