@@ -67,7 +67,7 @@ class Query:
         schema: str,
     ) -> None:
         self.recommender = recommender
-        self._connect = connect
+        self.connect = connect
         self._schema = schema
         self._defaults: Latest[list[float]] = Latest(1)
         self._selections: Latest[Selection | None] = Latest(QUERIES)
@@ -77,7 +77,7 @@ class Query:
         """The default weights as they are stored."""
 
         def read() -> list[float]:
-            with self._connect() as con:
+            with self.connect() as con:
                 return stored_weights(con, self._schema, self.recommender.names)
 
         return self._defaults.get(None, read)
@@ -89,7 +89,7 @@ class Query:
         def read() -> Selection | None:
             if predicate is None:
                 return recommender.catalogue.listed(recommender.listed)
-            with self._connect() as con:
+            with self.connect() as con:
                 items = filtered(con, self._schema, predicate)
                 items = items[recommender.listed[items]]
                 return recommender.catalogue.only(items)
@@ -100,7 +100,7 @@ class Query:
         """The constraints that the JSON `text` states."""
 
         def read() -> list[Constraint]:
-            with self._connect() as con:
+            with self.connect() as con:
                 items = items_of(con, self._schema)
                 return constraints(con, self._schema, text, items, self.recommender.raw)
 

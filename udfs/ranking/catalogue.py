@@ -59,7 +59,7 @@ class Catalogue:
         self.kinds = tuple(kinds)
         self.items = len(model.decoder)
         self.values = values
-        self._texts = embeddings, text_id
+        self.texts = embeddings, text_id
         self.likeness = likeness_of(model, kinds, values, embeddings, text_id, scale)
         # one block of columns per term of the inner product: likeness, popularity, objectives
         blocks = [model.decoder, model.popularity, values[:, self.of_kind("item")]]
@@ -77,7 +77,7 @@ class Catalogue:
     def likes(self) -> Likes:
         """Which items are most like one."""
         split = self.model.encoder.shape[1] - self.model.content
-        return Likes(self.model.encoder[:, :split], *self._texts)
+        return Likes(self.model.encoder[:, :split], *self.texts)
 
     def of_kind(self, *kinds: str) -> list[int]:
         """The positions of the objectives of these kinds."""

@@ -1,0 +1,196 @@
+"""search: the items that a text asks for, by words, by meaning and for a user."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import MorecError
+from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
+from ..session import Latest, Session
+from ..templates import first_row, identifier
+from ..udfs.device import share_of_cores
+from ..udfs.embedding import DEFAULT_MODEL, embed_texts
+from ..udfs.history import Doubles, Floats, History, Longs
+from ..udfs.ranking.lists import pair_scores
+from ..udfs.ranking.words import Words
+from .history import history_of
+from .ranked import lengths_of, weights_of
+from .recommend import ARGUMENTS
+from .recommender import Query, query_of
+
+WEIGHTS, K, FILTER = ARGUMENTS[:3]
+RANK_SHIFT = 60  # of reciprocal ranks (Cormack, Clarke and Buettcher 2009)
+DEPTH = 200  # at least so many of each order are joined
+COLUMNS = {
+    "rank": "INTEGER",
+    "item_id": "VARCHAR",
+    "score": "DOUBLE",
+    "by_words": "INTEGER",
+    "by_meaning": "INTEGER",
+    "by_user": "INTEGER",
+}
+
+sql_macro(
+    "search",
+    "recommender",
+    "The items that a text asks for: the orders by words (BM25), by meaning (embeddings) and, with"
+    " a user, by score for the user, joined by reciprocal ranks.",
+    (
+        Argument("words", "what is looked for, in a language that the embedding model speaks"),
+        Argument("user_id", "for whom; nobody in particular by default", "NULL"),
+        K,
+        FILTER,
+        WEIGHTS,
+    ),
+    {
+        "rank": "place, from 1",
+        "item_id": "the item",
+        "score": "the sum of 1 / (60 + place) over the orders",
+        "by_words": "its place by words; NULL where it has none of them",
+        "by_meaning": "its place by meaning; NULL behind the first ones",
+        "by_user": "its place for the user among those found; NULL where nothing is known",
+    },
+    "answer/search",
+    {"history": "answer/history_of_user"},
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """What is searched of a recommender: its texts, and the model that embeds what is asked."""
+
+    words: Words
+    embeddings: Floats
+    model: str
+
+
+class Searched(Latest[Texts]):
+    """The texts of the latest recommenders that were searched."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+
+@udf(
+    "morec_search",
+    ["VARCHAR"] * 3
+    + ["UBIGINT", "VARCHAR", "HUGEINT[]", "DOUBLE", "VARCHAR", "VARCHAR"],
+    rows_type(COLUMNS),
+)  # fmt: skip
+def search(
+    session: Session,
+    catalogs: pa.Array,
+    names: pa.Array,
+    versions: pa.Array,
+    queries: pa.Array,
+    texts: pa.Array,
+    histories: pa.Array,
+    ks: pa.Array,
+    filters: pa.Array,
+    weights: pa.Array,
+) -> pa.Array:
+    """Search for each text of a chunk.
+
+    Args:
+        session: of the database instance.
+        catalogs: as of query_of, like the next three.
+        names: the recommender.
+        versions: its training.
+        queries: a number of the query.
+        texts: what is looked for.
+        histories: of the users, as of Asked; NULL for nobody in particular.
+        ks: how many.
+        filters: predicates over the items, NULL for none.
+        weights: as JSON.
+    """
+    query = query_of(session, catalogs, names, versions, queries)
+    asked = texts.to_pylist()
+    for text in asked:
+        if text is None or not text.strip():
+            raise MorecError("words: a text to look for is needed")
+    key = tuple(column[0].as_py() for column in (catalogs, names, versions))
+    known = session.shared(Searched).get(key, lambda: _texts_of(query, names[0].as_py()))
+    k = lengths_of(ks)
+    nobody = pa.nulls(len(asked), pa.float64())
+    with share_of_cores():
+        vectors = embed_texts(asked, known.model)
+        history = history_of(histories, nobody, query.recommender.clock)
+        of_weights = weights_of(query, weights)
+        found = [
+            list(
+                _found(
+                    query, known, text, vectors[row], int(k[row]), predicate,
+                    history.of_users(np.array([row]), len(asked)), of_weights[[row]],
+                )
+            )
+            for row, (text, predicate) in enumerate(zip(asked, filters.to_pylist(), strict=True))
+        ]  # fmt: skip
+    return pa.array(found, arrow_rows(COLUMNS))
+
+
+def _texts_of(query: Query, name: str) -> Texts:
+    """Read what is searched."""
+    schema = identifier(name)
+    with query.connect() as con:
+        texts = con.execute(f"SELECT text FROM {schema}.texts ORDER BY text_id").fetchall()
+        row = first_row(con, f"SELECT arguments FROM {schema}.settings")
+    if not texts:
+        raise MorecError(f"search: {name!r} was made without text, so there is nothing to search")
+    assert row is not None
+    embeddings, _ = query.recommender.catalogue.texts
+    model = json.loads(row[0])["model"] or DEFAULT_MODEL
+    return Texts(Words([text for (text,) in texts]), embeddings, model)
+
+
+def _found(
+    query: Query,
+    known: Texts,
+    text: str,
+    vector: Floats,
+    k: int,
+    predicate: str | None,
+    history: History,
+    weights: Doubles,
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of one text."""
+    recommender = query.recommender
+    catalogue = recommender.catalogue
+    allowed = query.only(predicate)
+    items = np.arange(catalogue.items) if allowed is None else allowed.items
+    _, text_id = catalogue.texts
+    items = items[text_id[items] >= 0]
+    depth = max(2 * k, DEPTH)
+    words = _first(known.words.scores(text)[text_id[items]], depth, above=0.0)
+    meaning = _first((known.embeddings @ vector)[text_id[items]], depth)
+    orders = [words, meaning]
+    among = np.union1d(words, meaning)
+    if len(history):
+        batch = catalogue.batch(history, 1)
+        user = np.zeros(len(among), np.int64)
+        orders.append(
+            among[_first(pair_scores(catalogue, batch, weights, user, items[among]), depth)]
+        )
+    places = np.full((len(orders), len(items)), np.inf)
+    for place, order in zip(places, orders, strict=True):
+        place[order] = np.arange(1, len(order) + 1)
+    score = (1 / (RANK_SHIFT + places[:, among])).sum(axis=0)
+    best = np.argsort(-score, kind="stable")[:k]
+    names = recommender.item_ids.take(pa.array(items[among[best]])).to_pylist()
+    for rank, (one, name) in enumerate(zip(best, names, strict=True), 1):
+        mine = [int(x) if np.isfinite(x) else None for x in places[:, among[one]]]
+        yield rank, name, float(score[one]), *mine, *[None] * (3 - len(mine))
+
+
+def _first(scores: Floats | Doubles, count: int, above: float = -np.inf) -> Longs:
+    """Where the largest scores are, the largest first; at most so many, and above some value."""
+    there = np.flatnonzero(scores > above)
+    if len(there) > count:
+        there = there[np.argpartition(-scores[there], count - 1)[:count]]
+    out: Longs = there[np.argsort(-scores[there], kind="stable")]
+    return out
