@@ -5,6 +5,8 @@ A macro is a file of `sql/`, which several may share. Its declaration fills the 
 - `${parameters}`: the arguments with their defaults, as CREATE MACRO wants them;
 - `${passed}`: the same arguments handed on by name, for a macro that calls another one;
 - `${call}`: the call of the Python function that is declared together with it;
+- `${udf}`: the name of the function that it calls otherwise, and `${columns}`: the columns of its
+  result, from the rows `_r`;
 - `${later}`: stands before a subquery that DuckDB is to bind when the macro is called: it binds
   macros when they are made, too, and what an import makes would fail where our functions, or views
   that come later, are not there yet;
@@ -144,6 +146,8 @@ class Macro:
         parts = {
             "name": self.name,
             "temporary": "",
+            "udf": self.udf,
+            "columns": ", ".join(f"_r.{column} AS {column}" for column in self.result),
             "later": f"(SELECT {self.arguments[0].name} AS _given) AS _later, LATERAL",
             "parameters": self.parameters,
             "passed": ", ".join(

@@ -18,7 +18,7 @@ from .recommend import ARGUMENTS, ASKED, BASKET, USER, macro
 from .recommender import Query, item_of, query_of
 
 ITEM = Argument("item_id", "the item, listed or not")
-MORE = Argument("reasons", "how many of each kind that names items are named; others are one", "10")
+MORE = Argument("most", "how many of each kind that names items are named; others are one", "10")
 RESULT = {
     "kind": "history item, content (the text of one), list item (what one listed before takes or"
     " adds in diversity), repeat, popularity, average (minus the mean relevance of all items),"
@@ -33,7 +33,7 @@ for name, key, about, history in (
     ("explain", USER, "Why an item has its score for a user: a row a reason.", "user"),
     ("explain_basket", BASKET, "As explain, for a basket or session.", "items"),
 ):
-    macro(name, about, (key, ITEM, *ARGUMENTS, MORE), history, "explain", RESULT)
+    macro(name, about, (key, ITEM, *ARGUMENTS, MORE), history, "of_item", RESULT, "morec_explain")
 
 
 @udf(
@@ -69,7 +69,7 @@ def explain(
     with share_of_cores():
         asked = Asked(query, *columns)
         found = [
-            list(_rows(query, asked, row, item_of(name, item), _most(count)))
+            list(_rows(query, asked, row, item_of(name, item), at_most(count)))
             for row, (name, item, count) in enumerate(
                 zip(ids.to_pylist(), items.to_pylist(), most.to_pylist(), strict=True)
             )
@@ -77,9 +77,10 @@ def explain(
     return pa.array(found, arrow_rows(COLUMNS))
 
 
-def _most(count: float) -> int:
+def at_most(count: float) -> int:
+    """The argument `most`, or a MorecError."""
     if not (count >= 1 and count == int(count)):
-        raise MorecError(f"reasons: {count:g} is not a whole number from 1 on")
+        raise MorecError(f"most: {count:g} is not a whole number from 1 on")
     return int(count)
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ..catalog.objectives import check_diversify, parse_weights
 from ..errors import MorecError
-from ..udfs.history import History
+from ..udfs.history import Doubles, History
 from ..udfs.ranking.catalogue import Batch, Selection
 from ..udfs.ranking.lists import Ranking, rank
 from .history import history_of
@@ -78,8 +78,13 @@ class Asked:
         """Filter, way to diversify and constraints of users who are alike."""
         return self._hows[int(rows[0])]
 
-    def batch(self, rows: npt.NDArray[np.int64]) -> Batch | None:
-        """Users who are alike, before weights; None where no item may be listed."""
+    def batch(self, rows: npt.NDArray[np.int64], mine: History | None = None) -> Batch | None:
+        """Users who are alike, before weights; None where no item may be listed.
+
+        Args:
+            rows: the users.
+            mine: other histories than theirs.
+        """
         allowed = self.query.only(self.how(rows)[0])
         items = self._items[int(rows[0])]
         if items is not None:
@@ -89,19 +94,29 @@ class Asked:
             allowed = self.recommender.catalogue.only(chosen)
         if allowed is not None and not len(allowed.items):
             return None
-        mine = self.history.of_users(rows, self.users)
+        if mine is None:
+            mine = self.history.of_users(rows, self.users)
         # nobody asked for an empty list
         some = self._unasked[rows] & _exhausted(mine, len(rows), allowed, self.recommender)
         excluded = self._excluded[rows] & ~some
         return self.recommender.catalogue.batch(mine, len(rows), allowed, excluded)
 
-    def ranked(self, rows: npt.NDArray[np.int64], batch: Batch) -> Ranking:
-        """The lists of users who are alike."""
+    def ranked(
+        self, rows: npt.NDArray[np.int64], batch: Batch, weights: Doubles | None = None
+    ) -> Ranking:
+        """The lists of users who are alike.
+
+        Args:
+            rows: the users.
+            batch: the users, as of `batch`.
+            weights: other weights than theirs, shape (users, objectives).
+        """
         _, how, limits = self.how(rows)
         constraints = None if limits is None else self.query.constraints(limits)
         longest = int(self.k[rows].max())
         catalogue = self.recommender.catalogue
-        return rank(catalogue, batch, self.weights[rows], longest, how, constraints)
+        weights = self.weights[rows] if weights is None else weights
+        return rank(catalogue, batch, weights, longest, how, constraints)
 
 
 def ranked_lists(asked: Asked) -> pa.Array:

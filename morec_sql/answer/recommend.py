@@ -58,10 +58,13 @@ def macro(
     of: str,
     template: str,
     result: Mapping[str, str] = RESULT,
+    function: str = "",
 ) -> None:
     """Declare a macro that is asked as recommend is, `of` what history_of_<of>.sql reads."""
     includes = {"history": f"answer/history_of_{of}", "asked": "answer/asked"}
-    sql_macro(name, "recommender", about, arguments, result, f"answer/{template}", includes)
+    sql_macro(
+        name, "recommender", about, arguments, result, f"answer/{template}", includes, function
+    )
 
 
 macro("recommend", "The ranked list for a user.", (USER, *ARGUMENTS), "user", "recommend")

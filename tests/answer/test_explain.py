@@ -65,7 +65,7 @@ def test_diversity_is_what_the_list_before_takes(journey: Connection) -> None:
     ).fetchall()
     before: set[str] = set()
     for item, diversity in rows:
-        reasons = explained(journey, f"explain(42, {item}, {asked}, reasons => 50)")
+        reasons = explained(journey, f"explain(42, {item}, {asked}, most => 50)")
         parts = {name: part for (kind, name), part in reasons.items() if kind == "list item"}
         assert set(parts) == before
         assert total(parts) == pytest.approx(diversity, abs=1e-5)
@@ -101,7 +101,7 @@ def test_neighbours_are_reasons_too(tables: Connection) -> None:
 def test_few_reasons_are_named_and_the_others_are_one(small: Connection) -> None:
     item = small.execute("SELECT item_id FROM shop.recommend(3, exclude_seen => true)").fetchall()
     call = f"explain(3, {item[0][0]}, exclude_seen => true"
-    everything, few = explained(small, f"{call})"), explained(small, f"{call}, reasons => 2)")
+    everything, few = explained(small, f"{call})"), explained(small, f"{call}, most => 2)")
     assert total(few) == pytest.approx(total(everything), abs=1e-9)
     named = [name for kind, name in few if kind == "content"]
     assert len(named) == 3
@@ -135,7 +135,7 @@ def test_a_basket(small: Connection) -> None:
         ("explain(3, 12345)", "item_id: '12345' is not an item of the catalogue"),
         ("explain(3, 'tea')", "item_id: 'tea' is not an item of the catalogue"),
         ("explain(3, NULL)", "item_id: NULL is not an item of the catalogue"),
-        ("explain(3, 4, reasons => 0)", "reasons: 0 is not a whole number from 1 on"),
+        ("explain(3, 4, most => 0)", "most: 0 is not a whole number from 1 on"),
         ("explain(3, 4, k => 0)", "k: 0 is not a whole number from 1 to 10000"),
     ],
 )

@@ -1,12 +1,8 @@
--- Makes explain and explain_basket.
+-- Makes explain, explain_basket and what_if: rows about an item in a list.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
-SELECT
-    _r.kind AS kind,
-    _r.name AS name,
-    _r.contribution AS contribution,
-    _r.share AS share
+SELECT ${columns}
 FROM ${later} (
-    SELECT unnest(morec_explain(
+    SELECT unnest(${udf}(
         current_database(), ${schema_name}, ${version}, current_query_id(),
         CAST(item_id AS VARCHAR),
         (
@@ -14,7 +10,7 @@ FROM ${later} (
             FROM ${schema}.item_vectors AS _j
             WHERE _j.item_id = greatest(TRY_CAST(item_id AS ${item_type}))
         ),
-        _a._reasons,
+        _a._most,
         (${history}),
         epoch(_a._as_of),
         _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
@@ -22,7 +18,7 @@ FROM ${later} (
     FROM (
         SELECT
             *,
-            coalesce(TRY_CAST(reasons AS DOUBLE), CAST('nan' AS DOUBLE)) AS _reasons
+            coalesce(TRY_CAST(most AS DOUBLE), CAST('nan' AS DOUBLE)) AS _most
         FROM (
             ${asked}
         )

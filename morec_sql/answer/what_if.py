@@ -1,0 +1,190 @@
+"""what_if: the smallest changes that take an item out of a list.
+
+History items are taken out one by one, those that add most to the item's score first, until it is
+gone; then put back where it stays gone without them (in the manner of PRINCE, Ghazimatin et al.
+2020). Each weight is changed alone. Every change is tried: the list is ranked anew with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import MorecError
+from ..registry import Argument, arrow_rows, rows_type, udf
+from ..session import Session
+from ..udfs.device import share_of_cores
+from ..udfs.history import Longs
+from ..udfs.ranking.reasons import reasons
+from .explain import ITEM, at_most
+from .ranked import Asked
+from .recommend import ARGUMENTS, ASKED, USER, macro
+from .recommender import Query, item_of, query_of
+
+COLUMNS = {
+    "change": "VARCHAR",
+    "name": "VARCHAR",
+    "was": "DOUBLE",
+    "becomes": "DOUBLE",
+    "instead": "VARCHAR",
+}
+NEAREST, FURTHEST = 0.02, 8.0  # changes of a weight, of the largest one, that are tried
+HALVINGS = 7  # between a change that is too small and one that is enough
+
+macro(
+    "what_if",
+    "The smallest changes that take an item out of a user's list: history items left out together,"
+    " or one weight changed.",
+    (
+        USER,
+        ITEM,
+        *ARGUMENTS,
+        Argument("most", "how many items of the history may be left out", "20"),
+    ),
+    "user",
+    "of_item",
+    {
+        "change": "without, for an item of the history that is left out (all of them together), or"
+        " weight, for one that is changed alone",
+        "name": "the item or the objective",
+        "was": "what the history item added to the score, or the weight",
+        "becomes": "0, or the weight with which the item is gone",
+        "instead": "the item that comes into the list",
+    },
+    "morec_what_if",
+)
+
+
+@udf(
+    "morec_what_if",
+    ["VARCHAR"] * 3 + ["UBIGINT", "VARCHAR", "INTEGER", "DOUBLE", *ASKED],
+    rows_type(COLUMNS),
+)
+def what_if(
+    session: Session,
+    catalogs: pa.Array,
+    names: pa.Array,
+    versions: pa.Array,
+    queries: pa.Array,
+    ids: pa.Array,
+    items: pa.Array,
+    most: pa.Array,
+    *columns: pa.Array,
+) -> pa.Array:
+    """The changes for each user of a chunk; arguments as of explain."""
+    query = query_of(session, catalogs, names, versions, queries)
+    with share_of_cores():
+        asked = Asked(query, *columns)
+        found = [
+            list(_rows(query, asked, row, item_of(name, item), at_most(count)))
+            for row, (name, item, count) in enumerate(
+                zip(ids.to_pylist(), items.to_pylist(), most.to_pylist(), strict=True)
+            )
+        ]
+    return pa.array(found, arrow_rows(COLUMNS))
+
+
+def _rows(
+    query: Query, asked: Asked, row: int, item: int, most: int
+) -> Iterator[tuple[str, str, float, float, str | None]]:
+    """The rows of one user."""
+    rows = np.array([row])
+    history = asked.history.of_users(rows, asked.users)
+    ids = query.recommender.item_ids
+
+    def name(item: int) -> str:
+        return str(ids[item].as_py())
+
+    def without(pairs: Longs) -> Longs:
+        """The list where some pairs of the history are left out."""
+        kept = np.ones(len(history), bool)
+        kept[pairs] = False
+        batch = asked.batch(rows, history.take(kept))
+        return nothing if batch is None else asked.ranked(rows, batch).item[0]
+
+    nothing = np.zeros(0, np.int64)
+    listed = without(nothing)
+    if item not in listed:
+        raise MorecError(f"item_id: {name(item)} is not in the list, so nothing takes it out")
+
+    def instead(others: Longs) -> str | None:
+        new = [int(other) for other in others if other >= 0 and other not in listed]
+        return name(new[0]) if new else None
+
+    added = _added(query, asked, row, item, listed)
+    pairs = [pair for pair in np.argsort([-added[of] for of in history.item.tolist()])]
+    pairs = [int(pair) for pair in pairs if added[int(history.item[pair])] > 0][:most]
+    left_out = _fewest(pairs, lambda some: item not in without(some))
+    if left_out is not None:
+        comes = instead(without(left_out))
+        for pair in left_out:
+            of = int(history.item[pair])
+            yield "without", name(of), added[of], 0.0, comes
+    batch = asked.batch(rows)
+    assert batch is not None
+    weights = asked.weights[row]
+    scale = float(np.abs(weights).max()) or 1.0
+    for position, objective in enumerate(query.recommender.names):
+
+        def by(weight: float, position: int = position) -> Longs:
+            changed = weights.copy()
+            changed[position] = weight
+            (mine,) = asked.ranked(rows, batch, changed[None]).item
+            return np.asarray(mine)
+
+        was = float(weights[position])
+        becomes = _smallest(was, scale, lambda weight: item not in by(weight))
+        if becomes is not None:
+            yield "weight", objective, was, becomes, instead(by(becomes))
+
+
+def _added(query: Query, asked: Asked, row: int, item: int, listed: Longs) -> Counter[int]:
+    """What each item of the history adds to the score of an item, at its place in the list."""
+    rows = np.array([row])
+    _, diversify, _ = asked.how(rows)
+    batch = asked.batch(rows)
+    assert batch is not None
+    known = batch.known.relevance[batch.known.item == item]
+    found = reasons(
+        query.recommender.catalogue, batch, asked.weights[row], item,
+        listed[: int(np.argmax(listed == item))], diversify,
+        float(known[0]) if len(known) else None,
+    )  # fmt: skip
+    added: Counter[int] = Counter()
+    for reason in found:
+        if reason.kind in ("history item", "content", "repeat"):
+            added[reason.item] += reason.contribution  # type: ignore[assignment]
+    return added
+
+
+def _fewest(pairs: list[int], enough: Callable[[Longs], bool]) -> Longs | None:
+    """The first few that are enough, without those that are not needed; None where all are not."""
+    for count in range(1, len(pairs) + 1):
+        if enough(np.array(pairs[:count])):
+            break
+    else:
+        return None
+    chosen = pairs[:count]
+    for pair in pairs[: count - 1]:
+        fewer = [one for one in chosen if one != pair]
+        if enough(np.array(fewer)):
+            chosen = fewer
+    return np.array(chosen)
+
+
+def _smallest(was: float, scale: float, enough: Callable[[float], bool]) -> float | None:
+    """The value nearest to what was, and not below 0, that is enough; None where none tried is."""
+    change = NEAREST * scale
+    while change <= FURTHEST * scale:
+        for end in (max(was - change, 0.0), was + change):
+            if end != was and enough(end):
+                near, far = was, end
+                for _ in range(HALVINGS):
+                    middle = (near + far) / 2
+                    near, far = (near, middle) if enough(middle) else (middle, far)
+                return far
+        change *= 2
+    return None
