@@ -137,6 +137,12 @@ class RelevanceModel:
             weights += share * (about @ self.cold - weights)
         return weights
 
+    def again(self, history: History, users: int) -> Floats:
+        """The log-odds that users take the pairs of their histories again, shape (pairs,)."""
+        starts = bounds(history.user, users)
+        constant = self.weights(starts, repeats.activity(history, users))[:, 4]
+        return self.of_users(history, users).known + constant[history.user]
+
     def in_parts(self, history: History, item: int) -> tuple[Doubles, Doubles, float]:
         """The relevance of an item that one user does not know, without its constant, in parts.
 
