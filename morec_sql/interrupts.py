@@ -11,6 +11,7 @@ import ctypes
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from types import FrameType
@@ -20,6 +21,8 @@ import duckdb
 _lock = threading.RLock()
 _working: set[int] = set()
 _connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+_where: tuple[float, int, int] | None = None  # when and in which line the last Ctrl-C came
+LATE = 2.0  # seconds after Ctrl-C in which DuckDB may still begin what it gives up
 
 
 def listen() -> None:
@@ -31,7 +34,9 @@ def listen() -> None:
         return
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
+        global _where
         with _lock:
+            _where = (time.monotonic(), *_place(frame))
             for thread in _working:
                 _raise(thread, KeyboardInterrupt)
             for con in _connections:
@@ -73,6 +78,8 @@ def interruptible() -> Iterator[None]:
         yield
         return
     thread = threading.get_ident()
+    if _given_up():
+        raise KeyboardInterrupt
     with _lock:
         inner = thread in _working
         _working.add(thread)
@@ -84,6 +91,19 @@ def interruptible() -> Iterator[None]:
                 _working.discard(thread)
                 # one that came too late must not reach what the thread does next
                 _raise(thread, None)
+
+
+def _place(frame: FrameType | None) -> tuple[int, int]:
+    """Where a thread is."""
+    return id(frame), -1 if frame is None else frame.f_lasti
+
+
+def _given_up() -> bool:
+    """Whether Ctrl-C came a moment ago and the main thread is still in the call that it came in."""
+    if _where is None or time.monotonic() - _where[0] > LATE:
+        return False
+    main = sys._current_frames().get(threading.main_thread().ident or 0)
+    return _place(main) == _where[1:]
 
 
 def _raise(thread: int, error: type[BaseException] | None) -> None:

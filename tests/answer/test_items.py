@@ -31,7 +31,7 @@ def test_a_score_is_that_of_the_list(journey: Connection) -> None:
     past = "TIMESTAMP '2017-06-01'"
     found = rows(
         journey,
-        f"SELECT r.score, shop.score(42, r.item_id, {POINTWISE}, {past})"
+        f"SELECT r.score, shop.score(42, r.item_id, {POINTWISE}, as_of => {past})"
         f" FROM shop.recommend(42, {POINTWISE}, as_of => {past}) AS r",
     )
     scores = np.array(found)

@@ -104,7 +104,9 @@ def test_relevance_tells_the_two_groups_apart(small: Connection) -> None:
     assert set(items(small, "recommend(5, weights => {relevance: 1}, k => 9)")) == set(
         range(10, 19)
     )
-    unsold = "shop.recommend_for([0, 1, 2], weights => {relevance: 1}, filter => 'product_id IN (9, 19)')"
+    unsold = (
+        "recommend_for([0, 1, 2], weights => {relevance: 1}, filter => 'product_id IN (9, 19)')"
+    )
     assert items(small, f"shop.{unsold}") == [9, 19]
 
 

@@ -31,4 +31,9 @@ def test_macros_of_an_earlier_version_give_the_same(tables: duckdb.DuckDBPyConne
     version = tables.execute("SELECT version FROM shop.settings").fetchall()[0][0]
     text = (Path(__file__).parent / "made_before.sql").read_text(encoding="utf-8")
     tables.execute(Template(text).substitute(version=version))
-    assert answers() == now
+    before = answers()
+    # columns that came since are behind those of then
+    assert before == [
+        [row[: len(then)] for row, then in zip(rows, old, strict=True)]
+        for rows, old in zip(now, before, strict=True)
+    ]
