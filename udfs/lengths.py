@@ -39,6 +39,14 @@ class Order:
     weight: torch.Tensor
     slack: float
 
+    @functools.cached_property
+    def _falling(self) -> torch.Tensor:
+        return -self.length
+
+    def reaching(self, length: torch.Tensor) -> int:
+        """How many of the items, the first ones, have at least such a length."""
+        return int(torch.searchsorted(self._falling, -length, right=True))
+
     def of_queries(self, norms: torch.Tensor) -> torch.Tensor:
         """The lengths of queries, shape (users,), whose products with those of rows are bounds.
 

@@ -95,8 +95,7 @@ class Table:
             if not len(users):
                 break
             enough = (score[users, -1] / reach[users].clamp_min(1e-30)).min()
-            long = torch.searchsorted(-order.length, -enough, right=True)
-            last = min(last, max(int(long), first + 1))
+            last = min(last, max(order.reaching(enough), first + 1))
             items = order.item[first:last]
             rows = self.rows.index_select(0, items)
             left_out = known.within(first, last)

@@ -41,7 +41,15 @@ RESULT = {
     "unmet": "the constraints that the list does not meet",
     "personal": "whether anything is known of the user, or of the basket's items; false for what"
     " everyone gets",
+    "reason": "why, in a sentence, for who asks for reasons; else NULL",
 }
+
+
+REASONS = Argument(
+    "reasons",
+    "true, or a language of the table reason_templates, for a sentence with every row",
+    "false",
+)
 
 
 def but(**defaults: str) -> tuple[Argument, ...]:
@@ -62,6 +70,8 @@ def macro(
 ) -> None:
     """Declare a macro that is asked as recommend is, `of` what history_of_<of>.sql reads."""
     includes = {"history": f"answer/history_of_{of}", "asked": "answer/asked"}
+    if result is RESULT:
+        arguments, includes = (*arguments, REASONS), {**includes, "reason": "answer/reason"}
     sql_macro(
         name, "recommender", about, arguments, result, f"answer/{template}", includes, function
     )

@@ -14,7 +14,7 @@ from ..templates import first_row, identifier, literal, sql, transaction
 from .installed import remove_macros
 from .recommenders import default_of, recommender_of, recommenders
 
-TABLES = ("settings", "objectives", "stages", "texts", "item_vectors")
+TABLES = ("settings", "objectives", "stages", "texts", "item_vectors", "reason_templates")
 VIEWS = ("events", "items")
 
 

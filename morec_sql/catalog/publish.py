@@ -92,6 +92,7 @@ def publish(built: Build) -> list[Stage]:
             stages = [*built.stages, ("write", items[0] if items else 0, seconds)]
             con.register("morec_new_stages", _stage_table(stages))
             con.execute(sql("catalog/stages", schema=schema))
+            con.execute(sql("catalog/reason_templates", schema=schema))
             con.execute(sql("catalog/comments", schema=schema))
             for macro in macros("recommender"):
                 name = f"{schema}.{identifier(macro.name)}"

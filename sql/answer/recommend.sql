@@ -1,4 +1,4 @@
--- Makes recommend and recommend_for.
+-- Makes recommend, recommend_for and complete_basket.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT
     _r.rank AS rank,
@@ -6,15 +6,22 @@ SELECT
     _r.score AS score,
     {${contributions}} AS contributions,
     _r.unmet AS unmet,
-    _r.personal AS personal
+    _r.personal AS personal,
+    ${reason} AS reason
 FROM ${later} (
-    SELECT unnest(morec_recommend(
-        current_database(), ${schema_name}, ${version}, current_query_id(),
-        (${history}),
-        epoch(_a._as_of),
-        _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
-    )) AS _r
+    SELECT
+        _a._history AS _history,
+        epoch(_a._as_of) AS _now,
+        unnest(morec_recommend(
+            current_database(), ${schema_name}, ${version}, current_query_id(),
+            _a._history,
+            epoch(_a._as_of),
+            _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
+        )) AS _r
     FROM (
-        ${asked}
+        SELECT *, (${history}) AS _history
+        FROM (
+            ${asked}
+        )
     ) AS _a
 ) AS _ranked;

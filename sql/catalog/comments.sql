@@ -24,6 +24,13 @@ COMMENT ON TABLE ${schema}.stages IS 'What the last training did, one row per st
 COMMENT ON COLUMN ${schema}.stages.stage IS 'What was done or counted.';
 COMMENT ON COLUMN ${schema}.stages.rows IS 'Rows that it concerned.';
 COMMENT ON COLUMN ${schema}.stages.seconds IS 'Wall time; NULL for a count.';
+COMMENT ON TABLE ${schema}.reason_templates IS
+    'The sentences of reasons; yours to change and to add languages to.';
+COMMENT ON COLUMN ${schema}.reason_templates.language IS 'As in reasons => ''de''; true is en.';
+COMMENT ON COLUMN ${schema}.reason_templates.reason IS
+    'repeat, history item, content, popularity, objective, or objective and the name of one.';
+COMMENT ON COLUMN ${schema}.reason_templates.template IS
+    'The sentence, with {name} for the history item or objective.';
 COMMENT ON TABLE ${schema}.texts IS 'The distinct item texts with their embeddings.';
 COMMENT ON COLUMN ${schema}.texts.text_id IS 'Number of the text.';
 COMMENT ON COLUMN ${schema}.texts.text IS 'The text columns of the items, joined.';

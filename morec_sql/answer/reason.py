@@ -1,0 +1,142 @@
+"""The sentence that says why a row is in a list."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import MorecError, shortened, shown
+from ..registry import udf
+from ..session import Latest, Session
+from ..templates import identifier
+from ..udfs.device import share_of_cores
+from ..udfs.history import Doubles, History
+from .history import history_of
+from .recommender import QUERIES, Query, query_of
+
+LONGEST = 60  # characters of the name of an item in a sentence
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentences:
+    """What is said of the items of a recommender, in each language."""
+
+    query: Query
+    templates: dict[tuple[str, str], str]
+    texts: list[str]
+
+    @functools.cached_property
+    def languages(self) -> list[str]:
+        """The languages in which something can be said."""
+        return sorted({language for language, _ in self.templates})
+
+    def of(self, language: str, contributions: Doubles, history: History, item: int) -> str | None:
+        """Why an item is in the list of a user: the largest part of its score."""
+        recommender = self.query.recommender
+        position = int(np.argmax(contributions))
+        if recommender.catalogue.kinds[position] != "relevance" or contributions[position] <= 0:
+            name = recommender.names[position]
+            if contributions[position] > 0:
+                return self._said(language, f"objective {name}", "objective", name=name)
+            return self._said(language, "popularity")
+        if item in history.item:
+            return self._said(language, "repeat")
+        behaviour, content, popularity = recommender.catalogue.model.in_parts(history, item)
+        best = {
+            kind: (float(part.max()), int(history.item[part.argmax()]))
+            for kind, part in (("history item", behaviour), ("content", content))
+            if len(part)
+        }
+        best["popularity"] = popularity, -1
+        kind = max(best, key=lambda one: best[one][0])
+        if kind == "popularity":
+            return self._said(language, kind)
+        return self._said(language, kind, name=self._name(best[kind][1]))
+
+    def _said(self, language: str, *kinds: str, name: str = "") -> str | None:
+        found = (self.templates.get((language, kind)) for kind in kinds)
+        template = next((one for one in found if one is not None), None)
+        return None if template is None else template.replace("{name}", name)
+
+    def _name(self, item: int) -> str:
+        """What an item is called: its text, or its id without one."""
+        text_id = int(self.query.recommender.catalogue.texts[1][item])
+        if text_id < 0:
+            return str(self.query.recommender.item_ids[item].as_py())
+        return shortened(self.texts[text_id], LONGEST)
+
+
+class Said(Latest[Sentences]):
+    """The sentences of the latest queries."""
+
+    def __init__(self) -> None:
+        super().__init__(QUERIES)
+
+
+@udf(
+    "morec_reason",
+    ["VARCHAR"] * 3 + ["UBIGINT", "VARCHAR", "VARCHAR", "DOUBLE[]", "HUGEINT[]", "DOUBLE"],
+    "VARCHAR",
+)
+def reason(
+    session: Session,
+    catalogs: pa.Array,
+    names: pa.Array,
+    versions: pa.Array,
+    queries: pa.Array,
+    languages: pa.Array,
+    items: pa.Array,
+    contributions: pa.Array,
+    histories: pa.Array,
+    as_of: pa.Array,
+) -> pa.Array:
+    """Say why each row of a chunk is in its list.
+
+    Args:
+        session: of the database instance.
+        catalogs: as of query_of, like the next three.
+        names: the recommender.
+        versions: its training.
+        queries: a number of the query.
+        languages: true for English, or the language.
+        items: the ids of the listed items, as text.
+        contributions: what each objective contributed.
+        histories: of the users, as of Asked, like the next.
+        as_of: the moment.
+    """
+    query = query_of(session, catalogs, names, versions, queries)
+    key = tuple(column[0].as_py() for column in (catalogs, names, versions, queries))
+    sentences = session.shared(Said).get(key, lambda: _sentences(query, names[0].as_py()))
+    clock = query.recommender.clock
+    index = pc.index_in(items, value_set=query.recommender.item_ids).to_pylist()
+    out = []
+    last: tuple[pa.Array, History] | None = None
+    with share_of_cores():
+        for row, (asked, item) in enumerate(zip(languages.to_pylist(), index, strict=True)):
+            language = "en" if asked.lower() == "true" else asked
+            if language not in sentences.languages:
+                raise MorecError(
+                    f"reasons: {shown(asked)} is neither true nor false nor a language of"
+                    f" reason_templates: {', '.join(sentences.languages)}"
+                )
+            mine = histories.slice(row, 1)
+            # the rows of one list come one after the other
+            if last is None or not last[0].equals(mine):
+                last = mine, history_of(mine, as_of.slice(row, 1), clock)
+            parts = np.array(contributions[row].as_py(), np.float64)
+            out.append(sentences.of(language, parts, last[1], item))
+    return pa.array(out, pa.string())
+
+
+def _sentences(query: Query, name: str) -> Sentences:
+    """Read the templates, and what items are called."""
+    schema = identifier(name)
+    with query.connect() as con:
+        rows = con.execute(f"SELECT language, reason, template FROM {schema}.reason_templates")
+        templates = {(language, kind): template for language, kind, template in rows.fetchall()}
+        texts = con.execute(f"SELECT text FROM {schema}.texts ORDER BY text_id").fetchall()
+    return Sentences(query, templates, [text for (text,) in texts])
