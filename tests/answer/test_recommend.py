@@ -23,7 +23,7 @@ def test_the_list(journey: Connection) -> None:
     ).fetchall()
     assert [row[0] for row in rows] == list(range(1, 21))
     assert len({row[1] for row in rows}) == 20
-    assert {row[6] for row in rows} == {"BIGINT"}
+    assert {row[-1] for row in rows} == {"BIGINT"}
     assert [row[4] for row in rows] == [[]] * 20
     for row in rows:
         assert list(row[3]) == ["relevance", "private_label", "diversity", "novelty"]
