@@ -80,7 +80,7 @@ def tables() -> Iterator[duckdb.DuckDBPyConnection]:
     con.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def small() -> Iterator[duckdb.DuckDBPyConnection]:
     """The small shop with the recommender `shop`; tests must leave it as it was."""
     con = morec_sql.connect()

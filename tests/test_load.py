@@ -186,6 +186,7 @@ def test_a_connection_may_be_closed_while_others_go_on(tmp_path: Path) -> None:
 INTERRUPTED = """
 import os, signal, sys, threading, time, morec_sql
 from morec_sql.udfs.ranking import lists
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where all this is in the background
 con = morec_sql.connect(sys.argv[1])
 con.execute("SET enable_progress_bar = false")
 at_work, rank = threading.Event(), lists.rank
