@@ -46,16 +46,13 @@ class Sentences:
         if item in history.item:
             return self._said(language, "repeat")
         behaviour, content, popularity = recommender.catalogue.model.in_parts(history, item)
-        best = {
-            kind: (float(part.max()), int(history.item[part.argmax()]))
-            for kind, part in (("history item", behaviour), ("content", content))
-            if len(part)
-        }
-        best["popularity"] = popularity, -1
-        kind = max(best, key=lambda one: best[one][0])
-        if kind == "popularity":
-            return self._said(language, kind)
-        return self._said(language, kind, name=self._name(best[kind][1]))
+        parts = {"history item": behaviour, "content": content}
+        likeness = sum(float(part.sum()) for part in parts.values())
+        if not len(history) or popularity >= likeness:
+            return self._said(language, "popularity")
+        # the likeness to the history is the sum of many parts, of which the largest is named
+        kind = max(parts, key=lambda one: float(parts[one].max()))
+        return self._said(language, kind, name=self._name(int(history.item[parts[kind].argmax()])))
 
     def _said(self, language: str, *kinds: str, name: str = "") -> str | None:
         found = (self.templates.get((language, kind)) for kind in kinds)
