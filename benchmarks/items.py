@@ -13,26 +13,16 @@ from __future__ import annotations
 import functools
 import string
 import time
-from collections.abc import Callable
 
 import duckdb
 import numpy as np
+from speed import best
 
 import morec_sql
 from morec_sql.clients import demo
 from morec_sql.udfs.ranking.lists import pair_scores
 
 QUERIES, K = 300, 10
-
-
-def best(work: Callable[[], object], times: int = 3) -> float:
-    """Seconds of the fastest of several runs."""
-    seconds = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
 
 
 def explanations(con: duckdb.DuckDBPyConnection) -> None:

@@ -105,9 +105,9 @@ class Udf:
 class Macro:
     """A macro of the schema main (`of` the database), or of each recommender.
 
-    template is its file in sql/; includes are further ones, by the placeholder that they fill.
-    result says what each column of a row is; returns is the SQL type of one that gives a value
-    instead of a table.
+    template is its file in sql/; includes are further ones, by the placeholder that they fill, ""
+    for nothing. result says what each column of a row is; returns is the SQL type of one that gives
+    a value instead of a table.
     """
 
     name: str
@@ -162,7 +162,9 @@ class Macro:
         if self.of == "recommender" and self.udf:
             database = f"morec_here({database}, {schema}, {parts['version']})"
         parts["call"] = f"{self.udf}({database}, {schema}, {given})"
-        included = {place: sql(name, **parts) for place, name in self.includes.items()}
+        included = {
+            place: sql(name, **parts) if name else "" for place, name in self.includes.items()
+        }
         return sql(self.template, **parts, **included)
 
     @property

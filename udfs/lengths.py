@@ -75,6 +75,10 @@ class Lengths:
         """As norms_of gives them."""
         return norms_of(self.rows, self.widths)
 
+    @functools.cached_property
+    def _typical(self) -> torch.Tensor:
+        return _typical(self.norms)
+
     def worth_it(self, users: int) -> bool:
         """Whether an order saves more than it costs: for many users or a second call."""
         with self._lock:
@@ -88,8 +92,7 @@ class Lengths:
         rows have. They hold for any, so that an order serves all queries of about its weights.
         """
         with self._lock:
-            mean = [of.square().mean(dim=0).sqrt().clamp_min(1e-30) for of in (norms, self.norms)]
-            share = mean[0] / mean[1]
+            share = _typical(norms) / self._typical
             power = (share / share.max()).log2() / 2
             wanted = power.round().clamp_min(-FURTHEST).int().tolist()
             for key, order in self._orders.items():
@@ -109,6 +112,11 @@ class Lengths:
         place[item] = torch.arange(len(item))
         # sums of n numbers in float32 are off by at most n 2^-24 of the sum of absolute values
         return Order(item, place, length[item], weight, 1 + 8 * sum(self.widths) * 2.0**-24)
+
+
+def _typical(norms: torch.Tensor) -> torch.Tensor:
+    """The root mean square of each block's norms, shape (blocks,)."""
+    return norms.square().mean(dim=0).sqrt().clamp_min(1e-30)
 
 
 def norms_of(rows: torch.Tensor, widths: tuple[int, ...]) -> torch.Tensor:

@@ -6,15 +6,12 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import MorecError
-from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
-from ..session import Session
-from ..udfs.device import share_of_cores
+from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..udfs.history import bounds
 from .history import history_of
-from .recommend import ARGUMENTS, USER
-from .recommender import query_of
+from .recommend import USER, K
+from .recommender import Query, query_udf
 
-K = ARGUMENTS[1]
 COLUMNS = {"item_id": "VARCHAR", "probability": "DOUBLE"}
 RESULT = {
     "item_id": "the item",
@@ -50,38 +47,16 @@ sql_macro(
 )
 
 
-@udf(
-    "morec_again", ["VARCHAR"] * 3 + ["UBIGINT", "HUGEINT[]", "DOUBLE"], rows_type(COLUMNS)
-)  # fmt: skip
-def again(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
-    histories: pa.Array,
-    as_of: pa.Array,
-) -> pa.Array:
-    """How likely each user of a chunk takes each item of the history again.
-
-    Args:
-        session: of the database instance.
-        catalogs: as of query_of, like the next three.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
-        histories: of the users, as of Asked, like the next.
-        as_of: the moment.
-    """
-    query = query_of(session, catalogs, names, versions, queries)
+@query_udf("morec_again", ["HUGEINT[]", "DOUBLE"], rows_type(COLUMNS))
+def again(query: Query, histories: pa.Array, as_of: pa.Array) -> pa.Array:
+    """How likely each user of a chunk takes each item of the history again; as of Asked."""
     recommender = query.recommender
     if recommender.clock.timeless:
         raise MorecError(
-            f"event_time: {names[0].as_py()!r} was made without, so nothing is known of when"
+            f"event_time: {query.name!r} was made without, so nothing is known of when"
         )
-    with share_of_cores():
-        history = history_of(histories, as_of, recommender.clock)
-        odds = recommender.catalogue.model.again(history, len(histories))
+    history = history_of(histories, as_of, recommender.clock)
+    odds = recommender.catalogue.model.again(history, len(histories))
     entries = pa.StructArray.from_arrays(
         [
             recommender.item_ids.take(pa.array(history.item)),

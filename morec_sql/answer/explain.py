@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ..errors import MorecError
-from ..registry import Argument, arrow_rows, rows_type, udf
-from ..session import Session
-from ..udfs.device import share_of_cores
+from ..registry import Argument, arrow_rows, rows_type
+from ..udfs.history import Longs
+from ..udfs.ranking.catalogue import Batch
 from ..udfs.ranking.reasons import Reason, reasons
-from .ranked import Asked
+from .ranked import Asked, whole_numbers
 from .recommend import ARGUMENTS, ASKED, BASKET, USER, macro
-from .recommender import Query, item_of, query_of
+from .recommender import Query, item_of, query_udf
 
 ITEM = Argument("item_id", "the item, listed or not")
 MORE = Argument("most", "how many of each kind that names items are named; others are one", "10")
@@ -29,59 +28,73 @@ RESULT = {
 }
 COLUMNS = {"kind": "VARCHAR", "name": "VARCHAR", "contribution": "DOUBLE", "share": "DOUBLE"}
 
+
+def item_macro(
+    name: str,
+    about: str,
+    key: Argument,
+    of: str,
+    most: Argument,
+    function: str,
+    result: Mapping[str, str],
+) -> None:
+    """Declare a macro that gives rows about an item, by a function that item_udf declares."""
+    arguments = (key, ITEM, *ARGUMENTS, most)
+    macro(name, about, arguments, of, "of_item", function, result, item="answer/item")
+
+
+def item_udf(
+    name: str,
+    columns: Mapping[str, str],
+    rows: Callable[[Query, Asked, int, int, int], Iterable[tuple[Any, ...]]],
+) -> None:
+    """Declare a function that gives rows(query, asked, user, item, most) for each user."""
+
+    @query_udf(name, ["VARCHAR", "INTEGER", "DOUBLE", *ASKED], rows_type(columns))
+    def of_items(
+        query: Query, ids: pa.Array, items: pa.Array, most: pa.Array, *of_lists: pa.Array
+    ) -> pa.Array:
+        asked = Asked(query, *of_lists)
+        wanted = map(item_of, ids.to_pylist(), items.to_pylist())
+        counts = whole_numbers("most", most).tolist()
+        found = [
+            list(rows(query, asked, user, item, count))
+            for user, (item, count) in enumerate(zip(wanted, counts, strict=True))
+        ]
+        return pa.array(found, arrow_rows(columns))
+
+
 for name, key, about, history in (
     ("explain", USER, "Why an item has its score for a user: a row a reason.", "user"),
     ("explain_basket", BASKET, "As explain, for a basket or session.", "items"),
 ):
-    macro(name, about, (key, ITEM, *ARGUMENTS, MORE), history, "of_item", RESULT, "morec_explain")
+    item_macro(name, about, key, history, MORE, "morec_explain", RESULT)
 
 
-@udf(
-    "morec_explain",
-    ["VARCHAR"] * 3 + ["UBIGINT", "VARCHAR", "INTEGER", "DOUBLE", *ASKED],
-    rows_type(COLUMNS),
-)
-def explain(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
-    ids: pa.Array,
-    items: pa.Array,
-    most: pa.Array,
-    *columns: pa.Array,
-) -> pa.Array:
-    """Explain an item for each user of a chunk.
+def reasons_of(
+    asked: Asked, row: int, batch: Batch | None, listed: Longs, item: int
+) -> list[Reason]:
+    """The parts of an item's score for a user, whose list is given.
 
     Args:
-        session: of the database instance.
-        catalogs: as of query_of, like the next three.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
-        ids: the items as they were given.
-        items: their numbers in the catalogue, NULL where they are not in it.
-        most: how many reasons of a kind are named.
-        columns: what else `Asked` takes, in its order.
+        asked: the users.
+        row: which of them.
+        batch: the user alone; None where no item may be listed.
+        listed: the list, -1 behind its end.
+        item: the item; it is scored as behind the list where it is not in it.
     """
-    query = query_of(session, catalogs, names, versions, queries)
-    with share_of_cores():
-        asked = Asked(query, *columns)
-        found = [
-            list(_rows(query, asked, row, item_of(name, item), at_most(count)))
-            for row, (name, item, count) in enumerate(
-                zip(ids.to_pylist(), items.to_pylist(), most.to_pylist(), strict=True)
-            )
-        ]
-    return pa.array(found, arrow_rows(COLUMNS))
-
-
-def at_most(count: float) -> int:
-    """The argument `most`, or a MorecError."""
-    if not (count >= 1 and count == int(count)):
-        raise MorecError(f"most: {count:g} is not a whole number from 1 on")
-    return int(count)
+    rows = np.array([row])
+    catalogue = asked.recommender.catalogue
+    # what exclude_seen or a filter leaves out has its reasons, too
+    plain = catalogue.batch(asked.history.of_users(rows, asked.users), 1)
+    known = plain.known.relevance[plain.known.item == item]
+    listed = listed[listed >= 0]
+    before = listed[: int(np.argmax(listed == item))] if item in listed else listed
+    _, diversify, _ = asked.how(rows)
+    return reasons(
+        catalogue, batch or plain, asked.weights[row], item, before, diversify,
+        float(known[0]) if len(known) else None,
+    )  # fmt: skip
 
 
 def _rows(
@@ -89,20 +102,11 @@ def _rows(
 ) -> Iterator[tuple[str, str | None, float | None, float | None]]:
     """The rows of one user, the largest contributions first."""
     rows = np.array([row])
-    predicate, diversify, _ = asked.how(rows)
-    catalogue = query.recommender.catalogue
-    plain = catalogue.batch(asked.history.of_users(rows, asked.users), 1)
     batch = asked.batch(rows)
     listed = np.zeros(0, np.int64)
     if batch is not None:
         listed = asked.ranked(rows, batch).item[0]
-        listed = listed[listed >= 0]
-    before = listed[: int(np.argmax(listed == item))] if item in listed else listed
-    known = plain.known.relevance[plain.known.item == item]
-    found = reasons(
-        catalogue, batch or plain, asked.weights[row], item, before, diversify,
-        float(known[0]) if len(known) else None,
-    )  # fmt: skip
+    found = reasons_of(asked, row, batch, listed, item)
     total = sum(abs(one.contribution) for one in found) or 1.0
 
     def named(reason: Reason) -> str | None:
@@ -123,10 +127,12 @@ def _rows(
     merged.sort(key=lambda one: -abs(one[2]))
     yield from ((kind, name, part, part / total) for kind, name, part in merged)
     if item not in listed:
-        yield from (("rule", rule, None, None) for rule in _rules(query, predicate, batch, item))
+        yield from (
+            ("rule", rule, None, None) for rule in _rules(query, asked.how(rows)[0], batch, item)
+        )
 
 
-def _rules(query: Query, predicate: str | None, batch: Any, item: int) -> Iterator[str]:
+def _rules(query: Query, predicate: str | None, batch: Batch | None, item: int) -> Iterator[str]:
     """What keeps an item out of the list, whatever its score."""
     if not query.recommender.listed[item]:
         yield "not recommended: it is not in the items table"
@@ -138,3 +144,6 @@ def _rules(query: Query, predicate: str | None, batch: Any, item: int) -> Iterat
         known = batch.known
         if np.isneginf(known.relevance[known.item == item]).any():
             yield "exclude_seen: the user knows it"
+
+
+item_udf("morec_explain", COLUMNS, _rows)

@@ -45,6 +45,7 @@ class Asked:
         exclude_seen: pa.Array,
         diversify: pa.Array,
         limited: pa.Array,
+        *,
         items: pa.Array | None = None,
     ) -> None:
         self.query, self.recommender = query, query.recommender
@@ -172,12 +173,21 @@ def _entries(
 
 def lengths_of(ks: pa.Array) -> npt.NDArray[np.int64]:
     """Lengths of lists, or a MorecError."""
-    if ks.null_count:
-        raise MorecError(f"k: NULL is not a whole number from 1 to {MAX_K}")
-    k: npt.NDArray[np.float64] = ks.to_numpy(zero_copy_only=False)
-    for bad in k[~((k >= 1) & (k <= MAX_K) & (k == np.floor(k)))]:
-        raise MorecError(f"k: {bad:g} is not a whole number from 1 to {MAX_K}")
-    return k.astype(np.int64)
+    return whole_numbers("k", ks, MAX_K)
+
+
+def whole_numbers(
+    argument: str, column: pa.Array, most: int | None = None
+) -> npt.NDArray[np.int64]:
+    """An argument that is a whole number from 1 on, up to some, or a MorecError."""
+    allowed = f"is not a whole number from 1 {'on' if most is None else f'to {most}'}"
+    if column.null_count:
+        raise MorecError(f"{argument}: NULL {allowed}")
+    values: npt.NDArray[np.float64] = column.to_numpy(zero_copy_only=False)
+    good = (values >= 1) & (values <= (most or np.inf)) & (values == np.floor(values))
+    for bad in values[~good]:
+        raise MorecError(f"{argument}: {bad:g} {allowed}")
+    return values.astype(np.int64)
 
 
 def weights_of(query: Query, texts: pa.Array) -> npt.NDArray[np.float64]:

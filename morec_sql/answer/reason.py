@@ -10,13 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import MorecError, shortened, shown
-from ..registry import udf
-from ..session import Latest, Session
 from ..templates import identifier
-from ..udfs.device import share_of_cores
 from ..udfs.history import Doubles, History
 from .history import history_of
-from .recommender import QUERIES, Query, query_of
+from .recommender import Query, query_udf
 
 LONGEST = 60  # characters of the name of an item in a sentence
 
@@ -67,24 +64,9 @@ class Sentences:
         return shortened(self.texts[text_id], LONGEST)
 
 
-class Said(Latest[Sentences]):
-    """The sentences of the latest queries."""
-
-    def __init__(self) -> None:
-        super().__init__(QUERIES)
-
-
-@udf(
-    "morec_reason",
-    ["VARCHAR"] * 3 + ["UBIGINT", "VARCHAR", "VARCHAR", "DOUBLE[]", "HUGEINT[]", "DOUBLE"],
-    "VARCHAR",
-)
+@query_udf("morec_reason", ["VARCHAR", "VARCHAR", "DOUBLE[]", "HUGEINT[]", "DOUBLE"], "VARCHAR")
 def reason(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
+    query: Query,
     languages: pa.Array,
     items: pa.Array,
     contributions: pa.Array,
@@ -94,44 +76,37 @@ def reason(
     """Say why each row of a chunk is in its list.
 
     Args:
-        session: of the database instance.
-        catalogs: as of query_of, like the next three.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
+        query: the query.
         languages: true for English, or the language.
         items: the ids of the listed items, as text.
         contributions: what each objective contributed.
         histories: of the users, as of Asked, like the next.
         as_of: the moment.
     """
-    query = query_of(session, catalogs, names, versions, queries)
-    key = tuple(column[0].as_py() for column in (catalogs, names, versions, queries))
-    sentences = session.shared(Said).get(key, lambda: _sentences(query, names[0].as_py()))
+    sentences = query.kept.get("sentences", lambda: _sentences(query))
     clock = query.recommender.clock
     index = pc.index_in(items, value_set=query.recommender.item_ids).to_pylist()
     out = []
     last: tuple[pa.Array, History] | None = None
-    with share_of_cores():
-        for row, (asked, item) in enumerate(zip(languages.to_pylist(), index, strict=True)):
-            language = "en" if asked.lower() == "true" else asked
-            if language not in sentences.languages:
-                raise MorecError(
-                    f"reasons: {shown(asked)} is neither true nor false nor a language of"
-                    f" reason_templates: {', '.join(sentences.languages)}"
-                )
-            mine = histories.slice(row, 1)
-            # the rows of one list come one after the other
-            if last is None or not last[0].equals(mine):
-                last = mine, history_of(mine, as_of.slice(row, 1), clock)
-            parts = np.array(contributions[row].as_py(), np.float64)
-            out.append(sentences.of(language, parts, last[1], item))
+    for row, (asked, item) in enumerate(zip(languages.to_pylist(), index, strict=True)):
+        language = "en" if asked.lower() == "true" else asked
+        if language not in sentences.languages:
+            raise MorecError(
+                f"reasons: {shown(asked)} is neither true nor false nor a language of"
+                f" reason_templates: {', '.join(sentences.languages)}"
+            )
+        mine = histories.slice(row, 1)
+        # the rows of one list come one after the other
+        if last is None or not last[0].equals(mine):
+            last = mine, history_of(mine, as_of.slice(row, 1), clock)
+        parts = np.array(contributions[row].as_py(), np.float64)
+        out.append(sentences.of(language, parts, last[1], item))
     return pa.array(out, pa.string())
 
 
-def _sentences(query: Query, name: str) -> Sentences:
+def _sentences(query: Query) -> Sentences:
     """Read the templates, and what items are called."""
-    schema = identifier(name)
+    schema = identifier(query.name)
     with query.connect() as con:
         rows = con.execute(f"SELECT language, reason, template FROM {schema}.reason_templates")
         templates = {(language, kind): template for language, kind, template in rows.fetchall()}

@@ -6,32 +6,35 @@ import dataclasses
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ..registry import Argument, sql_macro, udf
-from ..session import Session
-from ..udfs.device import share_of_cores
+from ..registry import Argument, sql_macro
 from ..udfs.ranking.constraints import KINDS
 from .ranked import Asked, ranked_lists
-from .recommender import query_of
+from .recommender import Query, query_udf
 
 USER = Argument("user_id", "the user; unknown users and NULL get what everyone likes")
 BASKET = Argument("items", "a list of item ids, such as a basket or a session")
+WEIGHTS = Argument(
+    "weights",
+    "a list in the order of the table objectives, or a struct by name; the default weights by"
+    " default",
+    "NULL",
+)
+K = Argument("k", "length of the list", "10")
+FILTER = Argument("filter", "a SQL predicate over the view items, applied before ranking", "NULL")
+AS_OF = Argument("as_of", "rank as of a past time", "NULL")
 ARGUMENTS = (
-    Argument(
-        "weights",
-        "a list in the order of the table objectives, or a struct by name; the default weights by"
-        " default",
-        "NULL",
-    ),
-    Argument("k", "length of the list", "10"),
-    Argument("filter", "a SQL predicate over the view items, applied before ranking", "NULL"),
+    WEIGHTS,
+    K,
+    FILTER,
     Argument(
         "exclude_seen", "whether to leave out what the history holds; by default the data says so",
         "NULL",
     ),
     Argument("diversify", "mmr, by mean distance, or dpp, by determinant", "'mmr'"),
     *(Argument(name, kind.about, "NULL") for name, kind in KINDS.items()),
-    Argument("as_of", "rank as of a past time", "NULL"),
+    AS_OF,
 )  # fmt: skip
 RESULT = {
     "rank": "place in the list, from 1",
@@ -43,8 +46,6 @@ RESULT = {
     " everyone gets",
     "reason": "why, in a sentence, for who asks for reasons; else NULL",
 }
-
-
 REASONS = Argument(
     "reasons",
     "true, or a language of the table reason_templates, for a sentence with every row",
@@ -65,32 +66,54 @@ def macro(
     arguments: tuple[Argument, ...],
     of: str,
     template: str,
-    result: Mapping[str, str] = RESULT,
-    function: str = "",
+    function: str,
+    result: Mapping[str, str],
+    **includes: str,
 ) -> None:
     """Declare a macro that is asked as recommend is, `of` what history_of_<of>.sql reads."""
-    includes = {"history": f"answer/history_of_{of}", "asked": "answer/asked"}
-    if result is RESULT:
-        arguments, includes = (*arguments, REASONS), {**includes, "reason": "answer/reason"}
+    includes = {"history": f"answer/history_of_{of}", "asked": "answer/asked", **includes}
     sql_macro(
         name, "recommender", about, arguments, result, f"answer/{template}", includes, function
     )
 
 
-macro("recommend", "The ranked list for a user.", (USER, *ARGUMENTS), "user", "recommend")
-macro(
-    "recommend_for", "The ranked list for a basket or session.", (BASKET, *ARGUMENTS), "items",
-    "recommend",
-)  # fmt: skip
-macro(
-    "complete_basket", "What belongs to a basket and is not in it.",
-    (BASKET, *but(exclude_seen="true")), "items", "recommend",
-)  # fmt: skip
-macro(
-    "rank_items", "A list of yours, such as search results, in the order for a user.",
-    (USER, Argument("items", "the items; those that are not in the catalogue are left out"),
-     *but(k="NULL", exclude_seen="false")), "user", "rank_items",
-)  # fmt: skip
+def list_macro(
+    name: str,
+    about: str,
+    arguments: tuple[Argument, ...],
+    of: str,
+    function: str = "morec_recommend",
+    among: str = "",
+) -> None:
+    """Declare a macro that gives a list; `among` is the file of the items it is chosen from."""
+    macro(
+        name, about, (*arguments, REASONS), of, "recommend", function, RESULT,
+        reason="answer/reason", among=among,
+    )  # fmt: skip
+
+
+list_macro("recommend", "The ranked list for a user.", (USER, *ARGUMENTS), "user")
+list_macro(
+    "recommend_for", "The ranked list for a basket or session.", (BASKET, *ARGUMENTS), "items"
+)
+list_macro(
+    "complete_basket",
+    "What belongs to a basket and is not in it.",
+    (BASKET, *but(exclude_seen="true")),
+    "items",
+)
+list_macro(
+    "rank_items",
+    "A list of yours, such as search results, in the order for a user.",
+    (
+        USER,
+        Argument("items", "the items; those that are not in the catalogue are left out"),
+        *but(k="NULL", exclude_seen="false"),
+    ),
+    "user",
+    "morec_rank_items",
+    "answer/among_items",
+)
 
 ASKED = ["HUGEINT[]", "DOUBLE", "VARCHAR", "DOUBLE", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"]
 LISTS = (
@@ -99,53 +122,23 @@ LISTS = (
 )
 
 
-@udf("morec_recommend", ["VARCHAR"] * 3 + ["UBIGINT", *ASKED], LISTS)
-def recommend(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
-    *columns: pa.Array,
-) -> pa.Array:
-    """Rank the catalogue for a chunk of the users of a query.
-
-    Args:
-        session: of the database instance.
-        catalogs: the database, the same in all rows as the next three.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
-        columns: what else `Asked` takes, in its order.
-    """
-    query = query_of(session, catalogs, names, versions, queries)
-    with share_of_cores():
-        return ranked_lists(Asked(query, *columns))
+@query_udf("morec_recommend", ASKED, LISTS)
+def recommend(query: Query, *columns: pa.Array) -> pa.Array:
+    """Rank the catalogue for a chunk of the users of a query; columns are as of Asked."""
+    return ranked_lists(Asked(query, *columns))
 
 
-@udf("morec_rank_items", ["VARCHAR"] * 3 + ["UBIGINT", "INTEGER[]", *ASKED], LISTS)
+@query_udf("morec_rank_items", ["INTEGER[]", *ASKED], LISTS)
 def rank_items(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
+    query: Query,
     items: pa.Array,
     histories: pa.Array,
     as_of: pa.Array,
     weights: pa.Array,
     ks: pa.Array,
-    filters: pa.Array,
-    exclude_seen: pa.Array,
-    diversify: pa.Array,
-    limited: pa.Array,
+    *columns: pa.Array,
 ) -> pa.Array:
-    """As recommend, of the items of each user alone."""
-    query = query_of(session, catalogs, names, versions, queries)
-    with share_of_cores():
-        return ranked_lists(
-            Asked(
-                query, histories, as_of, weights, ks, filters, exclude_seen, diversify, limited,
-                items,
-            )
-        )  # fmt: skip
+    """As recommend, of the items of each user alone, and all of them where no k is given."""
+    all_of_them = pc.max_element_wise(items.value_lengths(), 1).cast(pa.float64())
+    ks = pc.coalesce(ks, all_of_them)
+    return ranked_lists(Asked(query, histories, as_of, weights, ks, *columns, items=items))

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -17,9 +17,10 @@ from ..arrays import matrix, whole
 from ..catalog.objectives import stored_weights
 from ..catalog.recommenders import check_here
 from ..errors import MorecError, shown
+from ..registry import udf
 from ..session import Latest, Session
 from ..templates import arrow, first_row, identifier, transaction
-from ..udfs.device import prefetch
+from ..udfs.device import prefetch, share_of_cores
 from ..udfs.history import Clock
 from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.constraints import Constraint
@@ -38,7 +39,7 @@ QUERIES = 4  # whose filters and constraints are kept, the latest so many of eac
 
 @dataclasses.dataclass(frozen=True)
 class Recommender:
-    """A recommender in memory."""
+    """A recommender in memory; kept is what some queries need of it only."""
 
     catalogue: Catalogue
     item_ids: pa.Array
@@ -47,6 +48,7 @@ class Recommender:
     listed: npt.NDArray[np.bool_]
     exclude_seen: bool
     clock: Clock
+    kept: Latest[Any] = dataclasses.field(default_factory=lambda: Latest(1))
 
 
 class Query:
@@ -57,18 +59,17 @@ class Query:
     Args:
         connect: opens a connection to the database of the recommender.
         recommender: the recommender, loaded.
-        schema: its name.
+        name: its name.
     """
 
     def __init__(
         self,
         connect: Callable[[], duckdb.DuckDBPyConnection],
         recommender: Recommender,
-        schema: str,
+        name: str,
     ) -> None:
-        self.recommender = recommender
-        self.connect = connect
-        self._schema = schema
+        self.connect, self.recommender, self.name = connect, recommender, name
+        self.kept: Latest[Any] = Latest(QUERIES)
         self._defaults: Latest[list[float]] = Latest(1)
         self._selections: Latest[Selection | None] = Latest(QUERIES)
         self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
@@ -78,7 +79,7 @@ class Query:
 
         def read() -> list[float]:
             with self.connect() as con:
-                return stored_weights(con, self._schema, self.recommender.names)
+                return stored_weights(con, self.name, self.recommender.names)
 
         return self._defaults.get(None, read)
 
@@ -90,7 +91,7 @@ class Query:
             if predicate is None:
                 return recommender.catalogue.listed(recommender.listed)
             with self.connect() as con:
-                items = filtered(con, self._schema, predicate)
+                items = filtered(con, self.name, predicate)
                 items = items[recommender.listed[items]]
                 return recommender.catalogue.only(items)
 
@@ -101,8 +102,8 @@ class Query:
 
         def read() -> list[Constraint]:
             with self.connect() as con:
-                items = items_of(con, self._schema)
-                return constraints(con, self._schema, text, items, self.recommender.raw)
+                items = items_of(con, self.name)
+                return constraints(con, self.name, text, items, self.recommender.raw)
 
         return self._constraints.get(text, read)
 
@@ -148,6 +149,32 @@ def query_of(
         (query, catalog, version),
         lambda: Query(connect, recommenders.get((catalog, name, version), load), name),
     )
+
+
+def query_udf(
+    name: str, takes: list[str], returns: str
+) -> Callable[[Callable[..., pa.Array]], Callable[..., pa.Array]]:
+    """Declare function(query, *columns), which the macros of recommenders call.
+
+    They pass database, recommender, version and a number of the query before the columns.
+
+    Args:
+        name: of the function in SQL.
+        takes: the SQL types of the columns.
+        returns: the SQL type of what it gives.
+    """
+
+    def declare(function: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
+        @functools.wraps(function)
+        def of_query(session: Session, *columns: pa.Array) -> pa.Array:
+            query = query_of(session, *columns[:4])
+            with share_of_cores():
+                return function(query, *columns[4:])
+
+        udf(name, ["VARCHAR", "VARCHAR", "VARCHAR", "UBIGINT", *takes], returns)(of_query)
+        return function
+
+    return declare
 
 
 def item_of(name: str | None, index: int | None) -> int:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from ..registry import Argument, sql_macro, udf
-from ..session import Session
-from ..udfs.device import share_of_cores
+from ..registry import Argument, sql_macro
 from ..udfs.ranking.lists import pair_scores
 from .history import history_of
 from .ranked import weights_of
-from .recommend import ARGUMENTS, USER
-from .recommender import query_of
+from .recommend import AS_OF, USER, WEIGHTS, K
+from .recommender import Query, query_udf
 
 ITEM = Argument("item_id", "the item")
-WEIGHTS, K = ARGUMENTS[:2]
-AS_OF = ARGUMENTS[-1]
 
 sql_macro(
     "score",
@@ -26,7 +22,7 @@ sql_macro(
     (USER, ITEM, WEIGHTS, AS_OF),
     {},
     "answer/score",
-    {"history": "answer/history_of_user"},
+    {"history": "answer/history_of_user", "item": "answer/item"},
     returns="DOUBLE",
 )
 sql_macro(
@@ -50,7 +46,7 @@ sql_macro(
         "personal": "whether anything is known of the user; those of whom nothing is come last",
     },
     "answer/users_for",
-    {"history": "answer/history_of_user"},
+    {"history": "answer/history_of_user", "item": "answer/item"},
 )  # fmt: skip
 sql_macro(
     "bought_together",
@@ -80,18 +76,11 @@ sql_macro(
 )  # fmt: skip
 
 
-@udf(
-    "morec_score",
-    ["VARCHAR"] * 3
-    + ["UBIGINT", "VARCHAR", "INTEGER", "HUGEINT[]", "DOUBLE", "VARCHAR"],
-    "DOUBLE",
+@query_udf(
+    "morec_score", ["VARCHAR", "INTEGER", "HUGEINT[]", "DOUBLE", "VARCHAR"], "DOUBLE"
 )  # fmt: skip
 def score(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
+    query: Query,
     users: pa.Array,
     items: pa.Array,
     histories: pa.Array,
@@ -101,18 +90,13 @@ def score(
     """The scores of a chunk of pairs.
 
     Args:
-        session: of the database instance.
-        catalogs: as of query_of, like the next three.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
+        query: the query.
         users: the users, as text: rows of one have one history.
         items: the numbers of the items, NULL for none.
         histories: of the users, as of Asked, like the next two.
         as_of: the moment.
         weights: as JSON.
     """
-    query = query_of(session, catalogs, names, versions, queries)
     there = items.is_valid().to_numpy(zero_copy_only=False)
     out = np.full(len(items), np.nan)
     if there.any():
@@ -125,13 +109,12 @@ def score(
             np.column_stack(asked), axis=0, return_index=True, return_inverse=True
         )
         rows = pa.array(first)
-        with share_of_cores():
-            recommender = query.recommender
-            history = history_of(histories.take(rows), as_of.take(rows), recommender.clock)
-            batch = recommender.catalogue.batch(history, len(first))
-            item = items.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
-            out[there] = pair_scores(
-                recommender.catalogue, batch, weights_of(query, weights.take(rows)),
-                user.ravel()[there], item,
-            )  # fmt: skip
+        recommender = query.recommender
+        history = history_of(histories.take(rows), as_of.take(rows), recommender.clock)
+        batch = recommender.catalogue.batch(history, len(first))
+        item = items.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
+        out[there] = pair_scores(
+            recommender.catalogue, batch, weights_of(query, weights.take(rows)),
+            user.ravel()[there], item,
+        )  # fmt: skip
     return pa.array(out, mask=~there)

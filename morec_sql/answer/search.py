@@ -11,20 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import MorecError
-from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
-from ..session import Latest, Session
+from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..templates import first_row, identifier
-from ..udfs.device import share_of_cores
 from ..udfs.embedding import DEFAULT_MODEL, embed_texts
 from ..udfs.history import Doubles, Floats, History, Longs
 from ..udfs.ranking.lists import pair_scores
 from ..udfs.ranking.words import Words
 from .history import history_of
 from .ranked import lengths_of, weights_of
-from .recommend import ARGUMENTS
-from .recommender import Query, query_of
+from .recommend import FILTER, WEIGHTS, K
+from .recommender import Query, query_udf
 
-WEIGHTS, K, FILTER = ARGUMENTS[:3]
 RANK_SHIFT = 60  # of reciprocal ranks (Cormack, Clarke and Buettcher 2009)
 DEPTH = 200  # at least so many of each order are joined
 COLUMNS = {
@@ -70,25 +67,11 @@ class Texts:
     model: str
 
 
-class Searched(Latest[Texts]):
-    """The texts of the latest recommenders that were searched."""
-
-    def __init__(self) -> None:
-        super().__init__(2)
-
-
-@udf(
-    "morec_search",
-    ["VARCHAR"] * 3
-    + ["UBIGINT", "VARCHAR", "HUGEINT[]", "DOUBLE", "VARCHAR", "VARCHAR"],
-    rows_type(COLUMNS),
-)  # fmt: skip
+@query_udf(
+    "morec_search", ["VARCHAR", "HUGEINT[]", "DOUBLE", "VARCHAR", "VARCHAR"], rows_type(COLUMNS)
+)
 def search(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
+    query: Query,
     texts: pa.Array,
     histories: pa.Array,
     ks: pa.Array,
@@ -98,50 +81,45 @@ def search(
     """Search for each text of a chunk.
 
     Args:
-        session: of the database instance.
-        catalogs: as of query_of, like the next three.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
+        query: the query.
         texts: what is looked for.
         histories: of the users, as of Asked; NULL for nobody in particular.
         ks: how many.
         filters: predicates over the items, NULL for none.
         weights: as JSON.
     """
-    query = query_of(session, catalogs, names, versions, queries)
     asked = texts.to_pylist()
     for text in asked:
         if text is None or not text.strip():
             raise MorecError("words: a text to look for is needed")
-    key = tuple(column[0].as_py() for column in (catalogs, names, versions))
-    known = session.shared(Searched).get(key, lambda: _texts_of(query, names[0].as_py()))
+    known = query.recommender.kept.get("texts", lambda: _texts_of(query))
     k = lengths_of(ks)
     nobody = pa.nulls(len(asked), pa.float64())
-    with share_of_cores():
-        vectors = embed_texts(asked, known.model)
-        history = history_of(histories, nobody, query.recommender.clock)
-        of_weights = weights_of(query, weights)
-        found = [
-            list(
-                _found(
-                    query, known, text, vectors[row], int(k[row]), predicate,
-                    history.of_users(np.array([row]), len(asked)), of_weights[[row]],
-                )
+    vectors = embed_texts(asked, known.model)
+    history = history_of(histories, nobody, query.recommender.clock)
+    of_weights = weights_of(query, weights)
+    found = [
+        list(
+            _found(
+                query, known, text, vectors[row], int(k[row]), predicate,
+                history.of_users(np.array([row]), len(asked)), of_weights[[row]],
             )
-            for row, (text, predicate) in enumerate(zip(asked, filters.to_pylist(), strict=True))
-        ]  # fmt: skip
+        )
+        for row, (text, predicate) in enumerate(zip(asked, filters.to_pylist(), strict=True))
+    ]  # fmt: skip
     return pa.array(found, arrow_rows(COLUMNS))
 
 
-def _texts_of(query: Query, name: str) -> Texts:
+def _texts_of(query: Query) -> Texts:
     """Read what is searched."""
-    schema = identifier(name)
+    schema = identifier(query.name)
     with query.connect() as con:
         texts = con.execute(f"SELECT text FROM {schema}.texts ORDER BY text_id").fetchall()
         row = first_row(con, f"SELECT arguments FROM {schema}.settings")
     if not texts:
-        raise MorecError(f"search: {name!r} was made without text, so there is nothing to search")
+        raise MorecError(
+            f"search: {query.name!r} was made without text, so there is nothing to search"
+        )
     assert row is not None
     embeddings, _ = query.recommender.catalogue.texts
     model = json.loads(row[0])["model"] or DEFAULT_MODEL

@@ -8,16 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import MorecError, shown
-from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
-from ..session import Session
-from ..udfs.device import share_of_cores
+from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..udfs.history import Longs
 from ..udfs.ranking.similar import WAYS
 from .ranked import lengths_of
-from .recommend import ARGUMENTS
-from .recommender import Query, item_of, query_of
+from .recommend import FILTER, K
+from .recommender import Query, item_of, query_udf
 
-_, K, FILTER = ARGUMENTS[:3]
 COLUMNS = {"rank": "INTEGER", "item_id": "VARCHAR", "similarity": "DOUBLE"}
 
 sql_macro(
@@ -39,6 +36,7 @@ sql_macro(
         "similarity": "the cosine, from -1 to 1",
     },
     "answer/similar_items",
+    {"item": "answer/item"},
 )  # fmt: skip
 
 
@@ -63,47 +61,30 @@ def _most(
         yield list(zip(range(1, len(real) + 1), names, scores[real].tolist(), strict=True))
 
 
-@udf(
+@query_udf(
     "morec_similar_items",
-    ["VARCHAR"] * 3 + ["UBIGINT", "VARCHAR", "INTEGER", "DOUBLE", "VARCHAR", "VARCHAR"],
+    ["VARCHAR", "INTEGER", "DOUBLE", "VARCHAR", "VARCHAR"],
     rows_type(COLUMNS),
 )
 def similar_items(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
-    ids: pa.Array,
-    items: pa.Array,
-    ks: pa.Array,
-    ways: pa.Array,
-    filters: pa.Array,
+    query: Query, ids: pa.Array, items: pa.Array, ks: pa.Array, ways: pa.Array, filters: pa.Array
 ) -> pa.Array:
     """What is most like each item of a chunk.
 
     Args:
-        session: of the database instance.
-        catalogs: as of query_of, like the next three.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
+        query: the query.
         ids: the items as they were given.
         items: their numbers in the catalogue, NULL where they are not in it.
         ks: how many.
         ways: behaviour, text or both.
         filters: predicates over the items, NULL for none.
     """
-    query = query_of(session, catalogs, names, versions, queries)
-    wanted = np.array(
-        [item_of(*one) for one in zip(ids.to_pylist(), items.to_pylist(), strict=True)]
-    )
+    wanted = np.array(list(map(item_of, ids.to_pylist(), items.to_pylist())), np.int64)
     k = lengths_of(ks)
     hows = list(zip(ways.to_pylist(), filters.to_pylist(), strict=True))
     out: list[list[tuple[int, str, float]]] = [[] for _ in wanted]
-    with share_of_cores():
-        for how in dict.fromkeys(hows):
-            rows = np.array([row for row, one in enumerate(hows) if one == how])
-            for row, mine in zip(rows, _most(query, wanted[rows], k[rows], *how), strict=True):
-                out[row] = mine
+    for how in dict.fromkeys(hows):
+        rows = np.array([row for row, one in enumerate(hows) if one == how])
+        for row, mine in zip(rows, _most(query, wanted[rows], k[rows], *how), strict=True):
+            out[row] = mine
     return pa.array(out, arrow_rows(COLUMNS))

@@ -11,18 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from ..errors import MorecError
-from ..registry import Argument, arrow_rows, rows_type, udf
-from ..session import Session
-from ..udfs.device import share_of_cores
+from ..registry import Argument
 from ..udfs.history import Longs
-from ..udfs.ranking.reasons import reasons
-from .explain import ITEM, at_most
+from .explain import item_macro, item_udf, reasons_of
 from .ranked import Asked
-from .recommend import ARGUMENTS, ASKED, USER, macro
-from .recommender import Query, item_of, query_of
+from .recommend import USER
+from .recommender import Query
 
 COLUMNS = {
     "change": "VARCHAR",
@@ -34,18 +30,14 @@ COLUMNS = {
 NEAREST, FURTHEST = 0.02, 8.0  # changes of a weight, of the largest one, that are tried
 HALVINGS = 7  # between a change that is too small and one that is enough
 
-macro(
+item_macro(
     "what_if",
     "The smallest changes that take an item out of a user's list: history items left out together,"
     " or one weight changed.",
-    (
-        USER,
-        ITEM,
-        *ARGUMENTS,
-        Argument("most", "how many items of the history may be left out", "20"),
-    ),
+    USER,
     "user",
-    "of_item",
+    Argument("most", "how many items of the history may be left out", "20"),
+    "morec_what_if",
     {
         "change": "without, for an item of the history that is left out (all of them together), or"
         " weight, for one that is changed alone",
@@ -54,37 +46,7 @@ macro(
         "becomes": "0, or the weight with which the item is gone",
         "instead": "the item that comes into the list",
     },
-    "morec_what_if",
 )
-
-
-@udf(
-    "morec_what_if",
-    ["VARCHAR"] * 3 + ["UBIGINT", "VARCHAR", "INTEGER", "DOUBLE", *ASKED],
-    rows_type(COLUMNS),
-)
-def what_if(
-    session: Session,
-    catalogs: pa.Array,
-    names: pa.Array,
-    versions: pa.Array,
-    queries: pa.Array,
-    ids: pa.Array,
-    items: pa.Array,
-    most: pa.Array,
-    *columns: pa.Array,
-) -> pa.Array:
-    """The changes for each user of a chunk; arguments as of explain."""
-    query = query_of(session, catalogs, names, versions, queries)
-    with share_of_cores():
-        asked = Asked(query, *columns)
-        found = [
-            list(_rows(query, asked, row, item_of(name, item), at_most(count)))
-            for row, (name, item, count) in enumerate(
-                zip(ids.to_pylist(), items.to_pylist(), most.to_pylist(), strict=True)
-            )
-        ]
-    return pa.array(found, arrow_rows(COLUMNS))
 
 
 def _rows(
@@ -98,23 +60,29 @@ def _rows(
     def name(item: int) -> str:
         return str(ids[item].as_py())
 
+    batch = asked.batch(rows)
+    listed = np.zeros(0, np.int64) if batch is None else asked.ranked(rows, batch).item[0]
+    if batch is None or item not in listed:
+        raise MorecError(f"item_id: {name(item)} is not in the list, so nothing takes it out")
+
     def without(pairs: Longs) -> Longs:
         """The list where some pairs of the history are left out."""
         kept = np.ones(len(history), bool)
         kept[pairs] = False
-        batch = asked.batch(rows, history.take(kept))
-        return nothing if batch is None else asked.ranked(rows, batch).item[0]
-
-    nothing = np.zeros(0, np.int64)
-    listed = without(nothing)
-    if item not in listed:
-        raise MorecError(f"item_id: {name(item)} is not in the list, so nothing takes it out")
+        fewer = asked.batch(rows, history.take(kept))
+        assert fewer is not None  # the same items may be listed
+        (mine,) = asked.ranked(rows, fewer).item
+        return np.asarray(mine)
 
     def instead(others: Longs) -> str | None:
         new = [int(other) for other in others if other >= 0 and other not in listed]
         return name(new[0]) if new else None
 
-    added = _added(query, asked, row, item, listed)
+    # what each item of the history adds to the score of the item, at its place in the list
+    added: Counter[int] = Counter()
+    for reason in reasons_of(asked, row, batch, listed, item):
+        if reason.kind in ("history item", "content", "repeat"):
+            added[reason.item] += reason.contribution  # type: ignore[assignment]
     pairs = [pair for pair in np.argsort([-added[of] for of in history.item.tolist()])]
     pairs = [int(pair) for pair in pairs if added[int(history.item[pair])] > 0][:most]
     left_out = _fewest(pairs, lambda some: item not in without(some))
@@ -123,8 +91,6 @@ def _rows(
         for pair in left_out:
             of = int(history.item[pair])
             yield "without", name(of), added[of], 0.0, comes
-    batch = asked.batch(rows)
-    assert batch is not None
     weights = asked.weights[row]
     scale = float(np.abs(weights).max()) or 1.0
     for position, objective in enumerate(query.recommender.names):
@@ -139,25 +105,6 @@ def _rows(
         becomes = _smallest(was, scale, lambda weight: item not in by(weight))
         if becomes is not None:
             yield "weight", objective, was, becomes, instead(by(becomes))
-
-
-def _added(query: Query, asked: Asked, row: int, item: int, listed: Longs) -> Counter[int]:
-    """What each item of the history adds to the score of an item, at its place in the list."""
-    rows = np.array([row])
-    _, diversify, _ = asked.how(rows)
-    batch = asked.batch(rows)
-    assert batch is not None
-    known = batch.known.relevance[batch.known.item == item]
-    found = reasons(
-        query.recommender.catalogue, batch, asked.weights[row], item,
-        listed[: int(np.argmax(listed == item))], diversify,
-        float(known[0]) if len(known) else None,
-    )  # fmt: skip
-    added: Counter[int] = Counter()
-    for reason in found:
-        if reason.kind in ("history item", "content", "repeat"):
-            added[reason.item] += reason.contribution  # type: ignore[assignment]
-    return added
 
 
 def _fewest(pairs: list[int], enough: Callable[[Longs], bool]) -> Longs | None:
@@ -188,3 +135,6 @@ def _smallest(was: float, scale: float, enough: Callable[[float], bool]) -> floa
                 return far
         change *= 2
     return None
+
+
+item_udf("morec_what_if", COLUMNS, _rows)

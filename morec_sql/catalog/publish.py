@@ -80,7 +80,7 @@ def publish(built: Build) -> list[Stage]:
             if wants_default(con, built.catalog, arguments):
                 recommend = MACROS["recommender", "recommend"]
                 default = dataclasses.replace(
-                    recommend, template="catalog/default_recommend", includes={}
+                    recommend, template="catalog/default_recommend", includes={}, udf=""
                 )
                 comment = literal(default_comment(arguments.name))
                 con.execute(default.sql(schema=schema, comment=comment))

@@ -118,9 +118,9 @@ def train(
             recommended = listed_items(con, source, stages)
             users, items, events = index_events(con, source, stages)
             done(events)
-        if not events and (until is not None or not items or _of_events(stages)):
-            raise _without_events(arguments, until, stages)
         if not events:
+            if until is not None or not items or _of_events(stages):
+                raise _without_events(arguments, until, stages)
             stages.rows.append((f"{READ}none yet, lists go by content and objectives", 0, None))
             users = 1  # someone unknown stands for all
         with stages.stage("embed") as done:

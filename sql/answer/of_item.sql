@@ -5,11 +5,7 @@ FROM ${later} (
     SELECT unnest(${udf}(
         current_database(), ${schema_name}, ${version}, current_query_id(),
         CAST(item_id AS VARCHAR),
-        (
-            SELECT _j.item_index
-            FROM ${schema}.item_vectors AS _j
-            WHERE _j.item_id = greatest(TRY_CAST(item_id AS ${item_type}))
-        ),
+        (${item}),
         _a._most,
         (${history}),
         epoch(_a._as_of),

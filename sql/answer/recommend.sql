@@ -1,4 +1,4 @@
--- Makes recommend, recommend_for and complete_basket.
+-- Makes recommend, recommend_for and complete_basket; and, among some items alone, rank_items.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT
     _r.rank AS rank,
@@ -12,8 +12,9 @@ FROM ${later} (
     SELECT
         _a._history AS _history,
         epoch(_a._as_of) AS _now,
-        unnest(morec_recommend(
+        unnest(${udf}(
             current_database(), ${schema_name}, ${version}, current_query_id(),
+            ${among}
             _a._history,
             epoch(_a._as_of),
             _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited

@@ -1,10 +1,13 @@
 -- In what rhythm users take items again: when the next is to be expected by the mean of the days
 -- between, and the interval that holds four of five (of one gap alone, half of it to either side).
 SELECT
-    _m.*,
-    _m._last + CAST(_m._mean AS INTEGER) AS _expected,
-    _m._last + CAST(_m._mean - least(_m._around, _m._mean - 1) AS INTEGER) AS _earliest,
-    _m._last + CAST(_m._mean + _m._around AS INTEGER) AS _latest
+    _m._user_id AS user_id,
+    _m._item_id AS item_id,
+    _m._times AS times,
+    _m._last AS last,
+    _m._last + CAST(_m._mean AS INTEGER) AS expected,
+    _m._last + CAST(_m._mean - least(_m._around, _m._mean - 1) AS INTEGER) AS earliest,
+    _m._last + CAST(_m._mean + _m._around AS INTEGER) AS latest
 FROM (
     SELECT
         _g._user_id AS _user_id,

@@ -5,11 +5,7 @@ CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS (
         SELECT morec_score(
             current_database(), ${schema_name}, ${version}, current_query_id(),
             CAST(user_id AS VARCHAR),
-            (
-                SELECT _j.item_index
-                FROM ${schema}.item_vectors AS _j
-                WHERE _j.item_id = greatest(TRY_CAST(item_id AS ${item_type}))
-            ),
+            (${item}),
             (${history}),
             epoch(TRY_CAST(as_of AS TIMESTAMP)),
             CAST(to_json(weights) AS VARCHAR)

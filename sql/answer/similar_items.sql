@@ -8,11 +8,7 @@ FROM ${later} (
     SELECT unnest(morec_similar_items(
         current_database(), ${schema_name}, ${version}, current_query_id(),
         CAST(item_id AS VARCHAR),
-        (
-            SELECT _j.item_index
-            FROM ${schema}.item_vectors AS _j
-            WHERE _j.item_id = greatest(TRY_CAST(item_id AS ${item_type}))
-        ),
+        (${item}),
         coalesce(TRY_CAST(k AS DOUBLE), CAST('nan' AS DOUBLE)),
         CAST("by" AS VARCHAR),
         CAST(filter AS VARCHAR)

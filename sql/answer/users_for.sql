@@ -1,12 +1,7 @@
 -- The users who are most likely to want an item, of all who have an event; those of whom nothing is
 -- known that counts come last.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
-SELECT
-    _ranked.rank AS rank,
-    _ranked.user_id AS user_id,
-    _ranked.score AS score,
-    _ranked.known AS known,
-    _ranked.personal AS personal
+SELECT ${columns}
 FROM ${later} (
     SELECT
         CAST(row_number() OVER (ORDER BY _s._personal DESC, _s._score DESC, _s._user_id) AS INTEGER)
@@ -24,11 +19,7 @@ FROM ${later} (
                 current_database(), ${schema_name}, ${version}, current_query_id(),
                 CAST(_h.user_id AS VARCHAR),
                 coalesce(
-                    (
-                        SELECT _j.item_index
-                        FROM ${schema}.item_vectors AS _j
-                        WHERE _j.item_id = greatest(TRY_CAST(item_id AS ${item_type}))
-                    ),
+                    (${item}),
                     CAST(
                         error(
                             'item_id: ' || coalesce(CAST(item_id AS VARCHAR), 'NULL')
@@ -57,6 +48,6 @@ FROM ${later} (
             (SELECT CAST(_c.model ->> 'exclude_seen' AS BOOLEAN) FROM ${schema}.settings AS _c)
         )
     )
-) AS _ranked
-WHERE _ranked.rank <= k
-ORDER BY _ranked.rank;
+) AS _r
+WHERE _r.rank <= k
+ORDER BY _r.rank;
