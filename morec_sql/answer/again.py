@@ -55,7 +55,7 @@ def again(query: Query, histories: pa.Array, as_of: pa.Array) -> pa.Array:
         raise MorecError(
             f"event_time: {query.name!r} was made without, so nothing is known of when"
         )
-    history = history_of(histories, as_of, recommender.clock)
+    history = history_of(histories, as_of, recommender)
     odds = recommender.catalogue.model.again(history, len(histories))
     entries = pa.StructArray.from_arrays(
         [

@@ -24,6 +24,7 @@ def constraints(
     schema: str,
     text: str,
     items: Table,
+    catalogue: str,
     objectives: dict[str, Doubles],
 ) -> list[Constraint]:
     """Read the constraints of a query.
@@ -33,6 +34,7 @@ def constraints(
         schema: the recommender.
         text: the JSON object that SQL passes: by kind, what is constrained and how.
         items: the recommender's view of the items.
+        catalogue: the table, as SQL, that numbers them.
         objectives: values by item of the objectives that a floor may name.
 
     Returns:
@@ -61,8 +63,8 @@ def constraints(
         f"{_written(con, one, items, objectives)} AS _value_{place}"
         for place, one in enumerate(found)
     )
-    query = sql("answer/constrained_items", schema=identifier(schema), columns=columns)
-    table = arrow(con, query)
+    parts = {"schema": identifier(schema), "catalogue": catalogue, "columns": columns}
+    table = arrow(con, sql("answer/constrained_items", **parts))
     out = [
         dataclasses.replace(one, values=_values(one, table.column(f"_value_{place}"), objectives))
         for place, one in enumerate(found)

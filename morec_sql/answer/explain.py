@@ -55,7 +55,10 @@ def item_udf(
         query: Query, ids: pa.Array, items: pa.Array, most: pa.Array, *of_lists: pa.Array
     ) -> pa.Array:
         asked = Asked(query, *of_lists)
-        wanted = map(item_of, ids.to_pylist(), items.to_pylist())
+        wanted = (
+            item_of(query.recommender, *one)
+            for one in zip(ids.to_pylist(), items.to_pylist(), strict=True)
+        )
         counts = whole_numbers("most", most).tolist()
         found = [
             list(rows(query, asked, user, item, count))

@@ -20,7 +20,7 @@ def items_of(con: duckdb.DuckDBPyConnection, schema: str) -> Table:
 
 
 def filtered(
-    con: duckdb.DuckDBPyConnection, schema: str, predicate: str, catalogue: str | None = None
+    con: duckdb.DuckDBPyConnection, schema: str, predicate: str, catalogue: str
 ) -> npt.NDArray[np.int64]:
     """Indices of the items of which `predicate` is true, sorted.
 
@@ -28,7 +28,7 @@ def filtered(
         con: where it is evaluated.
         schema: the recommender, whose view items it is about.
         predicate: as the user wrote it.
-        catalogue: the table, as SQL, that numbers the items; that of the recommender by default.
+        catalogue: the table, as SQL, that numbers the items.
 
     Raises:
         MorecError: it is not one predicate over the columns of the items.
@@ -39,7 +39,7 @@ def filtered(
             sql(
                 "answer/filtered_items",
                 schema=identifier(schema),
-                catalogue=catalogue or f"{identifier(schema)}.item_vectors",
+                catalogue=catalogue,
                 predicate=checked,
             )
         ).fetchnumpy()

@@ -55,14 +55,18 @@ class Asked:
         by_default = exclude_seen.fill_null(self.recommender.exclude_seen)
         self._excluded = by_default.to_numpy(zero_copy_only=False)
         self._unasked = exclude_seen.is_null().to_numpy(zero_copy_only=False)
-        self.history = history_of(histories, as_of, self.recommender.clock)
+        self.history = history_of(histories, as_of, self.recommender)
         hows = zip(filters.to_pylist(), diversify.to_pylist(), limited.to_pylist(), strict=True)
         self._hows: list[tuple[str | None, str, str | None]] = list(hows)
         for how in {how for _, how, _ in self._hows}:
             check_diversify(how)
         self._items: list[tuple[int, ...] | None] = [None] * self.users
         if items is not None:
-            self._items = [tuple(sorted(set(mine or []))) for mine in items.to_pylist()]
+            known = self.recommender.known
+            self._items = [
+                tuple(sorted({*known(np.array(mine or [], np.int64)).tolist()} - {-1}))
+                for mine in items.to_pylist()
+            ]
 
     def alike(self) -> list[npt.NDArray[np.int64]]:
         """The users who are ranked together, since they have the same filter, constraints, ..."""

@@ -84,7 +84,6 @@ def reason(
         as_of: the moment.
     """
     sentences = query.kept.get("sentences", lambda: _sentences(query))
-    clock = query.recommender.clock
     index = pc.index_in(items, value_set=query.recommender.item_ids).to_pylist()
     out = []
     last: tuple[pa.Array, History] | None = None
@@ -98,7 +97,7 @@ def reason(
         mine = histories.slice(row, 1)
         # the rows of one list come one after the other
         if last is None or not last[0].equals(mine):
-            last = mine, history_of(mine, as_of.slice(row, 1), clock)
+            last = mine, history_of(mine, as_of.slice(row, 1), query.recommender)
         parts = np.array(contributions[row].as_py(), np.float64)
         out.append(sentences.of(language, parts, last[1], item))
     return pa.array(out, pa.string())
@@ -110,5 +109,7 @@ def _sentences(query: Query) -> Sentences:
     with query.connect() as con:
         rows = con.execute(f"SELECT language, reason, template FROM {schema}.reason_templates")
         templates = {(language, kind): template for language, kind, template in rows.fetchall()}
-        texts = con.execute(f"SELECT text FROM {schema}.texts ORDER BY text_id").fetchall()
+        texts = con.execute(
+            f"SELECT text FROM {query.recommender.where.texts} ORDER BY text_id"
+        ).fetchall()
     return Sentences(query, templates, [text for (text,) in texts])

@@ -35,6 +35,7 @@ ARGUMENTS = (
     Argument("diversify", "mmr, by mean distance, or dpp, by determinant", "'mmr'"),
     *(Argument(name, kind.about, "NULL") for name, kind in KINDS.items()),
     AS_OF,
+    Argument("version", "one of the table versions instead of that in use", "NULL"),
 )  # fmt: skip
 RESULT = {
     "rank": "place in the list, from 1",

@@ -16,12 +16,13 @@ import pyarrow as pa
 from ..arrays import matrix, whole
 from ..catalog.objectives import stored_weights
 from ..catalog.recommenders import check_here
+from ..catalog.versions import Relations, in_use, kept, relations, version_of
 from ..errors import MorecError, shown
 from ..registry import udf
 from ..session import Latest, Session
-from ..templates import arrow, first_row, identifier, transaction
+from ..templates import arrow, first_row, literal, sql, transaction
 from ..udfs.device import prefetch, share_of_cores
-from ..udfs.history import Clock
+from ..udfs.history import Clock, Longs
 from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.constraints import Constraint
 from ..udfs.ranking.likeness import Scale
@@ -39,8 +40,16 @@ QUERIES = 4  # whose filters and constraints are kept, the latest so many of eac
 
 @dataclasses.dataclass(frozen=True)
 class Recommender:
-    """A recommender in memory; kept is what some queries need of it only."""
+    """A version of a recommender in memory.
 
+    where is where it is kept; weights are the default weights, None where they are to be read;
+    numbers are its numbers of the items of the version in use, from which SQL takes what it passes,
+    -1 for those that it lacks, None for the same; kept is what some queries need of it only.
+    """
+
+    where: Relations
+    weights: list[float] | None
+    numbers: Longs | None
     catalogue: Catalogue
     item_ids: pa.Array
     names: list[str]
@@ -49,6 +58,17 @@ class Recommender:
     exclude_seen: bool
     clock: Clock
     kept: Latest[Any] = dataclasses.field(default_factory=lambda: Latest(1))
+
+    def known(self, items: Longs) -> Longs:
+        """The numbers of items that SQL passes as those of the version in use, -1 for unknown ones.
+
+        Some may have come since the recommender was read.
+        """
+        if self.numbers is not None:
+            items = np.append(self.numbers, -1)[np.minimum(items, len(self.numbers))]
+        if len(items) and items.max() >= self.catalogue.items:
+            items = np.where(items < self.catalogue.items, items, -1)
+        return items
 
 
 class Query:
@@ -78,8 +98,11 @@ class Query:
         """The default weights as they are stored."""
 
         def read() -> list[float]:
+            if self.recommender.weights is not None:
+                return self.recommender.weights
             with self.connect() as con:
-                return stored_weights(con, self.name, self.recommender.names)
+                objectives = self.recommender.where.objectives
+                return stored_weights(con, objectives, self.recommender.names)
 
         return self._defaults.get(None, read)
 
@@ -91,7 +114,7 @@ class Query:
             if predicate is None:
                 return recommender.catalogue.listed(recommender.listed)
             with self.connect() as con:
-                items = filtered(con, self.name, predicate)
+                items = filtered(con, self.name, predicate, recommender.where.item_vectors)
                 items = items[recommender.listed[items]]
                 return recommender.catalogue.only(items)
 
@@ -103,7 +126,8 @@ class Query:
         def read() -> list[Constraint]:
             with self.connect() as con:
                 items = items_of(con, self.name)
-                return constraints(con, self.name, text, items, self.recommender.raw)
+                catalogue, raw = self.recommender.where.item_vectors, self.recommender.raw
+                return constraints(con, self.name, text, items, catalogue, raw)
 
         return self._constraints.get(text, read)
 
@@ -122,27 +146,23 @@ class Queries(Latest[Query]):
         super().__init__(QUERIES)
 
 
-def query_of(
-    session: Session, catalogs: pa.Array, names: pa.Array, versions: pa.Array, queries: pa.Array
-) -> Query:
+def query_of(session: Session, catalog: str, name: str, version: str, query: int) -> Query:
     """The query that a macro of a recommender is called in.
 
     Args:
         session: of the database instance.
-        catalogs: the database, the same in all rows as the others.
-        names: the recommender.
-        versions: its training.
-        queries: a number of the query.
+        catalog: the database.
+        name: the recommender.
+        version: the training of the version in use, and behind / another version that is asked for.
+        query: a number of the query.
     """
-    catalog, name, version, query = (
-        column[0].as_py() for column in (catalogs, names, versions, queries)
-    )
     connect = functools.partial(session.cursor, catalog)
 
     def load() -> Recommender:
+        present, _, number = version.partition("/")
         with connect() as cursor:
-            check_here(cursor, catalog, name, version)
-            return load_recommender(cursor, name)
+            check_here(cursor, catalog, name, present)
+            return load_recommender(cursor, name, present, number or None)
 
     recommenders = session.shared(Recommenders)
     return session.shared(Queries).get(
@@ -156,7 +176,8 @@ def query_udf(
 ) -> Callable[[Callable[..., pa.Array]], Callable[..., pa.Array]]:
     """Declare function(query, *columns), which the macros of recommenders call.
 
-    They pass database, recommender, version and a number of the query before the columns.
+    They pass database, recommender, version and a number of the query before the columns, as they
+    are for query_of; all but the version are the same in all rows.
 
     Args:
         name: of the function in SQL.
@@ -167,9 +188,22 @@ def query_udf(
     def declare(function: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
         @functools.wraps(function)
         def of_query(session: Session, *columns: pa.Array) -> pa.Array:
-            query = query_of(session, *columns[:4])
-            with share_of_cores():
-                return function(query, *columns[4:])
+            catalog, name, _, number = (column[0].as_py() for column in columns[:4])
+            versions = columns[2].dictionary_encode()
+            index = versions.indices.to_numpy()
+            order = np.argsort(index, kind="stable")
+            found = []
+            for place, version in enumerate(versions.dictionary.to_pylist()):
+                mine = columns[4:]
+                if len(versions.dictionary) > 1:
+                    rows = pa.array(order[index[order] == place])
+                    mine = tuple(column.take(rows) for column in mine)
+                query = query_of(session, catalog, name, version, number)
+                with share_of_cores():
+                    found.append(function(query, *mine))
+            if len(found) == 1:
+                return found[0]
+            return pa.concat_arrays(found).take(pa.array(np.argsort(order, kind="stable")))
 
         udf(name, ["VARCHAR", "VARCHAR", "VARCHAR", "UBIGINT", *takes], returns)(of_query)
         return function
@@ -177,34 +211,79 @@ def query_udf(
     return declare
 
 
-def item_of(name: str | None, index: int | None) -> int:
+def item_of(recommender: Recommender, name: str | None, index: int | None) -> int:
     """The number of an item that a macro was given, or a MorecError."""
-    if index is None:
+    number = -1 if index is None else int(recommender.known(np.array([index]))[0])
+    if number < 0:
         came = "NULL" if name is None else shown(name)
         raise MorecError(f"item_id: {came} is not an item of the catalogue")
-    return index
+    return number
 
 
-def load_recommender(con: duckdb.DuckDBPyConnection, name: str) -> Recommender:
-    """Read the recommender `name` of the current database of `con` from its schema."""
+def load_recommender(
+    con: duckdb.DuckDBPyConnection, name: str, present: str = "", version: str | None = None
+) -> Recommender:
+    """Read a version of the recommender `name` of the current database of `con`.
+
+    Args:
+        con: the connection.
+        name: the recommender.
+        present: the training that the query sees in use, which another may have taken the
+            place of since; by default, and where it is not kept, that which is.
+        version: the number of one that is asked for instead, None for the same.
+
+    Raises:
+        MorecError: it is not kept, or its lists would not fit the columns of `present`.
+    """
     prefetch()
     # one transaction, so that a refresh meanwhile is seen whole or not at all
     with transaction(con):
-        return _read_recommender(con, identifier(name))
+        now = in_use(con, name)
+        numbers = {training: number for number, training in kept(con, name).items()}
+        seen = numbers.get(present, now)
+        wanted = seen if version is None else version_of(con, name, version)
+        recommender = _read_recommender(con, name, None if wanted == now else wanted)
+        if wanted == seen:
+            return recommender
+        before = relations(name, seen)
+        if _columns(con, before) != _columns(con, recommender.where):
+            raise MorecError(
+                f"version: {wanted} has objectives or ids unlike the version in use, whose columns"
+                f" there are; use_version({literal(name)}, {wanted}) puts it to use"
+            )
+        query = sql(
+            "answer/numbers_of_version",
+            of=recommender.where.item_vectors,
+            present=before.item_vectors,
+        )
+        found = arrow(con, query).column(0).to_numpy().astype(np.int64)
+        return dataclasses.replace(recommender, numbers=found)
 
 
-def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommender:
-    row = first_row(con, f"SELECT model FROM {schema}.settings")
+def _columns(con: duckdb.DuckDBPyConnection, where: Relations) -> tuple[list[str], str]:
+    """What the columns of lists depend on: the objectives and the type of items."""
+    objectives = con.execute(f"SELECT objective FROM {where.objectives} ORDER BY position")
+    names = [row[0] for row in objectives.fetchall()]
+    item = first_row(con, f"DESCRIBE SELECT item_id FROM {where.item_vectors}")
+    assert item is not None
+    return names, item[1]
+
+
+def _read_recommender(
+    con: duckdb.DuckDBPyConnection, name: str, number: int | None = None
+) -> Recommender:
+    where = relations(name, number)
+    row = first_row(con, f"SELECT model FROM {where.settings}")
     assert row is not None
     chosen = json.loads(row[0])
     vectors = arrow(
         con,
         "SELECT * REPLACE (coalesce(text_id, -1) AS text_id, CAST(item_id AS VARCHAR) AS item_id)"
-        f" FROM {schema}.item_vectors ORDER BY item_index",
+        f" FROM {where.item_vectors} ORDER BY item_index",
     )
-    texts = arrow(con, f"SELECT embedding FROM {schema}.texts ORDER BY text_id")
+    texts = arrow(con, f"SELECT embedding FROM {where.texts} ORDER BY text_id")
     listed = con.execute(
-        f"SELECT objective, kind, mean, deviation FROM {schema}.objectives ORDER BY position"
+        f"SELECT objective, kind, mean, deviation FROM {where.objectives} ORDER BY position"
     ).fetchall()
     values = matrix(vectors.column("objectives"))
     model = RelevanceModel(
@@ -223,6 +302,11 @@ def _read_recommender(con: duckdb.DuckDBPyConnection, schema: str) -> Recommende
         unit=chosen["unit"],
     )
     return Recommender(
+        where=where,
+        weights=None
+        if number is None
+        else stored_weights(con, where.objectives, [row[0] for row in listed]),
+        numbers=None,
         catalogue=Catalogue(
             model,
             [row[1] for row in listed],

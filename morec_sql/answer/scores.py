@@ -97,7 +97,10 @@ def score(
         as_of: the moment.
         weights: as JSON.
     """
-    there = items.is_valid().to_numpy(zero_copy_only=False)
+    recommender = query.recommender
+    item = items.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    item = recommender.known(item)
+    there = item >= 0
     out = np.full(len(items), np.nan)
     if there.any():
         # who comes more than once is worked out once
@@ -109,12 +112,10 @@ def score(
             np.column_stack(asked), axis=0, return_index=True, return_inverse=True
         )
         rows = pa.array(first)
-        recommender = query.recommender
-        history = history_of(histories.take(rows), as_of.take(rows), recommender.clock)
+        history = history_of(histories.take(rows), as_of.take(rows), recommender)
         batch = recommender.catalogue.batch(history, len(first))
-        item = items.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
         out[there] = pair_scores(
             recommender.catalogue, batch, weights_of(query, weights.take(rows)),
-            user.ravel()[there], item,
+            user.ravel()[there], item[there],
         )  # fmt: skip
     return pa.array(out, mask=~there)

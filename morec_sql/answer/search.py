@@ -96,7 +96,7 @@ def search(
     k = lengths_of(ks)
     nobody = pa.nulls(len(asked), pa.float64())
     vectors = embed_texts(asked, known.model)
-    history = history_of(histories, nobody, query.recommender.clock)
+    history = history_of(histories, nobody, query.recommender)
     of_weights = weights_of(query, weights)
     found = [
         list(

@@ -79,7 +79,8 @@ def similar_items(
         ways: behaviour, text or both.
         filters: predicates over the items, NULL for none.
     """
-    wanted = np.array(list(map(item_of, ids.to_pylist(), items.to_pylist())), np.int64)
+    given = zip(ids.to_pylist(), items.to_pylist(), strict=True)
+    wanted = np.array([item_of(query.recommender, *one) for one in given], np.int64)
     k = lengths_of(ks)
     hows = list(zip(ways.to_pylist(), filters.to_pylist(), strict=True))
     out: list[list[tuple[int, str, float]]] = [[] for _ in wanted]

@@ -13,9 +13,12 @@ from ..session import Session
 from ..templates import first_row, identifier, literal, sql, transaction
 from .installed import remove_macros
 from .recommenders import default_of, recommender_of, recommenders
+from .versions import TABLES, kept
 
-TABLES = ("settings", "objectives", "stages", "texts", "item_vectors", "reason_templates")
-VIEWS = ("events", "items")
+OBJECTS = {
+    "TABLE": ("settings", "objectives", "archive", "reason_templates"),
+    "VIEW": ("events", "items", "stages", "versions", *TABLES),
+}
 
 
 @sql_function(
@@ -39,7 +42,10 @@ def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
     there = con.execute(
         sql("catalog/objects", catalog=literal(catalog), schema_name=literal(name))
     ).fetchall()
-    ours = {("TABLE", table) for table in TABLES} | {("VIEW", view) for view in VIEWS}
+    ours = {(kind, one) for kind, names in OBJECTS.items() for one in names}
+    ours |= {("TABLE", f"{table}_{number}") for table in TABLES for number in kept(con, name)}
+    # of one that was made before there were versions
+    ours |= {("TABLE", table) for table in ("stages", *TABLES)}
     ours |= {(macro.kind, macro.name) for macro in macros("recommender")}
     others = sorted(set(there) - ours)
     if others:

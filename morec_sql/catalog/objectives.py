@@ -13,7 +13,6 @@ from ..errors import MorecError, nearest
 from ..source.checks import weights
 from ..source.expressions import aggregates, call, expression
 from ..source.source import Source
-from ..templates import identifier
 from ..udfs.ranking.terms import DIVERSIFIERS
 from . import values
 from .metrics import METRICS
@@ -257,10 +256,10 @@ def parse_weights(text: str, names: list[str]) -> list[float]:
     return weights(given, names)
 
 
-def stored_weights(con: duckdb.DuckDBPyConnection, schema: str, names: list[str]) -> list[float]:
-    """The default weights of a recommender as they are now, since users may UPDATE them."""
+def stored_weights(
+    con: duckdb.DuckDBPyConnection, objectives: str, names: list[str]
+) -> list[float]:
+    """The default weights in a table of objectives as they are now, since users may UPDATE them."""
     # sorted here, since planning an ORDER BY takes as long as all the rest
-    rows = con.execute(
-        f"SELECT position, default_weight FROM {identifier(schema)}.objectives"
-    ).fetchall()
+    rows = con.execute(f"SELECT position, default_weight FROM {objectives}").fetchall()
     return weights([weight for _, weight in sorted(rows)], names)

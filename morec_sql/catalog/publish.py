@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 
 import duckdb
 import pyarrow as pa
 
 from ..progress import STAGE_TYPES, Stage
-from ..registry import MACROS, arrow_rows, macros, rows_type, udf
+from ..registry import arrow_rows, rows_type, udf
 from ..session import Session
 from ..source.arguments import Arguments
 from ..source.left_out import Counted
 from ..source.source import Source
 from ..templates import first_row, identifier, literal, sql, transaction
-from ..udfs.ranking.constraints import KINDS
-from ..udfs.relevance.repeats import ITEM_FEATURES
-from .installed import write_macros
-from .objectives import Objective, metric_names
-from .recommenders import check_free, default_comment, wants_default
+from .recommenders import check_free, recommenders
+from .versions import add, prune, put_to_use, worse
 
 PENDING = 4  # builds that wait to be published
 
 
 @dataclasses.dataclass
 class Build:
-    """All that publishing writes; `con` holds the temporary table of the items."""
+    """All that publishing writes; `con` holds the temporary tables of the items and events.
+
+    tables are registered for the SQL that writes; dimensions are those of item vectors and of
+    embeddings; made_by is the function of SQL that was called.
+    """
 
     con: duckdb.DuckDBPyConnection
     catalog: str
     arguments: Arguments
     version: str
-    tables_and_macros: list[str]
-    views: list[str]
     tables: dict[str, pa.Table]
+    dimensions: tuple[int, int]
     stages: list[Stage]
+    made_by: str = ""
+    keep_if_worse: bool = False
 
 
 class Pending:
@@ -68,87 +69,43 @@ def publish_pending(session: Session, tokens: pa.Array) -> pa.Array:
 def publish(built: Build) -> list[Stage]:
     """Write the recommender in one transaction and return its stages."""
     con, arguments = built.con, built.arguments
-    schema = identifier(arguments.name)
     began = time.perf_counter()
     try:
         with transaction(con):
             check_free(con, built.catalog, arguments)
-            for name, table in built.tables.items():
-                con.register(name, table)
-            for statement in built.tables_and_macros:
-                con.execute(statement)
-            if wants_default(con, built.catalog, arguments):
-                recommend = MACROS["recommender", "recommend"]
-                default = dataclasses.replace(
-                    recommend, template="catalog/default_recommend", includes={}, udf=""
-                )
-                comment = literal(default_comment(arguments.name))
-                con.execute(default.sql(schema=schema, comment=comment))
-            for statement in built.views:
-                con.execute(statement)
-            write_macros(con)
+            name = arguments.name
+            before = name in recommenders(con, built.catalog)
+            for table, rows in built.tables.items():
+                con.register(table, rows)
+            number = add(con, name, built.made_by, *built.dimensions)
+            stages = list(built.stages)
+            found = worse(con, name, number) if before else None
+            if found is not None:
+                stages.append(found)
+            if found is None or not built.keep_if_worse:
+                put_to_use(con, built.catalog, name, number, arguments)
+            else:
+                stages.append((f"version {number} is kept and not put to use", number, None))
+            prune(con, name, arguments.versions)
             items = first_row(con, "SELECT count(*) FROM morec_items")
             seconds = round(time.perf_counter() - began, 3)
-            stages = [*built.stages, ("write", items[0] if items else 0, seconds)]
+            stages.append(("write", items[0] if items else 0, seconds))
             con.register("morec_new_stages", _stage_table(stages))
-            con.execute(sql("catalog/stages", schema=schema))
-            con.execute(sql("catalog/reason_templates", schema=schema))
-            con.execute(sql("catalog/comments", schema=schema))
-            for macro in macros("recommender"):
-                name = f"{schema}.{identifier(macro.name)}"
-                con.execute(f"COMMENT ON {macro.kind} {name} IS {literal(macro.comment)}")
+            con.execute(sql("catalog/stages_kept", schema=identifier(name), id=str(number)))
     finally:
         con.close()
     return stages
 
 
-def statements(
-    source: Source,
-    arguments: Arguments,
-    listed: list[Objective],
-    version: str,
-    counted: Counted,
-    dimensions: int,
-    text_dimensions: int,
-) -> tuple[list[str], list[str]]:
-    """The SQL that writes the recommender: tables and macros, then views of the user's tables.
-
-    Macros are bound when they are made, and a column of the user's that has the name of a macro
-    parameter would be taken for a conflict: so they are made over an empty view.
+def views_of(source: Source, arguments: Arguments, counted: Counted) -> list[str]:
+    """The statements that make the views events and items of a recommender.
 
     Args:
         source: the user's tables.
         arguments: of create_recommender.
-        listed: the objectives.
-        version: of the training.
         counted: how the events that count are read.
-        dimensions: length of the item vectors.
-        text_dimensions: length of the embeddings.
     """
     schema = identifier(arguments.name)
-    # what the macros of a recommender may know of it
-    parts = {
-        "schema": schema,
-        "schema_name": literal(arguments.name),
-        "version": literal(version),
-        "user_type": source.user_type,
-        "item_type": source.item_type,
-        "limits": ", ".join(f"{literal(kind)}: to_json({kind})" for kind in KINDS),
-        "no_limits": literal(json.dumps(dict.fromkeys(KINDS), separators=(",", ":"))),
-        "contributions": _by_objective(listed, "_r.contributions"),
-        "weights": _by_objective(listed, "_r.weights"),
-        "metrics": ", ".join(
-            f"_r.metrics[{position}] AS {identifier(metric)}"
-            for position, metric in enumerate(metric_names(listed), 1)
-        ),
-    }
-    tables = sql(
-        "catalog/tables",
-        schema=schema,
-        dimensions=str(dimensions),
-        text_dimensions=str(text_dimensions),
-        statistics=str(len(ITEM_FEATURES)),
-    )
     events_view = sql(
         "catalog/events_view",
         schema=schema,
@@ -157,11 +114,7 @@ def statements(
         event_time=counted.live,
         weight_cap=literal(counted.weight_cap),
     )
-    return [
-        tables,
-        sql("catalog/events_placeholder", **parts),
-        *(macro.sql(**parts) for macro in macros("recommender")),
-    ], [events_view, _items_view(source, schema)]
+    return [events_view, _items_view(source, schema)]
 
 
 def _items_view(source: Source, schema: str) -> str:
@@ -180,14 +133,6 @@ def _items_view(source: Source, schema: str) -> str:
         columns=columns,
         items=source.items.sql,
         usable=source.items_key.usable(source.items_key.sql),
-    )
-
-
-def _by_objective(listed: list[Objective], values: str) -> str:
-    """The fields of a struct that has one of the list `values` for each objective."""
-    return ", ".join(
-        f"{literal(objective.name)}: {values}[{position}]"
-        for position, objective in enumerate(listed, 1)
     )
 
 

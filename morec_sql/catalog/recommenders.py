@@ -85,6 +85,8 @@ def stored_arguments(
         f"SELECT default_weight FROM {identifier(catalog, name)}.objectives ORDER BY position"
     ).fetchall()
     stored["weights"] = [row[0] for row in rows]
+    # what became the default once need not be it any more
+    stored["make_default"] = stored.get("make_default") and None
     return dataclasses.replace(Arguments(**stored), name=name, replace=True), schema
 
 

@@ -26,7 +26,8 @@ class Items:
     con holds the temporary table morec_items; count is the number of items; history are all
     user-item pairs as of `now`, in seconds of the epoch, whose ages are in units of `unit` seconds;
     exposure gives how much attention each item gets in lists by relevance, shape (items,).
-    position is the objective's, whose SQL is a column of morec_items.
+    position is the objective's, whose SQL is a column of morec_items. Where they are only some of
+    the items of a catalogue, catalogue is how many pairs and items that has.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -36,6 +37,7 @@ class Items:
     unit: float
     exposure: Callable[[], Doubles]
     position: int = 0
+    catalogue: tuple[float, int] | None = None
 
     @property
     def users(self) -> Doubles:
@@ -72,6 +74,10 @@ def popularity(items: Items) -> Doubles:
 
 def novelty(items: Items) -> Doubles:
     """Self-information in bits."""
+    if items.catalogue is not None:
+        pairs, count = items.catalogue
+        out: Doubles = -np.log2((items.users + 1) / (pairs + count))
+        return out
     return self_information(items.history, items.count)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..catalog.metrics import OF_LISTS
 from ..catalog.objectives import metric_names, stored_weights
+from ..catalog.versions import relations
 from ..registry import sql_function
 from ..session import Session
 from ..source.checks import weights
@@ -102,7 +103,7 @@ def _weights(
     names = [objective.name for objective in trained.objectives]
     if request.weights is not None:
         return np.array(weights(request.weights, names))
-    return np.array(stored_weights(con, name, names))
+    return np.array(stored_weights(con, relations(name).objectives, names))
 
 
 def _measured(trial: Trial, lists: dict[str, npt.NDArray[np.int64]], query: str) -> list[Measured]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..catalog.objectives import Objective, declared, stored_weights
 from ..catalog.recommenders import stored_arguments
+from ..catalog.versions import relations
 from ..errors import MorecError
 from ..progress import Progress
 from ..registry import Argument, sql_function
@@ -91,7 +92,7 @@ def front(
         metrics = list(dict.fromkeys(metric_named("objectives", n, objectives) for n in chosen))
         if len(metrics) < 2:
             raise MorecError(f"objectives: two or more are needed for a front, not {chosen!r}")
-        today = tuple(stored_weights(con, name, [o.name for o in objectives]))
+        today = tuple(stored_weights(con, relations(name).objectives, [o.name for o in objectives]))
         trial = prepare(con, session, catalog, name, request.trial)
     with Progress() as progress:
         progress.start("pareto")

@@ -33,6 +33,7 @@ class Arguments:
     model: str = DEFAULT_MODEL
     dimensions: int | None = None
     seed: int = 42
+    versions: int = 3
     replace: bool = False
     make_default: bool | None = None
 
@@ -49,7 +50,7 @@ class Arguments:
                     "items_item_id", "item_time", "model"):  # fmt: skip
             if key in given and (not isinstance(given[key], str) or not given[key].strip()):
                 raise MorecError(f"{key}: a name is needed, not {given[key]!r}")
-        for key, low, high in (("dimensions", 2, 1024), ("seed", 0, 2**31)):
+        for key, low, high in (("dimensions", 2, 1024), ("seed", 0, 2**31), ("versions", 1, 1000)):
             whole_number(key, given.get(key, low), low, high)
         for key in ("replace", "make_default", "unlisted_items"):
             truth(key, given.get(key, True))

@@ -65,7 +65,8 @@ class Id:
 class Source:
     """The user's tables as SQL; in item_sql and time_sql the events are called _e.
 
-    Each loss comes with the events as in events_raw, but what it reads as their weight.
+    Each loss comes with the events as in events_raw, but what it reads as their weight. some is the
+    condition on item_sql that keeps only some of the items, None for all.
     """
 
     events: Table
@@ -86,6 +87,7 @@ class Source:
     item_time: str | None
     unlisted_items: bool
     until: str | None = None
+    some: str | None = None
 
     def before(self, until: str) -> Source:
         """The same without the events from the timestamp `until` on."""
@@ -96,6 +98,23 @@ class Source:
             time_usable=self.time_usable + before,
             until=until,
         )
+
+    def among(self, table: str) -> Source:
+        """The same with the items alone whose item_id a table has, and their events."""
+        ids = f"IN (SELECT item_id FROM {table})"
+        items = self.items
+        if items is not None:
+            some = f"(SELECT * FROM {items.sql} AS _i WHERE {self.items_key.sql} {ids})"
+            items = dataclasses.replace(items, sql=some)
+        return dataclasses.replace(self, items=items, some=f"{self.item_sql} {ids}")
+
+    @property
+    def text_sql(self) -> str:
+        """The text of an item, NULL without one."""
+        parts = ", ".join(
+            f"nullif(trim(CAST({identifier(column)} AS VARCHAR)), '')" for column in self.text
+        )
+        return f"nullif(concat_ws(' | ', {parts}), '')" if parts else "CAST(NULL AS VARCHAR)"
 
 
 def resolve(

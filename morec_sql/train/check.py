@@ -41,16 +41,20 @@ def checked(sample: Sample, model: RelevanceModel, seed: int) -> dict[str, Any]:
             name, past, sample.all_users, items, sample.whole, users, k, fresh, None, seed
         )
     values = {name: sample.ndcg_of(lists, fresh) for name, lists in found.items()}
+    ours = values["relevance"]
+    if len(ours) < FEWEST:
+        return {"users": len(ours)}
     return {
-        "users": len(values["relevance"]),
+        "users": len(ours),
         "ndcg": {name: mean(of_users) for name, of_users in values.items()},
+        "error": float(ours.std(ddof=1) / len(ours) ** 0.5),
     }
 
 
 def report(stages: Stages, found: dict[str, Any] | None) -> None:
     """Say what was found; None where there was nothing to be held out."""
     users = 0 if found is None else found["users"]
-    if found is None or users < FEWEST:
+    if found is None or "ndcg" not in found:
         said = f"check: too little is held out to tell, {FEWEST} users are needed"
         stages.rows.append((said, users, None))
         return

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from ..arrays import lists, vectors
-from ..catalog.publish import Build, Pending, statements
+from ..catalog.objectives import metric_names
+from ..catalog.publish import Build, Pending, views_of
 from ..catalog.recommenders import check_free, stored_arguments
 from ..progress import STAGE_COLUMNS
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.arguments import Arguments
+from ..source.checks import truth
 from .training import Trained, train
 
 ARGUMENTS = (
@@ -76,6 +78,11 @@ ARGUMENTS = (
     ),
     Argument("dimensions", "rank of the behaviour; chosen by validation by default", "NULL"),
     Argument("seed", "of all that is random; 42 by default", "NULL"),
+    Argument(
+        "versions",
+        "how many versions are kept, of which the latest is put to use; 3 by default",
+        "NULL",
+    ),
     Argument("replace", "whether to replace a recommender of that name", "false"),
     Argument(
         "make_default", "whether main.recommend becomes its own; the first one has it", "NULL"
@@ -92,28 +99,46 @@ ARGUMENTS = (
 )
 def create_recommender(session: Session, catalog: str, schema: str, given: dict[str, Any]) -> str:
     """Reads the tables, embeds the texts, trains, and writes the schema of a recommender."""
-    return _pending(session, catalog, schema, Arguments.read(given))
+    return _pending(session, catalog, schema, Arguments.read(given), "create_recommender")
 
 
 @sql_function(
     of="database",
     returns="VARCHAR",
-    arguments=(Argument("name", "the recommender"),),
+    arguments=(
+        Argument("name", "the recommender"),
+        Argument(
+            "keep_if_worse",
+            "whether the version in use stays where the new one is clearly worse on what was held"
+            " out",
+            "false",
+        ),
+    ),
     result=STAGE_COLUMNS,
     template="train/built",
 )
 def refresh_recommender(session: Session, catalog: str, _: str, given: dict[str, Any]) -> str:
     """Trains a recommender anew on what its tables hold now."""
+    keep_if_worse = truth("keep_if_worse", given["keep_if_worse"])
     with session.cursor(catalog) as cursor:
         arguments, schema = stored_arguments(cursor, catalog, given["name"])
-    return _pending(session, catalog, schema, arguments)
+    return _pending(session, catalog, schema, arguments, "refresh_recommender", keep_if_worse)
 
 
-def _pending(session: Session, catalog: str, schema: str, arguments: Arguments) -> str:
+def _pending(
+    session: Session,
+    catalog: str,
+    schema: str,
+    arguments: Arguments,
+    made_by: str,
+    keep_if_worse: bool = False,
+) -> str:
     """Train a recommender, and return the token by which it is published."""
     cursor = session.cursor(catalog)
     try:
-        return session.shared(Pending).add(build(cursor, catalog, schema, arguments))
+        built = build(cursor, catalog, schema, arguments)
+        built = dataclasses.replace(built, made_by=made_by, keep_if_worse=keep_if_worse)
+        return session.shared(Pending).add(built)
     except BaseException:
         cursor.close()
         raise
@@ -128,13 +153,10 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
     check_free(con, catalog, arguments)
     trained = train(con, catalog, schema, arguments)
     version = uuid.uuid4().hex
-    tables_and_macros, views = statements(
-        trained.source, arguments, trained.objectives, version, trained.counted,
-        trained.model.encoder.shape[1], max(trained.embeddings.shape[1], 1),
-    )  # fmt: skip
     tables = {
         "morec_new_settings": _settings(trained, arguments, schema, version),
         "morec_new_objectives": _objectives(trained),
+        "morec_new_version": _version(trained, arguments),
         "morec_new_texts": pa.table(
             {
                 "text_id": pa.array(range(len(trained.texts)), pa.int32()),
@@ -155,7 +177,32 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
             }
         ),
     }
-    return Build(con, catalog, arguments, version, tables_and_macros, views, tables, trained.stages)
+    dimensions = trained.model.encoder.shape[1], max(trained.embeddings.shape[1], 1)
+    return Build(con, catalog, arguments, version, tables, dimensions, trained.stages)
+
+
+def _version(trained: Trained, arguments: Arguments) -> pa.Table:
+    """What putting the version to use, and items that come later, need beside its tables."""
+    fold_in = trained.model.fold_in
+    assert fold_in is not None
+    mean = trained.embeddings.mean(axis=0) if len(trained.embeddings) else np.zeros(0)
+    later = {
+        "mean": mean.tolist(),
+        "axes": fold_in.axes.ravel().tolist(),
+        "texts": fold_in.texts.ravel().tolist(),
+        "values": fold_in.values.tolist(),
+        "damping": list(fold_in.damping),
+        "late_share": fold_in.late_share,
+    }
+    return pa.table(
+        {
+            "fold_in": [later],
+            "user_type": [trained.source.user_type],
+            "item_type": [trained.source.item_type],
+            "metrics": [metric_names(trained.objectives)],
+            "views": [views_of(trained.source, arguments, trained.counted)],
+        }
+    )
 
 
 def _neighbours(trained: Trained) -> dict[str, pa.Array]:

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 def load_catalogue(con: duckdb.DuckDBPyConnection, source: Source, listed: list[Objective]) -> None:
     """Make the temporary table of all items with their text and raw objectives."""
-    columns = ["CAST(NULL AS VARCHAR) AS _text", "CAST(NULL AS TIMESTAMP) AS _item_time"]
-    if source.text:
-        parts = ", ".join(
-            f"nullif(trim(CAST({identifier(column)} AS VARCHAR)), '')" for column in source.text
-        )
-        columns[0] = f"nullif(concat_ws(' | ', {parts}), '') AS _text"
+    columns = [f"{source.text_sql} AS _text", "CAST(NULL AS TIMESTAMP) AS _item_time"]
     if source.item_time:
         columns[1] = f"CAST({identifier(source.item_time)} AS TIMESTAMP) AS _item_time"
     of_events: list[str] = []
@@ -51,6 +46,8 @@ def load_catalogue(con: duckdb.DuckDBPyConnection, source: Source, listed: list[
     before = "true" if of_events else "false"
     if of_events and source.until is not None:
         before = f"{source.time_sql} < CAST({literal(source.until)} AS TIMESTAMP)"
+    if of_events and source.some is not None:
+        before += f" AND {source.some}"
     con.execute(
         sql(
             "train/items",

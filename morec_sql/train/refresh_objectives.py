@@ -13,6 +13,7 @@ from ..arrays import lists
 from ..catalog.objectives import declared
 from ..catalog.recommenders import recommender_of, stored_arguments
 from ..catalog.values import Items
+from ..catalog.versions import in_use, relations
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Progress, Stage, Stages
 from ..registry import Argument, sql_function
 from ..session import Session
@@ -102,7 +103,9 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
         ),
     )
     with transaction(con):
-        con.execute(sql("train/refreshed_objectives", schema=identifier(name)))
+        where = relations(name, in_use(con, name))
+        parts = {"schema": identifier(name), "item_vectors": where.item_vectors}
+        con.execute(sql("train/refreshed_objectives", **parts))
         row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
     assert row is not None
     return row[0], stages.rows

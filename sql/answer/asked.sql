@@ -22,4 +22,5 @@ SELECT
         WHEN as_of IS NULL OR TRY_CAST(as_of AS TIMESTAMP) IS NOT NULL
             THEN TRY_CAST(as_of AS TIMESTAMP)
         ELSE CAST(error('as_of: ' || as_of || ' is no time') AS TIMESTAMP)
-    END AS _as_of
+    END AS _as_of,
+    ${version} || coalesce('/' || version, '') AS _version

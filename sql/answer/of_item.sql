@@ -3,7 +3,7 @@ CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT ${columns}
 FROM ${later} (
     SELECT unnest(${udf}(
-        current_database(), ${schema_name}, ${version}, current_query_id(),
+        current_database(), ${schema_name}, _a._version, current_query_id(),
         CAST(item_id AS VARCHAR),
         (${item}),
         _a._most,

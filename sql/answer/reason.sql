@@ -2,7 +2,7 @@
 CASE
     WHEN coalesce(CAST(reasons AS VARCHAR), 'false') <> 'false'
         THEN morec_reason(
-            current_database(), ${schema_name}, ${version}, current_query_id(),
+            current_database(), ${schema_name}, _ranked._version, current_query_id(),
             CAST(reasons AS VARCHAR),
             _ranked._r.item_id, _ranked._r.contributions, _ranked._history, _ranked._now
         )

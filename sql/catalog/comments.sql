@@ -20,7 +20,7 @@ COMMENT ON COLUMN ${schema}.objectives.mean IS
     'Mean over the catalogue, taken off before weighting (outliers clipped).';
 COMMENT ON COLUMN ${schema}.objectives.deviation IS
     'Standard deviation over the catalogue, divided by before weighting; 0 has no effect.';
-COMMENT ON TABLE ${schema}.stages IS 'What the last training did, one row per stage.';
+COMMENT ON VIEW ${schema}.stages IS 'What the last training did, one row per stage.';
 COMMENT ON COLUMN ${schema}.stages.stage IS 'What was done or counted.';
 COMMENT ON COLUMN ${schema}.stages.rows IS 'Rows that it concerned.';
 COMMENT ON COLUMN ${schema}.stages.seconds IS 'Wall time; NULL for a count.';
@@ -31,29 +31,6 @@ COMMENT ON COLUMN ${schema}.reason_templates.reason IS
     'repeat, history item, content, popularity, objective, or objective and the name of one.';
 COMMENT ON COLUMN ${schema}.reason_templates.template IS
     'The sentence, with {name} for the history item or objective.';
-COMMENT ON TABLE ${schema}.texts IS 'The distinct item texts with their embeddings.';
-COMMENT ON COLUMN ${schema}.texts.text_id IS 'Number of the text.';
-COMMENT ON COLUMN ${schema}.texts.text IS 'The text columns of the items, joined.';
-COMMENT ON COLUMN ${schema}.texts.embedding IS 'Unit-length vector of the embedding model.';
-COMMENT ON TABLE ${schema}.item_vectors IS
-    'The catalogue: every item with its vectors and standardised objectives.';
-COMMENT ON COLUMN ${schema}.item_vectors.item_index IS 'Number of the item, in order of item_id.';
-COMMENT ON COLUMN ${schema}.item_vectors.item_id IS 'Id of the item in the user''s own tables.';
-COMMENT ON COLUMN ${schema}.item_vectors.text_id IS 'Text in the table texts; NULL without text.';
-COMMENT ON COLUMN ${schema}.item_vectors.encoder IS
-    'What the item adds to the vector of a user who has it in the history.';
-COMMENT ON COLUMN ${schema}.item_vectors.decoder IS
-    'Its inner product with the user vector is the item''s likeness to the history.';
-COMMENT ON COLUMN ${schema}.item_vectors.statistics IS
-    'How the item fares with all users: users, adopters, repeats, strength (logs, ever and of late).';
-COMMENT ON COLUMN ${schema}.item_vectors.objectives IS
-    'One number per objective, in order of position: its standardised value, or number of category.';
-COMMENT ON COLUMN ${schema}.item_vectors.listed IS
-    'Whether it is recommended: the items table had it at the last training or refresh.';
-COMMENT ON COLUMN ${schema}.item_vectors.neighbours IS
-    'Numbers of the items whose relevance it adds to when it is in the history; NULL without any.';
-COMMENT ON COLUMN ${schema}.item_vectors.neighbour_weights IS
-    'How much it adds to each of the neighbours.';
 COMMENT ON VIEW ${schema}.events IS
     'The events table under standard names, without the rows that do not count.';
 COMMENT ON COLUMN ${schema}.events.user_id IS 'Who.';
@@ -64,3 +41,40 @@ COMMENT ON COLUMN ${schema}.events.wanted IS
     'Whether it is what relevance is about, by the losses; true where none are declared.';
 COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column item_id.';
 COMMENT ON COLUMN ${schema}.items.item_id IS 'Id of the item; the other columns are your own.';
+COMMENT ON VIEW ${schema}.versions IS
+    'The versions that are kept, for recommend(..., version => id) and use_version.';
+COMMENT ON COLUMN ${schema}.versions.id IS 'Number of the version, from 1.';
+COMMENT ON COLUMN ${schema}.versions.in_use IS 'Whether queries that name none get it.';
+COMMENT ON COLUMN ${schema}.versions.created_at IS 'When it was made.';
+COMMENT ON COLUMN ${schema}.versions.created_by IS 'Who made it: the user of the operating system.';
+COMMENT ON COLUMN ${schema}.versions.made_by IS 'The function that made it.';
+COMMENT ON COLUMN ${schema}.versions.first_event IS 'Time of the first event that it learnt from.';
+COMMENT ON COLUMN ${schema}.versions.last_event IS 'Time of the last one.';
+COMMENT ON COLUMN ${schema}.versions.events IS 'Distinct events that it learnt from.';
+COMMENT ON COLUMN ${schema}.versions.users IS 'Users who have one of them.';
+COMMENT ON COLUMN ${schema}.versions.items IS 'Items of the catalogue.';
+COMMENT ON COLUMN ${schema}.versions.ndcg IS
+    'nDCG@20 of relevance on what was held out when it was made; NULL where that was too little.';
+COMMENT ON COLUMN ${schema}.versions.ndcg_error IS 'Its standard error over users.';
+COMMENT ON COLUMN ${schema}.versions.arguments IS 'The arguments of create_recommender.';
+COMMENT ON TABLE ${schema}.archive IS
+    'What versions and stages are views of: all of a version but its items and texts.';
+COMMENT ON COLUMN ${schema}.archive.id IS 'Number of the version.';
+COMMENT ON COLUMN ${schema}.archive.made_by IS 'As in versions, like the next.';
+COMMENT ON COLUMN ${schema}.archive.created_at IS 'When.';
+COMMENT ON COLUMN ${schema}.archive.created_by IS 'Who.';
+COMMENT ON COLUMN ${schema}.archive.first_event IS 'Time of the first event.';
+COMMENT ON COLUMN ${schema}.archive.last_event IS 'Time of the last event.';
+COMMENT ON COLUMN ${schema}.archive.events IS 'Distinct events.';
+COMMENT ON COLUMN ${schema}.archive.users IS 'Users with an event.';
+COMMENT ON COLUMN ${schema}.archive.items IS 'Items.';
+COMMENT ON COLUMN ${schema}.archive.settings IS 'The row of settings.';
+COMMENT ON COLUMN ${schema}.archive.objectives IS
+    'The rows of objectives, as they were when it was last in use.';
+COMMENT ON COLUMN ${schema}.archive.stages IS 'The rows of stages.';
+COMMENT ON COLUMN ${schema}.archive.user_type IS 'SQL type of the ids of users.';
+COMMENT ON COLUMN ${schema}.archive.item_type IS 'SQL type of the ids of items.';
+COMMENT ON COLUMN ${schema}.archive.metrics IS 'What its lists are measured by.';
+COMMENT ON COLUMN ${schema}.archive.views IS 'The statements that make its views events and items.';
+COMMENT ON COLUMN ${schema}.archive.fold_in IS
+    'What refresh_items makes vectors of new items by; matrices are row by row.';

@@ -1,7 +1,7 @@
 -- Writes new values of the objectives beside the vectors of a recommender.
-ALTER TABLE ${schema}.item_vectors ADD COLUMN IF NOT EXISTS listed BOOLEAN;
+ALTER TABLE ${item_vectors} ADD COLUMN IF NOT EXISTS listed BOOLEAN;
 
-UPDATE ${schema}.item_vectors AS _v
+UPDATE ${item_vectors} AS _v
 SET objectives = _n.objectives, listed = _n.listed
 FROM morec_new_values AS _n
 WHERE _n.item_index = _v.item_index;

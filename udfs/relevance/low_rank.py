@@ -43,10 +43,7 @@ def truncated_svd(
     content = torch.zeros((items, 0), device=where)
     if features is not None and features.any():
         content = torch.from_numpy(features).to(where)
-        energy = float((weights.astype(np.float64) ** 2).sum()) / float(
-            (features.astype(np.float64) ** 2).sum()
-        )
-        content = content * float(np.sqrt(CONTENT_SHARE * energy))
+        content = content * float(np.sqrt(content_scale(weights, features)))
     rank = min(dimensions, items, len(starts) - 1 + content.shape[1])
     width = min(rank + 16, items)
     generator = torch.Generator().manual_seed(seed)
@@ -62,6 +59,12 @@ def truncated_svd(
     # the sign of a singular vector is arbitrary: the largest entry is made positive
     signs = torch.sign(vectors.gather(0, vectors.abs().argmax(0, keepdim=True)))
     return (vectors * signs).cpu().numpy(), values.cpu().numpy()
+
+
+def content_scale(weights: Floats, features: Floats) -> float:
+    """alpha: what the squares of the features are multiplied by beside those of the events."""
+    energy = float((weights.astype(np.float64) ** 2).sum())
+    return CONTENT_SHARE * energy / float((features.astype(np.float64) ** 2).sum())
 
 
 def orthonormal(matrix: torch.Tensor, times: int) -> torch.Tensor:
@@ -97,9 +100,15 @@ def damped(history: History, items: int, exponent: float) -> Floats:
     """
     users = np.bincount(history.item, minlength=items)
     out: Doubles = np.maximum(users, 1.0) ** -exponent
-    mean = (users * out).sum() / max(users.sum(), 1)
-    damped: Floats = (out / max(mean, 1e-12)).astype(np.float32)
+    damped: Floats = (out / damping_mean(history, items, exponent)).astype(np.float32)
     return damped
+
+
+def damping_mean(history: History, items: int, exponent: float) -> float:
+    """What the powers of the numbers of users are divided by."""
+    users = np.bincount(history.item, minlength=items)
+    mean = (users * np.maximum(users, 1.0) ** -exponent).sum() / max(users.sum(), 1)
+    return max(float(mean), 1e-12)
 
 
 def encoder_decoder(vectors: Floats, values: Floats, ridge: float) -> tuple[Floats, Floats]:

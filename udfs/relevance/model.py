@@ -43,6 +43,7 @@ import numpy.typing as npt
 
 from ..history import NO_DECAY, Doubles, Floats, History, Ints, Longs, bounds
 from . import repeats
+from .fold_in import FoldIn
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +65,8 @@ class RelevanceModel:
     objectives. cold, of the same shape, takes the place of unknown for users without a history, and
     has a share in theirs whose history has fewer than `few` items, the larger the fewer; None for
     the same. neighbours, shape (n, n), are the weights of an item of a history for one of
-    a list, which add to the likeness by behaviour; None for none.
+    a list, which add to the likeness by behaviour; None for none. fold_in is what a training leaves
+    for items that come later; None for a model that was read.
     """
 
     encoder: Floats
@@ -79,6 +81,7 @@ class RelevanceModel:
     cold: Floats | None = None
     few: int = 1
     neighbours: csr_array | None = None
+    fold_in: FoldIn | None = None
 
     @functools.cached_property
     def own(self) -> Floats:

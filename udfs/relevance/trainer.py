@@ -8,11 +8,12 @@ import numpy as np
 
 from ..history import Floats, History, Longs, Signal, bounds
 from . import losses, repeats
-from .content import content_of
-from .low_rank import damped, encoder_decoder, truncated_svd
+from .content import content_axes, projected
+from .fold_in import SMALLEST, FoldIn
+from .low_rank import content_scale, damped, damping_mean, encoder_decoder, truncated_svd
 from .model import RelevanceModel, normalised, pair_weights
 from .neighbours import neighbourhoods
-from .trend import trend
+from .trend import late_share, trend
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -34,7 +35,10 @@ class Trainer:
     ) -> None:
         self.users, self.items, self.seed = users, items, seed
         self.features, self.combine = features, combine
-        self.content = content_of(features, items)
+        self.axes = content_axes(features)
+        self.content = np.zeros((items, 0), np.float32)
+        if features is not None and self.axes.shape[1]:
+            self.content = projected(features, self.axes)
         self.decomposition: tuple[Any, ...] = ()
         self.sparse: tuple[Any, ...] = ()
 
@@ -90,6 +94,26 @@ class Trainer:
         out = self.sparse[2][ridge] * np.float32(settings["neighbour_weight"])
         out.data *= self.trend(history, settings)[out.indices]
         return out
+
+    def fold_in(self, history: History, settings: dict[str, Any]) -> FoldIn:
+        """What items that come later need, of a training on the history of all users."""
+        self.factors(history, settings)
+        vectors, values = (part[..., : settings["rank"]] for part in self.decomposition[4])
+        texts = np.zeros((len(self.axes), len(values)), np.float32)
+        if self.features is not None and self.axes.shape[1]:
+            _, weights = self.pairs(history, settings)
+            of_histories = damped(history, self.items, settings["damping"][0])
+            scale = content_scale(weights * of_histories[history.item], self.features)
+            least = max(SMALLEST * float(values.max(initial=0)), 1e-30)
+            inverse = np.where(values > least, scale / np.maximum(values, least), 0)
+            texts = (self.features.T @ vectors * inverse).astype(np.float32)
+        of, window, _ = settings["trend"]
+        of_histories, of_lists = settings["damping"]
+        damping = (
+            damping_mean(history, self.items, of_histories),
+            damping_mean(history, self.items, of_lists),
+        )
+        return FoldIn(self.axes, texts, values, damping, late_share(history, of, window))
 
     def model(
         self,

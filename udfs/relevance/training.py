@@ -63,7 +63,9 @@ def fit(
     again = repeats.untrained()
     first = next(samples, None)
     if first is None:
-        return trainer.model(history, first_of(options), (unknown, None, 1), again, signals)
+        chosen = first_of(options)
+        model = trainer.model(history, chosen, (unknown, None, 1), again, signals)
+        return dataclasses.replace(model, fold_in=trainer.fold_in(history, chosen))
     # earlier windows of time are made when their turn comes: they say less of what is next
     together = [first] if first.timed else [first, *samples]
     chosen = choose(trainer, together, options) | {"repeat_share": first.repeat_share()}
@@ -79,6 +81,7 @@ def fit(
         designs.append(model.of_users(sample.whole, sample.users).design)
         labels.append(sample.repeated())
     model = trainer.model(history, chosen, parts, again, signals)
+    model = dataclasses.replace(model, fold_in=trainer.fold_in(history, chosen))
     again = repeats.fit(designs, labels, design, seed)
     if judge is not None:
         told = judge(first, dataclasses.replace(latest, repeats=again))

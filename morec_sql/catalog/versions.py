@@ -1,0 +1,251 @@
+"""The versions of a recommender: kept, put to use, pruned."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import getpass
+import json
+from typing import Any
+
+import duckdb
+
+from ..errors import MorecError, shown
+from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
+from ..registry import MACROS, Argument, macros, sql_function
+from ..session import Session
+from ..source.arguments import Arguments
+from ..templates import first_row, identifier, literal, sql, transaction
+from ..udfs.ranking.constraints import KINDS
+from ..udfs.relevance.repeats import ITEM_FEATURES
+from .installed import write_macros
+from .recommenders import check_free, default_comment, recommender_of, wants_default
+
+CLEARLY = 2.0  # standard errors by which a version is worse than another
+TABLES = ("texts", "item_vectors")  # of each version
+
+
+@dataclasses.dataclass(frozen=True)
+class Relations:
+    """Where a version of a recommender is, as SQL."""
+
+    settings: str
+    objectives: str
+    texts: str
+    item_vectors: str
+
+
+def relations(name: str, number: int | None = None) -> Relations:
+    """Where a version is; None for the one in use."""
+    if number is None:
+        return Relations(*(identifier(name, one.name) for one in dataclasses.fields(Relations)))
+    archived = f"FROM {identifier(name)}.archive WHERE id = {number}"
+    return Relations(
+        f"(SELECT unnest(settings) {archived})",
+        f"(SELECT unnest(objectives, recursive := true) {archived})",
+        *(identifier(name, f"{table}_{number}") for table in TABLES),
+    )
+
+
+def kept(con: duckdb.DuckDBPyConnection, name: str) -> dict[int, str]:
+    """The versions that are kept, and the training of each."""
+    if "archive" not in _tables(con, name):  # made before there were versions
+        return {}
+    archive = f"{identifier(name)}.archive"
+    return dict(con.execute(f"SELECT id, settings.version FROM {archive} ORDER BY id").fetchall())
+
+
+def in_use(con: duckdb.DuckDBPyConnection, name: str) -> int | None:
+    """The number of the version in use; None for one that was made before there were versions."""
+    there = kept(con, name)
+    if not there or "settings" not in _tables(con, name):
+        return None
+    row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
+    return next((number for number, one in there.items() if (one,) == row), None)
+
+
+def version_of(
+    con: duckdb.DuckDBPyConnection, name: str, given: Any, argument: str = "version"
+) -> int:
+    """A version that is kept, or a MorecError."""
+    there = kept(con, name)
+    with contextlib.suppress(TypeError, ValueError):
+        if float(given) in there:
+            return int(float(given))
+    known = ", ".join(map(str, there)) or "none"
+    raise MorecError(
+        f"{argument}: {shown(given)} is not a version of {name!r} that is kept: {known}"
+    )
+
+
+def add(
+    con: duckdb.DuckDBPyConnection, name: str, made_by: str, dimensions: int, text_dimensions: int
+) -> int:
+    """Write a version from what the build holds in memory, and return its number."""
+    schema = identifier(name)
+    con.execute(sql("catalog/archive", schema=schema))
+    row = first_row(con, f"SELECT coalesce(max(id), 0) + 1 FROM {schema}.archive")
+    assert row is not None
+    number = int(row[0])
+    user = None
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        user = getpass.getuser()
+    where = relations(name, number)
+    parts = {
+        "schema": schema,
+        "id": str(number),
+        "made_by": literal(made_by),
+        "created_by": literal(user),
+        "dimensions": str(dimensions),
+        "text_dimensions": str(text_dimensions),
+        "statistics": str(len(ITEM_FEATURES)),
+        "texts": where.texts,
+        "item_vectors": where.item_vectors,
+    }
+    con.execute(sql("catalog/version", **parts))
+    of_version = literal(f", of version {number}")[1:-1]
+    con.execute(sql("catalog/comments_of_items", **parts, kind="TABLE", of_version=of_version))
+    return number
+
+
+def worse(con: duckdb.DuckDBPyConnection, name: str, number: int) -> Stage | None:
+    """What is to be said where a version is clearly worse than the one in use.
+
+    Each is measured on what was held out of its own training, so by a test of two samples.
+    """
+    before = in_use(con, name)
+    if before is None:
+        return None
+    measures = f"SELECT id, ndcg, ndcg_error FROM {identifier(name)}.versions WHERE id IN (?, ?)"
+    found = {row[0]: row[1:] for row in con.execute(measures, [before, number]).fetchall()}
+    (old, old_error), (new, new_error) = found[before], found[number]
+    if None in (old, old_error, new, new_error):
+        return None
+    if old - new <= CLEARLY * (old_error**2 + new_error**2) ** 0.5:
+        return None
+    return (f"check: nDCG {new:.4f} is worse than {old:.4f} of version {before}", number, None)
+
+
+def put_to_use(
+    con: duckdb.DuckDBPyConnection, catalog: str, name: str, number: int, arguments: Arguments
+) -> None:
+    """Make a version the one that queries get: tables, macros and views.
+
+    Macros are bound when they are made, and a column of the user's that has the name of a macro
+    parameter would be taken for a conflict: so they are made over an empty view.
+    """
+    schema, where = identifier(name), relations(name, number)
+    if in_use(con, name) is not None:
+        con.execute(sql("catalog/weights_kept", schema=schema))
+    else:
+        # tables that were written before there were versions give way to views
+        for table in _tables(con, name) & {*TABLES, "stages"}:
+            con.execute(f"DROP TABLE {identifier(name, table)}")
+    row = first_row(
+        con,
+        "SELECT settings.version, list_transform(objectives, lambda o: o.objective), user_type,"
+        f" item_type, metrics, views FROM {schema}.archive WHERE id = {number}",
+    )
+    assert row is not None
+    version, objectives, user_type, item_type, metrics, views = row
+    # what the macros of a recommender may know of it
+    parts = {
+        "schema": schema,
+        "schema_name": literal(name),
+        "version": literal(version),
+        "user_type": user_type,
+        "item_type": item_type,
+        "limits": ", ".join(f"{literal(kind)}: to_json({kind})" for kind in KINDS),
+        "no_limits": literal(json.dumps(dict.fromkeys(KINDS), separators=(",", ":"))),
+        "contributions": _by_name(objectives, "_r.contributions"),
+        "weights": _by_name(objectives, "_r.weights"),
+        "metrics": ", ".join(
+            f"_r.metrics[{position}] AS {identifier(metric)}"
+            for position, metric in enumerate(metrics, 1)
+        ),
+    }
+    items = {"texts": where.texts, "item_vectors": where.item_vectors}
+    con.execute(sql("catalog/use_version", schema=schema, id=str(number), **items))
+    con.execute(sql("catalog/events_placeholder", **parts))
+    for macro in macros("recommender"):
+        con.execute(macro.sql(**parts))
+    if wants_default(con, catalog, arguments):
+        recommend = MACROS["recommender", "recommend"]
+        default = dataclasses.replace(
+            recommend, template="catalog/default_recommend", includes={}, udf=""
+        )
+        con.execute(default.sql(schema=schema, comment=literal(default_comment(name))))
+    for statement in views:
+        con.execute(statement)
+    write_macros(con)
+    con.execute(sql("catalog/reason_templates", schema=schema))
+    con.execute(sql("catalog/comments", schema=schema))
+    now = dataclasses.asdict(relations(name))
+    con.execute(
+        sql(
+            "catalog/comments_of_items", kind="VIEW", of_version=" of the version in use",
+            texts=now["texts"], item_vectors=now["item_vectors"],
+        )
+    )  # fmt: skip
+    for macro in macros("recommender"):
+        called = f"{schema}.{identifier(macro.name)}"
+        con.execute(f"COMMENT ON {macro.kind} {called} IS {literal(macro.comment)}")
+
+
+def prune(con: duckdb.DuckDBPyConnection, name: str, count: int) -> None:
+    """Remove all but the latest `count` versions; the one in use stays."""
+    latest = list(kept(con, name))[-count:]
+    for number in kept(con, name):
+        if number not in latest and number != in_use(con, name):
+            where = relations(name, number)
+            con.execute(
+                f"DROP TABLE {where.texts}; DROP TABLE {where.item_vectors};"
+                f" DELETE FROM {identifier(name)}.archive WHERE id = {number}"
+            )
+
+
+@sql_function(
+    of="database",
+    returns=STAGE_TYPES,
+    arguments=(
+        Argument("name", "the recommender"),
+        Argument("version", "its number in the table versions"),
+    ),
+    result=STAGE_COLUMNS,
+    template="catalog/rows",
+)
+def use_version(session: Session, catalog: str, _: str, given: dict[str, Any]) -> list[Stage]:
+    """Goes back, or forth, to a version of a recommender that is kept."""
+    with session.cursor(catalog) as con:
+        name = recommender_of(con, catalog, given["name"])
+        number = version_of(con, name, given["version"])
+        row = first_row(
+            con,
+            f"SELECT settings.arguments, items FROM {identifier(name)}.archive WHERE id = {number}",
+        )
+        assert row is not None
+        stored = json.loads(row[0])
+        del stored["schema"]
+        arguments = Arguments(**{**stored, "name": name, "replace": True, "make_default": None})
+        with transaction(con):
+            check_free(con, catalog, arguments)
+            put_to_use(con, catalog, name, number, arguments)
+    return [(f"version {number} is in use", row[1], None)]
+
+
+def _tables(con: duckdb.DuckDBPyConnection, name: str) -> set[str]:
+    """The tables in the schema of a recommender."""
+    rows = con.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        " AND schema_name = ?",
+        [name],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _by_name(objectives: list[str], values: str) -> str:
+    """The fields of a struct that has one of the list `values` for each objective."""
+    return ", ".join(
+        f"{literal(objective)}: {values}[{position}]"
+        for position, objective in enumerate(objectives, 1)
+    )
