@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from ..measure.evaluate import Evaluation
 from ..templates import literal, sql
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from matplotlib.figure import Figure
 
 CUTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -61,6 +63,60 @@ def pictures(evaluation: Evaluation) -> Figure:
     return figure
 
 
+def plot_explanation(reasons: Any) -> Figure:
+    """Draw what `explain`, `explain_basket`, `explain_locally` or `surrogate` return, as bars.
+
+    Args:
+        reasons: a DuckDB relation or an Arrow table of the columns of one of them.
+
+    Returns:
+        a matplotlib figure, which a notebook shows.
+
+    Raises:
+        MorecError: the columns are those of none, there is no row, or matplotlib is not installed.
+    """
+    table = _table("plot_explanation", reasons)
+    of = {"contribution": "contribution to the score", "listed": "share of such pairs in lists"}
+    value = next((one for one in of if one in table.column_names), None)
+    if value is None or not {"kind", "feature", "rule"} & {*table.column_names}:
+        raise MorecError(
+            f"reasons: the columns {', '.join(table.column_names)} are not those of explain,"
+            " explain_locally or surrogate"
+        )
+    rows = [row for row in table.to_pylist() if row[value] is not None]
+    if not rows:
+        raise MorecError("reasons: there is no row with a value to draw")
+    from matplotlib.figure import Figure
+
+    labels = [_reason(row) for row in rows]
+    figure = Figure(figsize=(9, 1.2 + 0.4 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    places = range(len(rows))
+    values = [row[value] for row in rows]
+    axis.barh(places, values, color=["C0" if one >= 0 else "C3" for one in values])
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set_yticks(places, labels)
+    axis.invert_yaxis()
+    axis.set_xlabel(of[value])
+    if value == "contribution" and "kind" in table.column_names:
+        axis.set_title(f"they add up to {sum(values):.4g}")
+    return figure
+
+
+def _reason(row: dict[str, Any]) -> str:
+    """What a bar is of, broken into lines."""
+    if "kind" not in row:
+        return textwrap.fill(str(row.get("rule") or row.get("feature")), 60)
+    return row["kind"] if row["name"] is None else f"{row['kind']}: {row['name']}"
+
+
+def _table(function: str, rows: Any) -> pa.Table:
+    """Rows that were given to a function that draws."""
+    if find_spec("matplotlib") is None:
+        raise MorecError(f"{function}: it needs matplotlib; pip install 'morec_sql[report]'")
+    return rows.to_arrow_table() if hasattr(rows, "to_arrow_table") else rows
+
+
 def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
     """Draw what `pareto` returns, with the knee and today's weights marked.
 
@@ -77,11 +133,9 @@ def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
         MorecError: a metric is not among the columns, there are fewer than two, or matplotlib is
             not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise MorecError("plot_front: it needs matplotlib; pip install 'morec_sql[report]'")
+    table = _table("plot_front", points)
     from matplotlib.figure import Figure
 
-    table = points.to_arrow_table() if hasattr(points, "to_arrow_table") else points
     rows = table.to_pylist()
     names = list(metrics) if metrics is not None else front_metrics(table.column_names, rows)
     for name in names:
