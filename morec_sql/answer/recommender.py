@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,10 +21,10 @@ from ..catalog.versions import Relations, in_use, kept, relations, version_of
 from ..errors import MorecError, shown
 from ..registry import udf
 from ..session import Latest, Session
-from ..templates import arrow, first_row, literal, sql, transaction
+from ..templates import arrow, first_row, identifier, literal, sql, transaction
 from ..udfs.device import prefetch, share_of_cores
 from ..udfs.history import Clock, Longs
-from ..udfs.ranking.catalogue import Catalogue, Selection
+from ..udfs.ranking.catalogue import Batch, Catalogue, Selection
 from ..udfs.ranking.constraints import Constraint
 from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.model import RelevanceModel
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 CACHED = 8  # recommenders kept in memory
+BATCHES = 256  # of few users each, whose vectors are kept for further pairs
 QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
 
 
@@ -90,6 +92,10 @@ class Query:
     ) -> None:
         self.connect, self.recommender, self.name = connect, recommender, name
         self.kept: Latest[Any] = Latest(QUERIES)
+        self.batches: Latest[Batch] = Latest(BATCHES)
+        self._histories: dict[str | None, pa.Array] = {}
+        self._nothing = pa.nulls(1, pa.list_(pa.decimal128(38, 0)))
+        self._lock = Lock()
         self._defaults: Latest[list[float]] = Latest(1)
         self._selections: Latest[Selection | None] = Latest(QUERIES)
         self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
@@ -105,6 +111,29 @@ class Query:
                 return stored_weights(con, objectives, self.recommender.names)
 
         return self._defaults.get(None, read)
+
+    def histories(self, users: pa.Array) -> pa.Array:
+        """The histories of users, by their ids as text, each looked up once; NULL without any."""
+        asked = users.to_pylist()
+        with self._lock:
+            new = sorted({user for user in asked if user is not None} - self._histories.keys())
+            if new:
+                self._histories |= self._look_up(new)
+            kept = [self._histories.get(user, self._nothing) for user in asked]
+        return pa.concat_arrays(kept)
+
+    def _look_up(self, users: list[str]) -> dict[str | None, pa.Array]:
+        with self.connect() as con:
+            row = first_row(con, f"SELECT user_type FROM {identifier(self.name)}.archive LIMIT 1")
+            assert row is not None
+            parts = {"schema": identifier(self.name), "user_type": row[0]}
+            history = sql("answer/history_of_user", **parts)
+            table = con.sql(
+                sql("answer/histories_of_users", history=history), params=[users]
+            ).to_arrow_table()
+        names, lists = (whole(column) for column in table.columns)
+        self._nothing = pa.nulls(1, lists.type)
+        return {name: lists.slice(row, 1) for row, name in enumerate(names.to_pylist())}
 
     def only(self, predicate: str | None) -> Selection | None:
         """The items that a filter keeps, of those that are recommended; None for all there are."""

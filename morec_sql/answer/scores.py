@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 
 from ..registry import Argument, sql_macro
+from ..udfs.history import Longs
+from ..udfs.ranking.catalogue import Batch
 from ..udfs.ranking.lists import pair_scores
 from .history import history_of
 from .ranked import weights_of
@@ -13,6 +17,7 @@ from .recommend import AS_OF, USER, WEIGHTS, K
 from .recommender import Query, query_udf
 
 ITEM = Argument("item_id", "the item")
+FEW = 4  # users of a chunk, whose vectors the next one may need
 
 sql_macro(
     "score",
@@ -22,7 +27,7 @@ sql_macro(
     (USER, ITEM, WEIGHTS, AS_OF),
     {},
     "answer/score",
-    {"history": "answer/history_of_user", "item": "answer/item"},
+    {"item": "answer/item"},
     returns="DOUBLE",
 )
 sql_macro(
@@ -87,15 +92,41 @@ def score(
     as_of: pa.Array,
     weights: pa.Array,
 ) -> pa.Array:
-    """The scores of a chunk of pairs.
+    """The scores of a chunk of pairs whose histories come with them, as of Asked."""
+    return _scores(query, users, items, histories.take, as_of, weights)
+
+
+@query_udf("morec_score_pairs", ["VARCHAR", "INTEGER", "DOUBLE", "VARCHAR"], "DOUBLE")
+def score_pairs(
+    query: Query, users: pa.Array, items: pa.Array, as_of: pa.Array, weights: pa.Array
+) -> pa.Array:
+    """The scores of a chunk of pairs, with histories as they are committed."""
+
+    def histories(rows: pa.Array) -> pa.Array:
+        return query.histories(users.take(rows))
+
+    return _scores(query, users, items, histories, as_of, weights, kept=True)
+
+
+def _scores(
+    query: Query,
+    users: pa.Array,
+    items: pa.Array,
+    histories: Callable[[pa.Array], pa.Array],
+    as_of: pa.Array,
+    weights: pa.Array,
+    kept: bool = False,
+) -> pa.Array:
+    """The scores of a chunk of pairs, NULL for what is no item.
 
     Args:
         query: the query.
         users: the users, as text: rows of one have one history.
         items: the numbers of the items, NULL for none.
-        histories: of the users, as of Asked, like the next two.
-        as_of: the moment.
+        histories: gives those of the users of some rows, as of Asked.
+        as_of: the moment, as of Asked, like the next.
         weights: as JSON.
+        kept: whether users have one history in all chunks, so that what is made of it is kept.
     """
     recommender = query.recommender
     item = items.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -108,14 +139,30 @@ def score(
             column.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
             for column in (users, as_of, weights)
         ]
-        _, first, user = np.unique(
-            np.column_stack(asked), axis=0, return_index=True, return_inverse=True
-        )
+        first, user = distinct_rows(asked)
         rows = pa.array(first)
-        history = history_of(histories.take(rows), as_of.take(rows), recommender)
-        batch = recommender.catalogue.batch(history, len(first))
+
+        def batch_of() -> Batch:
+            history = history_of(histories(rows), as_of.take(rows), recommender)
+            return recommender.catalogue.batch(history, len(first))
+
+        if kept and len(first) <= FEW:
+            # chunks of one user come one after the other
+            key = tuple(users.take(rows).to_pylist()), tuple(as_of.take(rows).to_pylist())
+            batch = query.batches.get(key, batch_of)
+        else:
+            batch = batch_of()
         out[there] = pair_scores(
             recommender.catalogue, batch, weights_of(query, weights.take(rows)),
-            user.ravel()[there], item[there],
+            user[there], item[there],
         )  # fmt: skip
     return pa.array(out, mask=~there)
+
+
+def distinct_rows(columns: list[Longs]) -> tuple[Longs, Longs]:
+    """Where each distinct row of columns comes first, and which of them each row is."""
+    key = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        key = key * (int(column.max()) + 2) + column + 1
+    _, first, of = np.unique(key, return_index=True, return_inverse=True)
+    return first, of

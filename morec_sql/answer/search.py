@@ -1,4 +1,9 @@
-"""search: the items that a text asks for, by words, by meaning and for a user."""
+"""search: the items that a text asks for, by words, by meaning and for a user.
+
+The scores, each from 0 to 1 for the best there is, are averaged (Bruch, Gai and Ingber 2023, "An
+analysis of fusion functions for hybrid retrieval"). By reciprocal ranks, which forget by how much
+one is better than the next, both together were worse than words alone (benchmarks/items.py).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,6 @@ from .ranked import lengths_of, weights_of
 from .recommend import FILTER, WEIGHTS, K
 from .recommender import Query, query_udf
 
-RANK_SHIFT = 60  # of reciprocal ranks (Cormack, Clarke and Buettcher 2009)
 DEPTH = 200  # at least so many of each order are joined
 COLUMNS = {
     "rank": "INTEGER",
@@ -36,8 +40,8 @@ COLUMNS = {
 sql_macro(
     "search",
     "recommender",
-    "The items that a text asks for: the orders by words (BM25), by meaning (embeddings) and, with"
-    " a user, by score for the user, joined by reciprocal ranks.",
+    "The items that a text asks for, by words (BM25), by meaning (embeddings) and, with a user, by"
+    " score for the user.",
     (
         Argument("words", "what is looked for, in a language that the embedding model speaks"),
         Argument("user_id", "for whom; nobody in particular by default", "NULL"),
@@ -48,7 +52,7 @@ sql_macro(
     {
         "rank": "place, from 1",
         "item_id": "the item",
-        "score": "the sum of 1 / (60 + place) over the orders",
+        "score": "the mean of the scores by words, meaning and user, each 1 for the best one",
         "by_words": "its place by words; NULL where it has none of them",
         "by_meaning": "its place by meaning; NULL behind the first ones",
         "by_user": "its place for the user among those found; NULL where nothing is known",
@@ -144,30 +148,36 @@ def _found(
     _, text_id = catalogue.texts
     items = items[text_id[items] >= 0]
     depth = max(2 * k, DEPTH)
-    words = _first(known.words.scores(text)[text_id[items]], depth, above=0.0)
-    meaning = _first((known.embeddings @ vector)[text_id[items]], depth)
-    orders = [words, meaning]
-    among = np.union1d(words, meaning)
+    words = known.words.scores(text)[text_id[items]]
+    meaning = (known.embeddings @ vector)[text_id[items]]
+    orders = [_first(words, depth, above=0.0), _first(meaning, depth)]
+    among = np.union1d(*orders)
+    low = float(meaning.min(initial=0))
+    parts = [
+        words[among] / max(float(words.max(initial=0)), 1e-9),
+        (meaning[among] - low) / max(float(meaning.max(initial=0)) - low, 1e-9),
+    ]
     if len(history):
         batch = catalogue.batch(history, 1)
         user = np.zeros(len(among), np.int64)
-        orders.append(
-            among[_first(pair_scores(catalogue, batch, weights, user, items[among]), depth)]
-        )
+        mine = pair_scores(catalogue, batch, weights, user, items[among])
+        orders.append(among[_first(mine, depth)])
+        low = float(mine.min(initial=0))
+        parts.append((mine - low) / max(float(mine.max(initial=0)) - low, 1e-9))
     places = np.full((len(orders), len(items)), np.inf)
     for place, order in zip(places, orders, strict=True):
         place[order] = np.arange(1, len(order) + 1)
-    score = (1 / (RANK_SHIFT + places[:, among])).sum(axis=0)
+    score = np.mean(parts, axis=0)
     best = np.argsort(-score, kind="stable")[:k]
     names = recommender.item_ids.take(pa.array(items[among[best]])).to_pylist()
     for rank, (one, name) in enumerate(zip(best, names, strict=True), 1):
-        mine = [int(x) if np.isfinite(x) else None for x in places[:, among[one]]]
-        yield rank, name, float(score[one]), *mine, *[None] * (3 - len(mine))
+        ranks = [int(x) if np.isfinite(x) else None for x in places[:, among[one]]]
+        yield rank, name, float(score[one]), *ranks, *[None] * (3 - len(ranks))
 
 
 def _first(scores: Floats | Doubles, count: int, above: float = -np.inf) -> Longs:
     """Where the largest scores are, the largest first; at most so many, and above some value."""
-    there = np.flatnonzero(scores > above)
+    there = np.flatnonzero(scores > above) if above > -np.inf else np.arange(len(scores))
     if len(there) > count:
         there = there[np.argpartition(-scores[there], count - 1)[:count]]
     out: Longs = there[np.argsort(-scores[there], kind="stable")]

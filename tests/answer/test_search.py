@@ -31,15 +31,20 @@ def test_meaning_finds_what_has_other_words(small: Connection) -> None:
     assert all(row[1] < 10 for row in found)
     assert [row[3] for row in found] == [None] * 5
     assert [row[4] for row in found] == [1, 2, 3, 4, 5]
-    for _, _, score, _, place, user in found:
-        assert score == pytest.approx(1 / (60 + place))
-        assert user is None
+    # no item has the words, and the first is the best by meaning
+    assert found[0][2] == pytest.approx(0.5)
+    assert all(row[5] is None for row in found)
 
 
-def test_the_orders_are_joined_by_reciprocal_ranks(small: Connection) -> None:
+def test_the_scores_are_averaged(small: Connection) -> None:
     found = rows(small, "FROM shop.search('screwdriver 12', user_id => 3, k => 20)")
-    for _, _, score, *places in found:
-        assert score == pytest.approx(sum(1 / (60 + place) for place in places if place))
+    # first in all three would be 1; the best by words and meaning has two thirds at least
+    best = next(row for row in found if row[3] == row[4] == 1)
+    assert 2 / 3 - 1e-6 <= best[2] <= 1 + 1e-6
+    assert all(0 <= row[2] <= 1 + 1e-6 for row in found)
+    # without a user the item that is first by words and by meaning has all of it
+    alone = rows(small, "FROM shop.search('screwdriver 12', k => 20)")
+    assert (alone[0][1], alone[0][2]) == (12, pytest.approx(1, abs=1e-6))
     assert [row[2] for row in found] == sorted((row[2] for row in found), reverse=True)
     by_user = sorted((row[5], row[1]) for row in found)
     ranked = rows(
