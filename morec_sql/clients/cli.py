@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -167,7 +168,7 @@ def _errors() -> Iterator[None]:
     """Show what is wrong in one sentence, without a traceback."""
     try:
         yield
-    except (MorecError, duckdb.InvalidInputException) as error:
+    except (MorecError, duckdb.Error) as error:
         # errors of our functions come through DuckDB with its own words before them
         text = str(error).split("MorecError: ")[-1]
         typer.echo(f"morec: {text}", err=True)
@@ -178,6 +179,49 @@ def _errors() -> Iterator[None]:
 def version() -> None:
     """Print the version."""
     typer.echo(VERSION)
+
+
+@app.command()
+def sql(
+    path: Annotated[Path, typer.Argument(help="The warehouse file, or :memory:.")],
+    command: Annotated[str | None, typer.Option("--command", "-c", help="The statements.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", exists=True, dir_okay=False, help="A file of statements."),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="table, csv, json (a line a row) or parquet.")
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write there instead of the terminal.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="name=value, for $name in the statements.")
+    ] = None,
+    read_only: Annotated[bool, typer.Option(help="Open the warehouse to read only.")] = False,
+) -> None:
+    """Run SQL with the functions in a warehouse: given by -c, by -f, or piped in."""
+    from . import query
+
+    with _errors():
+        text = query.read(command, file)
+        parameters = dict(map(query.parameter, param or []))
+        if read_only and not path.exists():
+            raise MorecError(f"path: there is no file {str(path)!r}")
+        con = connect(path, read_only=read_only)
+        con.execute("SET enable_progress_bar = false")
+        with contextlib.ExitStack() as stack:
+            stack.callback(con.close)
+            out = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
+            query.run(con, text, parameters, form, out)
+
+
+@app.command("dbt")
+def dbt_package() -> None:
+    """Print the folder of the dbt package, for `local:` in packages.yml."""
+    from importlib.resources import files
+
+    typer.echo(files("morec_sql") / "dbt" / "package")
 
 
 @app.command()
