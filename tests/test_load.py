@@ -35,8 +35,17 @@ def test_a_read_only_file_and_a_second_process(tmp_path: Path) -> None:
 
     con = morec_sql.connect(path, read_only=True)
     assert con.execute("SELECT item_id FROM recommend(3)").fetchall() == here
-    with pytest.raises(duckdb.Error, match="read-only"):
+    with pytest.raises(duckdb.Error, match=r"name: 'shop' cannot be written.*read-only"):
         create(con, replace="true")
+    for call in (
+        "refresh_recommender('shop')",
+        "refresh_items('shop')",
+        "refresh_objectives('shop')",
+        "use_version('shop', 1)",
+        "drop_recommender('shop')",
+    ):
+        with pytest.raises(duckdb.Error, match=r"name: 'shop' cannot be written.*read-only"):
+            con.execute(f"FROM {call}").fetchall()
     con.close()
 
     # under another name, beside another database

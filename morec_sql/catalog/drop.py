@@ -12,7 +12,7 @@ from ..registry import Argument, macros, sql_function
 from ..session import Session
 from ..templates import first_row, identifier, literal, sql, transaction
 from .installed import remove_macros
-from .recommenders import default_of, recommender_of, recommenders
+from .recommenders import check_writable, default_of, recommender_of, recommenders
 from .versions import TABLES, kept
 
 OBJECTS = {
@@ -37,6 +37,7 @@ def drop_recommender(session: Session, catalog: str, _: str, given: dict[str, An
 def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
     """Remove a recommender and return the number of its items; what is not ours stops it."""
     name = recommender_of(con, catalog, name)
+    check_writable(con, catalog, name)
     schema = identifier(name)
     con.execute(f"USE {identifier(catalog)}")
     there = con.execute(

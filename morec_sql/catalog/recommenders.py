@@ -94,12 +94,8 @@ def _recommender_hint(known: list[str]) -> str:
     return "there is " + ", ".join(map(repr, known)) if known else "create_recommender makes one"
 
 
-def check_free(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments) -> None:
-    """Raise a MorecError unless the recommender may be written under its name.
-
-    The name of one that is replaced becomes that which is there.
-    """
-    name = arguments.name
+def check_writable(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> None:
+    """Raise a MorecError where the database of a recommender cannot be written."""
     row = first_row(
         con, "SELECT readonly FROM duckdb_databases() WHERE database_name = ?", [catalog]
     )
@@ -107,6 +103,15 @@ def check_free(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Argument
         raise MorecError(
             f"name: {name!r} cannot be written, since the database {catalog!r} is opened read-only"
         )
+
+
+def check_free(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments) -> None:
+    """Raise a MorecError unless the recommender may be written under its name.
+
+    The name of one that is replaced becomes that which is there.
+    """
+    name = arguments.name
+    check_writable(con, catalog, name)
     if folded(name) == folded(catalog):
         raise MorecError(
             f"name: the database is called {catalog!r} too, and DuckDB could not tell the schema"

@@ -180,13 +180,16 @@ def put_to_use(
     write_macros(con)
     con.execute(sql("catalog/reason_templates", schema=schema))
     con.execute(sql("catalog/comments", schema=schema))
-    now = dataclasses.asdict(relations(name))
+    present = relations(name)
     con.execute(
         sql(
-            "catalog/comments_of_items", kind="VIEW", of_version=" of the version in use",
-            texts=now["texts"], item_vectors=now["item_vectors"],
+            "catalog/comments_of_items",
+            kind="VIEW",
+            of_version=" of the version in use",
+            texts=present.texts,
+            item_vectors=present.item_vectors,
         )
-    )  # fmt: skip
+    )
     for macro in macros("recommender"):
         called = f"{schema}.{identifier(macro.name)}"
         con.execute(f"COMMENT ON {macro.kind} {called} IS {literal(macro.comment)}")

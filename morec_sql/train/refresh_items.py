@@ -14,7 +14,7 @@ import pyarrow as pa
 from ..answer.recommender import Recommenders
 from ..arrays import lists, matrix, vectors, whole
 from ..catalog.objectives import Objective, declared
-from ..catalog.recommenders import recommender_of, stored_arguments
+from ..catalog.recommenders import check_writable, recommender_of, stored_arguments
 from ..catalog.values import Items
 from ..catalog.versions import Relations, in_use, relations
 from ..errors import MorecError
@@ -88,6 +88,7 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
     Raises:
         MorecError: there is no such recommender, or an expression is not valid any more.
     """
+    check_writable(con, catalog, name)
     arguments, schema = stored_arguments(con, catalog, name)
     source = resolve(con, catalog, schema, arguments)
     listed = declared(con, arguments.objectives, source)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ..answer.recommender import Recommenders, load_recommender
 from ..arrays import lists
 from ..catalog.objectives import declared
-from ..catalog.recommenders import recommender_of, stored_arguments
+from ..catalog.recommenders import check_writable, recommender_of, stored_arguments
 from ..catalog.values import Items
 from ..catalog.versions import in_use, relations
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Progress, Stage, Stages
@@ -57,6 +57,7 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
     Raises:
         MorecError: there is no such recommender, or an expression is not valid any more.
     """
+    check_writable(con, catalog, name)
     arguments, schema = stored_arguments(con, catalog, name)
     source = resolve(con, catalog, schema, arguments)
     listed = declared(con, arguments.objectives, source)
