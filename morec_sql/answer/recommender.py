@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 CACHED = 8  # recommenders kept in memory
 BATCHES = 256  # of few users each, whose vectors are kept for further pairs
+MOST_HISTORIES = 200_000  # that a query keeps
 QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
 
 
@@ -116,6 +117,8 @@ class Query:
         """The histories of users, by their ids as text, each looked up once; NULL without any."""
         asked = users.to_pylist()
         with self._lock:
+            if len(self._histories) > MOST_HISTORIES:
+                self._histories = {}
             new = sorted({user for user in asked if user is not None} - self._histories.keys())
             if new:
                 self._histories |= self._look_up(new)
@@ -124,9 +127,10 @@ class Query:
 
     def _look_up(self, users: list[str]) -> dict[str | None, pa.Array]:
         with self.connect() as con:
-            row = first_row(con, f"SELECT user_type FROM {identifier(self.name)}.archive LIMIT 1")
+            schema = identifier(self.name)
+            row = first_row(con, f"DESCRIBE SELECT user_id FROM {schema}.events")
             assert row is not None
-            parts = {"schema": identifier(self.name), "user_type": row[0]}
+            parts = {"schema": schema, "user_type": row[1]}
             history = sql("answer/history_of_user", **parts)
             table = con.sql(
                 sql("answer/histories_of_users", history=history), params=[users]

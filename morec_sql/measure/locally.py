@@ -18,6 +18,7 @@ from .features import features_of, write_columns
 WIDTH = 0.75  # of the kernel, in root features, as in LIME
 RIDGE = 1.0
 CONTENDERS = 300
+USERS = "users of the item"
 
 
 @sql_function(
@@ -35,7 +36,7 @@ CONTENDERS = 300
         Argument("samples", "so many items of the catalogue are scored", "2000"),
     ),
     result={
-        "feature": "a column of the items and its value here; users is how many the item has",
+        "feature": "a column of the items, or how many users it has, and its value here",
         "contribution": "what it adds to the score, against the mean of all these items",
         "slope": "by how much the score changes with a deviation of the column",
         "fit": "R squared of all of them together, by the weights of the items around",
@@ -54,17 +55,17 @@ def explain_locally(
     with session.cursor(catalog) as con:
         numbers, categories = write_columns(con, name)
         table = _scored(con, name, given, samples, numbers + categories)
-    asked = table.column("asked").to_numpy(zero_copy_only=False)
+    asked = table.column("asked about").to_numpy(zero_copy_only=False)
     if not asked.any():
         raise MorecError(f"item_id: {shown(given['item_id'])} is not an item of the catalogue")
-    score = table.column("score").to_numpy(zero_copy_only=False)
-    features = features_of(table, ["users", *numbers], categories)
+    score = table.column("score for the user").to_numpy(zero_copy_only=False)
+    features = features_of(table, [USERS, *numbers], categories)
     features = [one for one in features if one.values.std() > 0]
     if not features:
         raise MorecError(f"items: {name!r} has no column of its items that differs among them")
     design = np.column_stack([one.values for one in features])
     # users of an item are spread over magnitudes
-    design[:, 0] = np.log1p(design[:, 0]) if features[0].name == "users" else design[:, 0]
+    design[:, 0] = np.log1p(design[:, 0]) if features[0].name == USERS else design[:, 0]
     design = (design - design.mean(axis=0)) / design.std(axis=0)
     here = design[asked][0]
     distance = ((design - here) ** 2).sum(axis=1)

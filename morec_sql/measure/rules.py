@@ -16,11 +16,7 @@ from .requests import K
 
 HELD_OUT = 0.3  # share of the users by whom the rules are measured
 LEAST = 0.005  # share of the pairs that a rule is for, at least
-OF_PAIRS = {
-    "times": "times taken before",
-    "size": "items in the history",
-    "users": "users of the item",
-}
+OF_PAIRS = ["times taken before", "items in the history", "users of the item"]
 
 
 @sql_function(
@@ -82,8 +78,8 @@ def surrogate(
                 ),
             ),
         )
-    listed = table.column("listed").to_numpy(zero_copy_only=False)
-    user = table.column("number").to_numpy()
+    listed = table.column("in the list").to_numpy(zero_copy_only=False)
+    user = table.column("number of the user").to_numpy()
     if not listed.any() or listed.all() or len(np.unique(user)) < 10:
         raise MorecError(
             f"surrogate: {name!r} has too few users with lists, or lists hold all that there is;"

@@ -12,9 +12,9 @@ WITH _some AS (
     SELECT TRY_CAST(? AS ${item_type})
 )
 SELECT
-    _s.item_id IS NOT DISTINCT FROM TRY_CAST(? AS ${item_type}) AS asked,
-    ${schema}.score(?, _s.item_id, weights => ${weights}) AS score,
-    round(exp(_v.statistics[1]) - 1) AS users${columns}
+    _s.item_id IS NOT DISTINCT FROM TRY_CAST(? AS ${item_type}) AS "asked about",
+    ${schema}.score(?, _s.item_id, weights => ${weights}) AS "score for the user",
+    round(exp(_v.statistics[1]) - 1) AS "users of the item"${columns}
 FROM _some AS _s
 JOIN ${schema}.item_vectors AS _v ON _v.item_id = _s.item_id
 LEFT JOIN morec_columns AS _c ON _c.item_id = _s.item_id

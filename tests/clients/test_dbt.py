@@ -18,17 +18,23 @@ pytestmark = [
     pytest.mark.skipif(find_spec("dbt") is None, reason="dbt is not installed"),
 ]
 PROJECT = Path(__file__).parent / "dbt_shop"
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "dbt"
 
 
 class Project:
     """A copy of the project, and the dbt that is installed beside this Python."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    def __init__(self, folder: Path, warehouse: Path) -> None:
+        self.folder, self.warehouse = folder, warehouse
         bin = Path(sys.executable).parent
         package = subprocess.run([bin / "morec", "dbt"], capture_output=True, text=True, check=True)
-        (folder / "packages.yml").write_text(f"packages:\n  - local: {package.stdout.strip()}\n")
+        self.environment = {
+            **os.environ,
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_PROFILES_DIR": ".",
+            "MOREC_DBT": package.stdout.strip(),
+            "WAREHOUSE": str(warehouse),
+        }
         self.command = [str(bin / "dbt"), "--no-use-colors"]
         assert self.run("deps")[0] == 0
 
@@ -40,7 +46,7 @@ class Project:
         return done.returncode, done.stdout + done.stderr
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.folder / "small.duckdb"), read_only=True) as con:
+        with duckdb.connect(str(self.warehouse), read_only=True) as con:
             return con.execute(query).fetchall()
 
 
@@ -48,7 +54,7 @@ class Project:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("dbt") / "shop"
     shutil.copytree(PROJECT, folder)
-    return Project(folder)
+    return Project(folder, folder / "small.duckdb")
 
 
 def test_a_model_is_a_recommender(project: Project) -> None:
@@ -104,3 +110,23 @@ def test_what_is_wrong_with_a_recommender_is_said(project: Project) -> None:
     assert "user_id: " in said
     assert "customer_id" in said
     assert project.ask("SELECT id FROM shop.versions") == before
+
+
+def test_the_example_on_real_orders(journey_file: Path, tmp_path: Path) -> None:
+    folder, warehouse = tmp_path / "example", tmp_path / "demo.duckdb"
+    shutil.copytree(EXAMPLE, folder)
+    shutil.copy(journey_file, warehouse)
+    example = Project(folder, warehouse)
+    status, said = example.run("build", "--vars", "{until: '2017-12-25'}")
+    assert status == 0, said
+    assert "PASS=7" in said
+    before = dict(example.ask("SELECT user_id, any_value(events) FROM household_lists GROUP BY 1"))
+    # the days that come: lists of those who bought something, by the same version
+    status, said = example.run("run", "--select", "purchases", "household_lists")
+    assert status == 0, said
+    after = dict(example.ask("SELECT user_id, any_value(events) FROM household_lists GROUP BY 1"))
+    assert any(after[user] > events for user, events in before.items())
+    assert any(after[user] == events for user, events in before.items())
+    assert example.ask("SELECT DISTINCT version FROM household_lists") == [(1,)]
+    # beside the recommender of the demo
+    assert example.ask("SELECT count(*) FROM shop.versions") == [(1,)]

@@ -72,6 +72,15 @@ def test_columns_around_an_item_agree_with_the_exact_explanation(tables: Connect
     assert np.mean(correlations) > 0.8
 
 
+def test_columns_with_names_of_ours(tables: Connection) -> None:
+    for column in ("score", "users", "times", "number", "listed", "asked", "size", "share"):
+        tables.execute(f"ALTER TABLE products ADD COLUMN {column} DOUBLE")
+        tables.execute(f"UPDATE products SET {column} = product_id % 4")
+    create(tables)
+    for call in ("surrogate(k => 5)", "explain_locally(3, 4)"):
+        assert rows(tables, f"FROM shop.{call}")
+
+
 def test_what_cannot_be_asked(small: Connection) -> None:
     for call, said in (
         ("surrogate(depth => 0)", "depth: 0 is not a whole number from 1 to 10"),
