@@ -98,7 +98,8 @@ class Latest(Generic[T]):
             self._results.move_to_end(key)
             return self._results[key]
 
-    def forget(self, key: Hashable) -> None:
-        """Do the work anew when it is asked for again."""
+    def forget(self, wanted: Callable[[Hashable], bool]) -> None:
+        """Do the work of some keys anew when it is asked for again."""
         with self._lock:
-            self._results.pop(key, None)
+            for key in list(filter(wanted, self._results)):
+                del self._results[key]

@@ -45,13 +45,12 @@ QUERIES = 4  # whose filters and constraints are kept, the latest so many of eac
 class Recommender:
     """A version of a recommender in memory.
 
-    where is where it is kept; weights are the default weights, None where they are to be read;
-    numbers are its numbers of the items of the version in use, from which SQL takes what it passes,
-    -1 for those that it lacks, None for the same; kept is what some queries need of it only.
+    where is where it is kept; numbers are its numbers of the items of the version in use, from
+    which SQL takes what it passes, -1 for those that it lacks, None for the same; kept is what some
+    queries need of it only.
     """
 
     where: Relations
-    weights: list[float] | None
     numbers: Longs | None
     catalogue: Catalogue
     item_ids: pa.Array
@@ -105,8 +104,6 @@ class Query:
         """The default weights as they are stored."""
 
         def read() -> list[float]:
-            if self.recommender.weights is not None:
-                return self.recommender.weights
             with self.connect() as con:
                 objectives = self.recommender.where.objectives
                 return stored_weights(con, objectives, self.recommender.names)
@@ -171,6 +168,10 @@ class Recommenders(Latest[Recommender]):
     def __init__(self) -> None:
         super().__init__(CACHED)
 
+    def forget_all(self, catalog: str, name: str) -> None:
+        """Read a recommender anew, by whatever version it is asked for."""
+        self.forget(lambda key: isinstance(key, tuple) and key[:2] == (catalog, name))
+
 
 class Queries(Latest[Query]):
     """The latest queries, by their number, database and version of the recommender."""
@@ -222,21 +223,22 @@ def query_udf(
         @functools.wraps(function)
         def of_query(session: Session, *columns: pa.Array) -> pa.Array:
             catalog, name, _, number = (column[0].as_py() for column in columns[:4])
-            versions = columns[2].dictionary_encode()
-            index = versions.indices.to_numpy()
-            order = np.argsort(index, kind="stable")
-            found = []
-            for place, version in enumerate(versions.dictionary.to_pylist()):
-                mine = columns[4:]
-                if len(versions.dictionary) > 1:
-                    rows = pa.array(order[index[order] == place])
-                    mine = tuple(column.take(rows) for column in mine)
+
+            def answer(version: str, mine: tuple[pa.Array, ...]) -> pa.Array:
                 query = query_of(session, catalog, name, version, number)
                 with share_of_cores():
-                    found.append(function(query, *mine))
-            if len(found) == 1:
-                return found[0]
-            return pa.concat_arrays(found).take(pa.array(np.argsort(order, kind="stable")))
+                    return function(query, *mine)
+
+            versions = columns[2].dictionary_encode()
+            if len(versions.dictionary) == 1:
+                return answer(versions.dictionary[0].as_py(), columns[4:])
+            index = versions.indices.to_numpy()
+            rows = [np.flatnonzero(index == place) for place in range(len(versions.dictionary))]
+            found = [
+                answer(version, tuple(column.take(pa.array(mine)) for column in columns[4:]))
+                for version, mine in zip(versions.dictionary.to_pylist(), rows, strict=True)
+            ]
+            return pa.concat_arrays(found).take(pa.array(np.argsort(np.concatenate(rows))))
 
         udf(name, ["VARCHAR", "VARCHAR", "VARCHAR", "UBIGINT", *takes], returns)(of_query)
         return function
@@ -336,9 +338,6 @@ def _read_recommender(
     )
     return Recommender(
         where=where,
-        weights=None
-        if number is None
-        else stored_weights(con, where.objectives, [row[0] for row in listed]),
         numbers=None,
         catalogue=Catalogue(
             model,

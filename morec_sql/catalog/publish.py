@@ -83,7 +83,7 @@ def publish(built: Build) -> list[Stage]:
             if found is not None:
                 stages.append(found)
             if found is None or not built.keep_if_worse:
-                put_to_use(con, built.catalog, name, number, arguments)
+                put_to_use(con, built.catalog, name, number, arguments.make_default)
             else:
                 stages.append((f"version {number} is kept and not put to use", number, None))
             prune(con, name, arguments.versions)

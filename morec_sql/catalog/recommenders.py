@@ -162,15 +162,17 @@ def default_of(con: duckdb.DuckDBPyConnection, catalog: str) -> str | None:
     return ""
 
 
-def wants_default(con: duckdb.DuckDBPyConnection, catalog: str, arguments: Arguments) -> bool:
+def wants_default(
+    con: duckdb.DuckDBPyConnection, catalog: str, name: str, make_default: bool | None
+) -> bool:
     """Whether main.recommend should become this recommender's: the first one gets it."""
     default = default_of(con, catalog)
-    if arguments.make_default is False:
+    if make_default is False:
         return False
     if default == "":
-        if arguments.make_default:
+        if make_default:
             raise MorecError(
                 "make_default: main.recommend exists and is not morec_sql's; drop it first"
             )
         return False
-    return bool(arguments.make_default) or default in (None, arguments.name)
+    return bool(make_default) or default in (None, name)

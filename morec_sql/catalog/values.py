@@ -74,11 +74,8 @@ def popularity(items: Items) -> Doubles:
 
 def novelty(items: Items) -> Doubles:
     """Self-information in bits."""
-    if items.catalogue is not None:
-        pairs, count = items.catalogue
-        out: Doubles = -np.log2((items.users + 1) / (pairs + count))
-        return out
-    return self_information(items.history, items.count)
+    users = items.users
+    return _information(users, *(items.catalogue or (float(users.sum()), items.count)))
 
 
 def trend(items: Items) -> Doubles:
@@ -131,6 +128,11 @@ def fairness(items: Items) -> Doubles:
 
 def self_information(history: History, items: int) -> Doubles:
     """-log2 of the share of each item among all user-item pairs, in bits, smoothed by one user."""
-    users = np.bincount(history.item, minlength=items)
-    out: Doubles = -np.log2((users + 1) / (users.sum() + items))
+    users = np.bincount(history.item, minlength=items).astype(np.float64)
+    return _information(users, float(users.sum()), items)
+
+
+def _information(users: Doubles, pairs: float, items: int) -> Doubles:
+    """As self_information, of items with so many users each, of so many pairs and items in all."""
+    out: Doubles = -np.log2((users + 1) / (pairs + items))
     return out

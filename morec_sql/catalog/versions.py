@@ -14,12 +14,11 @@ from ..errors import MorecError, shown
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import MACROS, Argument, macros, sql_function
 from ..session import Session
-from ..source.arguments import Arguments
 from ..templates import first_row, identifier, literal, sql, transaction
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
 from .installed import write_macros
-from .recommenders import check_free, default_comment, recommender_of, wants_default
+from .recommenders import check_writable, default_comment, recommender_of, wants_default
 
 CLEARLY = 2.0  # standard errors by which a version is worse than another
 TABLES = ("texts", "item_vectors")  # of each version
@@ -127,7 +126,11 @@ def worse(con: duckdb.DuckDBPyConnection, name: str, number: int) -> Stage | Non
 
 
 def put_to_use(
-    con: duckdb.DuckDBPyConnection, catalog: str, name: str, number: int, arguments: Arguments
+    con: duckdb.DuckDBPyConnection,
+    catalog: str,
+    name: str,
+    number: int,
+    make_default: bool | None = None,
 ) -> None:
     """Make a version the one that queries get: tables, macros and views.
 
@@ -169,7 +172,7 @@ def put_to_use(
     con.execute(sql("catalog/events_placeholder", **parts))
     for macro in macros("recommender"):
         con.execute(macro.sql(**parts))
-    if wants_default(con, catalog, arguments):
+    if wants_default(con, catalog, name, make_default):
         recommend = MACROS["recommender", "recommend"]
         default = dataclasses.replace(
             recommend, template="catalog/default_recommend", includes={}, udf=""
@@ -197,14 +200,12 @@ def put_to_use(
 
 def prune(con: duckdb.DuckDBPyConnection, name: str, count: int) -> None:
     """Remove all but the latest `count` versions; the one in use stays."""
-    latest = list(kept(con, name))[-count:]
-    for number in kept(con, name):
-        if number not in latest and number != in_use(con, name):
-            where = relations(name, number)
-            con.execute(
-                f"DROP TABLE {where.texts}; DROP TABLE {where.item_vectors};"
-                f" DELETE FROM {identifier(name)}.archive WHERE id = {number}"
-            )
+    for number in set(list(kept(con, name))[:-count]) - {in_use(con, name)}:
+        where = relations(name, number)
+        con.execute(
+            f"DROP TABLE {where.texts}; DROP TABLE {where.item_vectors};"
+            f" DELETE FROM {identifier(name)}.archive WHERE id = {number}"
+        )
 
 
 @sql_function(
@@ -222,18 +223,12 @@ def use_version(session: Session, catalog: str, _: str, given: dict[str, Any]) -
     with session.cursor(catalog) as con:
         name = recommender_of(con, catalog, given["name"])
         number = version_of(con, name, given["version"])
-        row = first_row(
-            con,
-            f"SELECT settings.arguments, items FROM {identifier(name)}.archive WHERE id = {number}",
-        )
-        assert row is not None
-        stored = json.loads(row[0])
-        del stored["schema"]
-        arguments = Arguments(**{**stored, "name": name, "replace": True, "make_default": None})
+        check_writable(con, catalog, name)
         with transaction(con):
-            check_free(con, catalog, arguments)
-            put_to_use(con, catalog, name, number, arguments)
-    return [(f"version {number} is in use", row[1], None)]
+            put_to_use(con, catalog, name, number)
+        row = first_row(con, f"SELECT count(*) FROM {relations(name).item_vectors}")
+        assert row is not None
+    return [(f"version {number} is in use", row[0], None)]
 
 
 def _tables(con: duckdb.DuckDBPyConnection, name: str) -> set[str]:

@@ -11,23 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..answer.recommender import Recommenders
 from ..arrays import lists, matrix, vectors, whole
-from ..catalog.objectives import Objective, declared
-from ..catalog.recommenders import check_writable, recommender_of, stored_arguments
+from ..catalog.objectives import Objective
 from ..catalog.values import Items
 from ..catalog.versions import Relations, in_use, relations
 from ..errors import MorecError
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Progress, Stage, Stages
 from ..registry import Argument, sql_function
 from ..session import Session
-from ..source.source import Source, resolve
+from ..source.arguments import Arguments
+from ..source.source import Source
 from ..templates import arrow, first_row, identifier, literal, sql, transaction
 from ..udfs.embedding import embed_texts
 from ..udfs.history import Clock, Events, Floats, History, Longs, bounds
 from ..udfs.relevance.fold_in import FoldIn
 from ..udfs.relevance.model import normalised, pair_weights, user_vectors
 from ..udfs.relevance.repeats import item_features
+from .in_place import changed
 from .reading import index_events, load_catalogue, read_events
 
 OF_ALL = ("trend", "fairness")  # what an item is beside all others: average until computed
@@ -37,13 +37,11 @@ OF_ALL = ("trend", "fairness")  # what an item is beside all others: average unt
 class _Present:
     """The version in use, into which items are taken.
 
-    number and version are its number and training; mean is what embeddings are counted from; chosen
-    is what its training chose.
+    mean is what embeddings are counted from; chosen is what its training chose.
     """
 
     name: str
     number: int
-    version: str
     where: Relations
     chosen: dict[str, Any]
     mean: Floats
@@ -67,38 +65,24 @@ def refresh_items(session: Session, catalog: str, _: str, given: dict[str, Any])
 
     New items get vectors from their texts and first events.
     """
-    with session.cursor(catalog) as cursor:
-        name = recommender_of(cursor, catalog, given["name"])
-        version, stages = refresh(cursor, catalog, name)
-    session.shared(Recommenders).forget((catalog, name, version))
-    return stages
+    return changed(session, catalog, given["name"], _refresh)
 
 
-def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[str, list[Stage]]:
-    """Take in what changed in the items since the version in use was made or refreshed so.
-
-    Args:
-        con: a connection of its own, whose temporary tables may be used.
-        catalog: the database of the recommender.
-        name: the recommender.
-
-    Returns:
-        the training of the version in use, and what was done.
-
-    Raises:
-        MorecError: there is no such recommender, or an expression is not valid any more.
-    """
-    check_writable(con, catalog, name)
-    arguments, schema = stored_arguments(con, catalog, name)
-    source = resolve(con, catalog, schema, arguments)
-    listed = declared(con, arguments.objectives, source)
+def _refresh(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    arguments: Arguments,
+    source: Source,
+    listed: list[Objective],
+) -> list[Stage]:
+    """Take in what changed in the items since the version in use was made or refreshed so."""
     present = _present(con, name)
     with Progress() as progress:
         stages = Stages(progress)
         with stages.stage("compare") as done:
             con.execute(present.sql("train/items_changed", items=_items_of(source, name)))
-            changed = con.execute("SELECT item_index FROM morec_changed ORDER BY place")
-            known = np.array([-1 if one is None else one for (one,) in changed.fetchall()], int)
+            rows = con.execute("SELECT item_index FROM morec_changed ORDER BY place").fetchall()
+            known = np.array([-1 if one is None else one for (one,) in rows], int)
             gone = first_row(con, present.sql("train/items_gone"))
             assert gone is not None
             done(len(known))
@@ -116,7 +100,7 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
         with transaction(con):
             con.execute(present.sql("train/items_refreshed", **parts, id=str(present.number)))
         done(len(known))
-    return present.version, stages.rows
+    return stages.rows
 
 
 def _present(con: duckdb.DuckDBPyConnection, name: str) -> _Present:
@@ -129,11 +113,10 @@ def _present(con: duckdb.DuckDBPyConnection, name: str) -> _Present:
         )
     row = first_row(
         con,
-        f"SELECT settings.version, settings.model, fold_in FROM {identifier(name)}.archive"
-        f" WHERE id = {number}",
+        f"SELECT settings.model, fold_in FROM {identifier(name)}.archive WHERE id = {number}",
     )
     assert row is not None
-    kept = {key: np.array(value, np.float32) for key, value in row[2].items()}
+    kept = {key: np.array(value, np.float32) for key, value in row[1].items()}
     features = len(kept["mean"])
     fold_in = FoldIn(
         kept["axes"].reshape(features, -1 if features else 0),
@@ -143,7 +126,7 @@ def _present(con: duckdb.DuckDBPyConnection, name: str) -> _Present:
         float(kept["late_share"]),
     )
     where = relations(name, number)
-    return _Present(name, number, row[0], where, json.loads(row[1]), kept["mean"], fold_in)
+    return _Present(name, number, where, json.loads(row[0]), kept["mean"], fold_in)
 
 
 def _items_of(source: Source, name: str) -> str:
@@ -325,17 +308,17 @@ def _objectives(
     scales = con.execute(
         f"SELECT mean, deviation FROM {relations(present.name).objectives} ORDER BY position"
     ).fetchall()
+    columns = [f"objectives[{position}]" for position in range(1, len(listed) + 1)]
+    ranges = ", ".join(f"[min({column}), max({column})]" for column in columns)
+    bounds_of = first_row(con, f"SELECT {ranges} FROM {present.where.item_vectors}")
+    assert bounds_of is not None
     for position, (objective, (mean, deviation)) in enumerate(zip(listed, scales, strict=True)):
         mine = dataclasses.replace(items, position=position)
         if objective.values is not None:
             if objective.built_in in OF_ALL or not deviation:
                 continue
-            column = f"objectives[{position + 1}]"
-            row = first_row(
-                con, f"SELECT min({column}), max({column}) FROM {present.where.item_vectors}"
-            )
             raw = (objective.values(mine) - mean) / deviation
-            out[:, position] = np.nan_to_num(np.clip(raw, *row)) if row else 0
+            out[:, position] = np.nan_to_num(np.clip(raw, *bounds_of[position]))
         elif objective.of_categories:
             found = con.execute(
                 present.sql(

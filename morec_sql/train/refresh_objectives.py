@@ -8,18 +8,19 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..answer.recommender import Recommenders, load_recommender
+from ..answer.recommender import load_recommender
 from ..arrays import lists
-from ..catalog.objectives import declared
-from ..catalog.recommenders import check_writable, recommender_of, stored_arguments
+from ..catalog.objectives import Objective
 from ..catalog.values import Items
 from ..catalog.versions import in_use, relations
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Progress, Stage, Stages
 from ..registry import Argument, sql_function
 from ..session import Session
+from ..source.arguments import Arguments
 from ..source.left_out import left_out
-from ..source.source import resolve
-from ..templates import first_row, identifier, sql, transaction
+from ..source.source import Source
+from ..templates import identifier, sql, transaction
+from .in_place import changed
 from .objectives import contenders, exposure_of, standardised
 from .reading import index_events, listed_items, load_catalogue, read_events
 from .windows import clock_of
@@ -36,31 +37,17 @@ def refresh_objectives(
     session: Session, catalog: str, _: str, given: dict[str, Any]
 ) -> list[Stage]:
     """Computes the objectives of a recommender anew, without training, on what its tables hold."""
-    with session.cursor(catalog) as cursor:
-        name = recommender_of(cursor, catalog, given["name"])
-        version, stages = refresh(cursor, catalog, name)
-    session.shared(Recommenders).forget((catalog, name, version))
-    return stages
+    return changed(session, catalog, given["name"], _refresh)
 
 
-def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[str, list[Stage]]:
-    """Compute the values of the objectives on what the tables hold now; the model stays.
-
-    Args:
-        con: a connection of its own, whose temporary tables may be used.
-        catalog: the database of the recommender.
-        name: the recommender.
-
-    Returns:
-        the version of the recommender, and what was done.
-
-    Raises:
-        MorecError: there is no such recommender, or an expression is not valid any more.
-    """
-    check_writable(con, catalog, name)
-    arguments, schema = stored_arguments(con, catalog, name)
-    source = resolve(con, catalog, schema, arguments)
-    listed = declared(con, arguments.objectives, source)
+def _refresh(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    arguments: Arguments,
+    source: Source,
+    listed: list[Objective],
+) -> list[Stage]:
+    """Compute the values on what the tables hold now, as in_place.changed calls it."""
     with Progress() as progress:
         stages = Stages(progress)
         with stages.stage("read") as done:
@@ -107,6 +94,4 @@ def refresh(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> tuple[st
         where = relations(name, in_use(con, name))
         parts = {"schema": identifier(name), "item_vectors": where.item_vectors}
         con.execute(sql("train/refreshed_objectives", **parts))
-        row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
-    assert row is not None
-    return row[0], stages.rows
+    return stages.rows

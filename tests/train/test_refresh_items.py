@@ -175,6 +175,16 @@ def test_an_open_transaction_goes_on_as_it_was(tables: Connection) -> None:
     assert len(before) == 10
 
 
+def test_a_version_that_was_asked_for_by_its_number_has_them_too(tables: Connection) -> None:
+    create(tables, text="['title']", items="'products'")
+    tables.execute("FROM refresh_recommender('shop')").fetchall()
+    call = "SELECT item_id FROM recommend(4, version => 2, k => 99)"
+    assert len(rows(tables, call)) == 22
+    add_teas(tables)
+    refreshed(tables)
+    assert {30, 31, 32} < {item for (item,) in rows(tables, call)}
+
+
 def test_one_that_kept_nothing_says_so(tables: Connection) -> None:
     create(tables)
     tables.execute("DROP VIEW shop.versions; DROP VIEW shop.stages; DROP TABLE shop.archive")

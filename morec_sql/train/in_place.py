@@ -1,0 +1,42 @@
+"""Changes of a recommender without training it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+
+from ..answer.recommender import Recommenders
+from ..catalog.objectives import Objective, declared
+from ..catalog.recommenders import check_writable, recommender_of, stored_arguments
+from ..progress import Stage
+from ..session import Session
+from ..source.arguments import Arguments
+from ..source.source import Source, resolve
+
+Change = Callable[[duckdb.DuckDBPyConnection, str, Arguments, Source, list[Objective]], list[Stage]]
+
+
+def changed(session: Session, catalog: str, name: str | None, change: Change) -> list[Stage]:
+    """Change the version in use of a recommender; queries read it anew then.
+
+    Args:
+        session: of the database instance.
+        catalog: the database.
+        name: the recommender, as it was given.
+        change: called with a connection of its own, whose temporary tables it may use, the exact
+            name, the arguments, the user's tables and the objectives; gives what was done.
+
+    Raises:
+        MorecError: there is no such recommender, it cannot be written, or an expression is not
+            valid any more.
+    """
+    with session.cursor(catalog) as con:
+        name = recommender_of(con, catalog, name)
+        check_writable(con, catalog, name)
+        arguments, schema = stored_arguments(con, catalog, name)
+        source = resolve(con, catalog, schema, arguments)
+        listed = declared(con, arguments.objectives, source)
+        stages = change(con, name, arguments, source, listed)
+    session.shared(Recommenders).forget_all(catalog, name)
+    return stages
