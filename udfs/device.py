@@ -22,8 +22,13 @@ def prefetch() -> None:
     if "torch" not in sys.modules:
         # threads of the database are daemons and would hand that on, but Python ends badly where a
         # daemon is still at work
-        work = functools.partial(importlib.import_module, "torch")
-        threading.Thread(target=work, daemon=False).start()
+        threading.Thread(target=_import_torch, daemon=False).start()
+
+
+def _import_torch() -> None:
+    # an error may end Python meanwhile, where torch cannot be imported; whoever needs it asks again
+    with contextlib.suppress(RuntimeError):
+        importlib.import_module("torch")
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -76,3 +78,14 @@ def test_what_is_wrong_is_said_in_a_sentence(warehouse: str, tmp_path: Path) -> 
         assert status == 2
         assert said in error
         assert "Traceback" not in error
+
+
+def test_an_early_error_ends_the_process_with_its_sentence_alone(warehouse: str) -> None:
+    # torch is being imported in a thread then
+    asked = "FROM recommend(3, version => 7)"
+    done = subprocess.run(
+        [Path(sys.executable).parent / "morec", "sql", warehouse, "--read-only", "-c", asked],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.strip() == "morec: version: '7' is not a version of 'shop' that is kept: 1"
