@@ -19,8 +19,11 @@ import numpy as np
 from speed import best
 
 import morec_sql
+from morec_sql.arrays import matrix
 from morec_sql.clients import demo
-from morec_sql.udfs.ranking.lists import pair_scores
+from morec_sql.templates import arrow
+from morec_sql.udfs.history import Doubles, Longs
+from morec_sql.udfs.ranking.lists import PairScores
 
 QUERIES, K = 300, 10
 
@@ -57,17 +60,18 @@ def scores(con: duckdb.DuckDBPyConnection) -> None:
     ours = pairs / best(lambda: con.execute(query).fetchall(), 1)
     kernel: list[float] = []
 
-    def timed(*arguments: object) -> object:
-        began = time.perf_counter()
-        out = pair_scores(*arguments)  # type: ignore[arg-type]
-        kernel.append(time.perf_counter() - began)
-        return out
+    class Timed(PairScores):
+        def __call__(self, user: Longs, item: Longs) -> Doubles:
+            began = time.perf_counter()
+            out = super().__call__(user, item)
+            kernel.append(time.perf_counter() - began)
+            return out
 
     import morec_sql.answer.scores as room
 
-    room.pair_scores = timed  # type: ignore[assignment]
+    room.PairScores = Timed  # type: ignore[misc]
     con.execute(query).fetchall()
-    room.pair_scores = pair_scores
+    room.PairScores = PairScores  # type: ignore[misc]
     threads = con.execute("SELECT current_setting('threads')").fetchall()[0][0]
     rate = threads * pairs / sum(kernel)
     print(f"score: {ours:,.0f} pairs/s from SQL, {ours / rate:.2f} of the kernel's {rate:,.0f}")
@@ -131,25 +135,27 @@ def quality(con: duckdb.DuckDBPyConnection) -> None:
         print(f"search, nDCG@{K} {name}: {np.mean(values):.3f} of {len(values)} queries")
 
 
-def large() -> None:
-    """Search over a million items with as many texts; vectors are made up."""
-    from morec_sql.answer.search import Texts, _first
+def large(con: duckdb.DuckDBPyConnection) -> None:
+    """Search over a million items with as many texts, made up: vectors between two real ones."""
     from morec_sql.udfs.embedding import embed_texts
+    from morec_sql.udfs.ranking.meaning import Meaning, first
     from morec_sql.udfs.ranking.words import Words
 
     generator = np.random.default_rng(0)
     vocabulary = np.array([f"word{i}" for i in range(20_000)])
     drawn = (len(vocabulary) * generator.random((1_000_000, 6)) ** 3).astype(int)
     texts = [" ".join(row) for row in vocabulary[drawn]]
-    vectors = generator.normal(size=(len(texts), 384)).astype(np.float32)
+    real = matrix(arrow(con, "SELECT embedding FROM shop.texts ORDER BY text_id").column(0))
+    ends = generator.integers(len(real), size=(2, len(texts)))
+    vectors = real[ends[0]] + real[ends[1]]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    known = Texts(Words(texts), vectors, "")
+    words, meaning = Words(texts), Meaning(vectors)
     embed_texts(["once"])
 
     def one() -> None:
         query = embed_texts([texts[7]])[0]
-        _first(known.words.scores(texts[7]), 200, above=0.0)
-        _first(known.embeddings @ query, 200)
+        first(words.scores(texts[7]), 200, above=0.0)
+        meaning.exactly(query, first(meaning.roughly(query), 400))
 
     print(f"search among {len(texts):,} texts: {1000 * best(one, 5):.0f} ms, of which embedding the"
           f" query {1000 * best(lambda: embed_texts([texts[7]]), 5):.0f} ms")  # fmt: skip
@@ -161,10 +167,8 @@ def main() -> None:
     demo.load_warehouse(con)
     con.execute("SET enable_progress_bar = false")
     con.execute(demo.CREATE).fetchall()
-    for part in (explanations, scores, similar, quality):
+    for part in (explanations, scores, similar, quality, large):
         part(con)
-    con.close()
-    large()
 
 
 if __name__ == "__main__":

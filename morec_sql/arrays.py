@@ -5,13 +5,24 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Turn a column that may come in chunks into one array."""
     if isinstance(column, pa.ChunkedArray):
+        if column.num_chunks == 1:
+            return column.chunk(0)  # without a copy
         column = column.combine_chunks()
     return pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+
+
+def alike(column: pa.Array) -> bool:
+    """Whether all values of a column are the same, of which NULL is one."""
+    if not len(column) or column.null_count:
+        return bool(column.null_count == len(column))
+    differ: int = pc.equal(column, column[0]).false_count
+    return not differ
 
 
 def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:

@@ -20,7 +20,8 @@ from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..templates import first_row, identifier
 from ..udfs.embedding import DEFAULT_MODEL, embed_texts
 from ..udfs.history import Doubles, Floats, History, Longs
-from ..udfs.ranking.lists import pair_scores
+from ..udfs.ranking.lists import PairScores
+from ..udfs.ranking.meaning import Meaning, first
 from ..udfs.ranking.words import Words
 from .history import history_of
 from .ranked import lengths_of, weights_of
@@ -63,12 +64,39 @@ sql_macro(
 
 
 @dataclasses.dataclass(frozen=True)
+class Among:
+    """The items that are searched, by text: items[starts[t]:starts[t + 1]] have text t."""
+
+    items: Longs
+    starts: Longs
+
+    @classmethod
+    def of(cls, items: Longs, text_id: Longs, texts: int) -> Among:
+        """Those of some items that have a text, which text_id gives for all, -1 for none."""
+        text = text_id[items]
+        order = np.argsort(text, kind="stable")
+        return cls(items[order], np.searchsorted(text[order], np.arange(texts + 1)))
+
+    def of_texts(self, texts: Longs, count: int) -> tuple[Longs, Longs]:
+        """The first `count` items of texts, in their order, and which of the texts each has."""
+        many = self.starts[texts + 1] - self.starts[texts]
+        place = np.repeat(np.arange(len(texts)), many)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(many) - many, many)
+        rows = self.starts[texts[place]] + within
+        return self.items[rows[:count]], place[:count]
+
+
+@dataclasses.dataclass(frozen=True)
 class Texts:
-    """What is searched of a recommender: its texts, and the model that embeds what is asked."""
+    """What is searched of a recommender.
+
+    model embeds what is asked; listed are the items that are recommended.
+    """
 
     words: Words
-    embeddings: Floats
+    meaning: Meaning
     model: str
+    listed: Among
 
 
 @query_udf(
@@ -127,7 +155,17 @@ def _texts_of(query: Query) -> Texts:
     assert row is not None
     embeddings, _ = query.recommender.catalogue.texts
     model = json.loads(row[0])["model"] or DEFAULT_MODEL
-    return Texts(Words([text for (text,) in texts]), embeddings, model)
+    words = Words([text for (text,) in texts])
+    return Texts(words, Meaning(embeddings), model, _among(query, None))
+
+
+def _among(query: Query, predicate: str | None) -> Among:
+    """The items that a filter keeps."""
+    catalogue = query.recommender.catalogue
+    embeddings, text_id = catalogue.texts
+    allowed = query.only(predicate)
+    items = np.arange(catalogue.items) if allowed is None else allowed.items
+    return Among.of(items, text_id, len(embeddings))
 
 
 def _found(
@@ -143,42 +181,42 @@ def _found(
     """The rows of one text."""
     recommender = query.recommender
     catalogue = recommender.catalogue
-    allowed = query.only(predicate)
-    items = np.arange(catalogue.items) if allowed is None else allowed.items
-    _, text_id = catalogue.texts
-    items = items[text_id[items] >= 0]
+    among = known.listed
+    if predicate is not None:
+        among = query.kept.get(("among", predicate), lambda: _among(query, predicate))
     depth = max(2 * k, DEPTH)
-    words = known.words.scores(text)[text_id[items]]
-    meaning = (known.embeddings @ vector)[text_id[items]]
-    orders = [_first(words, depth, above=0.0), _first(meaning, depth)]
-    among = np.union1d(*orders)
-    low = float(meaning.min(initial=0))
-    parts = [
-        words[among] / max(float(words.max(initial=0)), 1e-9),
-        (meaning[among] - low) / max(float(meaning.max(initial=0)) - low, 1e-9),
-    ]
+    empty = np.diff(among.starts) == 0
+    words, meaning = known.words.scores(text), known.meaning.roughly(vector)
+    words[empty], meaning[empty] = 0, -np.inf
+    by_words = first(words, depth, above=0.0)
+    least = float(meaning.min(initial=0, where=~empty))
+    by_meaning = first(meaning, 2 * depth, above=-2.0)
+    by_meaning = by_meaning[first(known.meaning.exactly(vector, by_meaning), depth)]
+    orders = [among.of_texts(texts, depth)[0] for texts in (by_words, by_meaning)]
+    texts = np.union1d(by_words, by_meaning)
+    found = np.union1d(*orders)
+    text_of = catalogue.texts[1][found]
+    near = known.meaning.exactly(vector, texts)[np.searchsorted(texts, text_of)]
+    parts = [_to_best(words[text_of], 0.0), _to_best(near, least)]
     if len(history):
         batch = catalogue.batch(history, 1)
-        user = np.zeros(len(among), np.int64)
-        mine = pair_scores(catalogue, batch, weights, user, items[among])
-        orders.append(among[_first(mine, depth)])
-        low = float(mine.min(initial=0))
-        parts.append((mine - low) / max(float(mine.max(initial=0)) - low, 1e-9))
-    places = np.full((len(orders), len(items)), np.inf)
+        user = np.zeros(len(found), np.int64)
+        scores = PairScores(catalogue, batch, weights)
+        mine = scores(user, found).astype(np.float32)
+        orders.append(found[first(mine, depth)])
+        parts.append(_to_best(mine, float(mine.min(initial=0))))
+    places = np.full((len(orders), len(found)), np.inf)
     for place, order in zip(places, orders, strict=True):
-        place[order] = np.arange(1, len(order) + 1)
-    score = np.mean(parts, axis=0)
-    best = np.argsort(-score, kind="stable")[:k]
-    names = recommender.item_ids.take(pa.array(items[among[best]])).to_pylist()
+        place[np.searchsorted(found, order)] = np.arange(1, len(order) + 1)
+    score: Floats = np.mean(parts, axis=0)
+    best = first(score, k)
+    names = recommender.item_ids.take(pa.array(found[best])).to_pylist()
     for rank, (one, name) in enumerate(zip(best, names, strict=True), 1):
-        ranks = [int(x) if np.isfinite(x) else None for x in places[:, among[one]]]
+        ranks = [int(x) if np.isfinite(x) else None for x in places[:, one]]
         yield rank, name, float(score[one]), *ranks, *[None] * (3 - len(ranks))
 
 
-def _first(scores: Floats | Doubles, count: int, above: float = -np.inf) -> Longs:
-    """Where the largest scores are, the largest first; at most so many, and above some value."""
-    there = np.flatnonzero(scores > above) if above > -np.inf else np.arange(len(scores))
-    if len(there) > count:
-        there = there[np.argpartition(-scores[there], count - 1)[:count]]
-    out: Longs = there[np.argsort(-scores[there], kind="stable")]
+def _to_best(scores: Floats, least: float) -> Floats:
+    """Scores as shares of the way from the least one to the best."""
+    out: Floats = (scores - least) / max(float(scores.max(initial=least)) - least, 1e-9)
     return out

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..device import device
-from ..history import Doubles, Floats, Longs
-from ..relevance.model import at, dot
+from ..history import Doubles, Floats, Ints, Longs
+from ..relevance.model import dot, entries
 from .catalogue import Batch, Catalogue
 from .constraints import Constraint, unmet
 from .greedy import greedy, greedy_limited
@@ -139,35 +139,61 @@ def rank(
     )
 
 
-def pair_scores(
-    catalogue: Catalogue, batch: Batch, weights: Doubles, user: Longs, item: Longs
-) -> Doubles:
-    """Scores of pairs of a user of the batch and an item, without what is of the list.
+class PairScores:
+    """Scores of pairs of a user of a batch and an item, without what is of the list.
 
-    Args:
-        catalogue: the recommender.
-        batch: the users, who may have every item.
-        weights: shape (users, objectives).
-        user: the user of each pair.
-        item: the item of each.
+    Made once of a batch, it gives the scores of any number of pairs.
     """
-    factor = _factor(catalogue, weights)
-    query = _query(catalogue, batch, weights, factor)
-    score = dot(query, user, catalogue.table.rows.cpu().numpy(), item).astype(np.float64)
-    if batch.more is not None:
-        score += factor[user] * at(batch.more, user, item)
-    known, wanted = (
-        of_user.astype(np.int64) * catalogue.items + of_item
-        for of_user, of_item in ((batch.known.user, batch.known.item), (user, item))
-    )
-    if len(known):
-        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        mine = known[place] == wanted
-        score[mine] = _of_known(catalogue, batch, query, factor)[place[mine]]
-    _, _, constant = catalogue.fit(batch.tastes)
-    of_user = (weights[:, catalogue.of_kind("fit")] * constant).sum(axis=1) - batch.mean * factor
-    out: Doubles = score + of_user[user]
-    return out
+
+    def __init__(self, catalogue: Catalogue, batch: Batch, weights: Doubles) -> None:
+        """Weigh users who may have every item; weights have shape (users, objectives)."""
+        factor = _factor(catalogue, weights)
+        query = _query(catalogue, batch, weights, factor)
+        self._items, self._query = catalogue.items, query
+        self._table = catalogue.table.rows.cpu().numpy()
+        self._known = _Scores(
+            self._key(batch.known.user, batch.known.item),
+            _of_known(catalogue, batch, query, factor),
+        )
+        self._more = None
+        if batch.more is not None:
+            user, item, score = entries(batch.more, 0, batch.users)
+            self._more = _Scores(self._key(user, item), score * factor[user])
+        _, _, constant = catalogue.fit(batch.tastes)
+        of_fits = weights[:, catalogue.of_kind("fit")] * constant
+        self._of_user: Doubles = of_fits.sum(axis=1) - batch.mean * factor
+
+    def __call__(self, user: Longs, item: Longs) -> Doubles:
+        """The scores of pairs, each given by the user's place in the batch and the item."""
+        score = dot(self._query, user, self._table, item).astype(np.float64)
+        key = self._key(user, item)
+        if self._more is not None:
+            there, mine = self._more.at(key)
+            score[there] += mine
+        there, mine = self._known.at(key)
+        score[there] = mine
+        out: Doubles = score + self._of_user[user]
+        return out
+
+    def _key(self, user: Longs | Ints, item: Longs | Ints) -> Longs:
+        return user.astype(np.int64) * self._items + item
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scores:
+    """Scores of some pairs, by their sorted keys."""
+
+    key: Longs
+    score: Floats | Doubles
+
+    def at(self, wanted: Longs) -> tuple[Longs, Floats | Doubles]:
+        """Which of the wanted pairs are among these, and their scores."""
+        if not len(self.key):
+            return np.zeros(0, np.int64), self.score
+        place = np.searchsorted(self.key, wanted)
+        place[place == len(self.key)] = 0
+        there = np.flatnonzero(self.key[place] == wanted)
+        return there, self.score[place[there]]
 
 
 def _factor(catalogue: Catalogue, weights: Doubles) -> Doubles:
