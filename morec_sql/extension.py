@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import duckdb
 
 from . import registry
-from .catalog.installed import load_macros
+from .catalog.installed import VERSION, load_macros
+from .errors import MorecError
 from .interrupts import listen_in_notebooks
 from .session import Session
 from .source.pure import STRICT, is_strict
 from .templates import first_row
 
-VERSION = "0.1.0"
+__all__ = ["VERSION", "connect", "load"]
 
 _sessions: dict[str, Session] = {}
 
@@ -29,10 +31,31 @@ def connect(
     Args:
         database: path of the file, or ":memory:".
         options: passed to `duckdb.connect`, such as read_only=True.
+
+    Raises:
+        MorecError: another process has the file open.
     """
-    con = duckdb.connect(str(database), **options)
+    try:
+        con = duckdb.connect(str(database), **options)
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        raise MorecError(_locked(str(database), str(error))) from error
     load(con)
     return con
+
+
+def _locked(database: str, said: str) -> str:
+    """Who has a file open, and what helps, from what DuckDB says."""
+    holder = re.search(r"held in (.*?)\s*\(PID (\d+)\)", said)
+    who = "another process"
+    if holder:
+        program = os.path.basename(holder[1]) or "of another user"
+        who = f"the process {holder[2]} ({program})"
+    how = "closed there, or everybody opens it read-only"
+    if "read-only mode" in said:
+        return f"database: {database!r} is read by {who}; it can be read, too (read-only)"
+    return f"database: {database!r} is open in {who}, which may write; it can be opened once {how}"
 
 
 def load(con: duckdb.DuckDBPyConnection, other_tables: bool = True) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..arrays import alike, matrix, whole
+from ..catalog.installed import VERSION, is_newer
 from ..catalog.objectives import stored_weights
 from ..catalog.recommenders import check_here
 from ..catalog.versions import Relations, in_use, kept, relations, version_of
@@ -323,6 +324,11 @@ def _read_recommender(
     row = first_row(con, f"SELECT model FROM {where.settings}")
     assert row is not None
     chosen = json.loads(row[0])
+    if is_newer(chosen.get("made_with", VERSION)):
+        raise MorecError(
+            f"recommender: {name!r} was made by morec_sql {chosen['made_with']}, and this is"
+            f" {VERSION}; pip install --upgrade morec_sql"
+        )
     vectors = arrow(
         con,
         "SELECT * REPLACE (coalesce(text_id, -1) AS text_id, CAST(item_id AS VARCHAR) AS item_id)"

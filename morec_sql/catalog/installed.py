@@ -10,8 +10,18 @@ from ..errors import MorecError
 from ..registry import macros
 from ..templates import first_row, identifier, literal, sql
 
+VERSION = "0.1.0"
 TEMPORARY = "temp.main"
 MARKS = ("morec_", "query_table(")  # of which one is in the text of each macro of ours
+
+
+def is_newer(version: str) -> bool:
+    """Whether a version of the interface is newer than this one."""
+    return _parts(version) > _parts(VERSION)
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 def load_macros(con: duckdb.DuckDBPyConnection) -> None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import duckdb
 import typer
 from rich.console import Console
+from rich.syntax import Syntax
 
 from ..errors import MorecError, nearest
 from ..extension import VERSION, connect
-from ..session import Session
-from ..templates import first_row, identifier
+from ..registry import Macro
+from ..templates import first_row
+from . import calls
 
 app = typer.Typer(help="Multi-objective recommendation inside DuckDB.", no_args_is_help=True)
+REPORT = Annotated[
+    Path | None, typer.Option(help="Write a report: a file that ends in .html or .png.")
+]
+PICTURE = Annotated[
+    Path | None, typer.Option(help="Draw the front: a file that ends in .png, .svg or .pdf.")
+]
 
 
 @app.command()
@@ -35,144 +41,121 @@ def demo(
         demonstration.run(path, Console())
 
 
-@app.command()
-def evaluate(
-    path: Annotated[Path, typer.Argument(help="The warehouse file.")],
-    name: Annotated[
-        str | None, typer.Argument(help="The recommender; the only one if left out.")
-    ] = None,
-    k: Annotated[int, typer.Option(help="Length of the lists.")] = 10,
-    weights: Annotated[
-        str | None, typer.Option(help="As JSON: a list, or an object by objective.")
-    ] = None,
-    test_from: Annotated[
-        datetime | None, typer.Option(help="Events from then on are the test.")
-    ] = None,
-    novel_only: Annotated[bool, typer.Option(help="Only items that are new to the user.")] = False,
-    sample: Annotated[int | None, typer.Option(help="So many users instead of all.")] = None,
-    where: Annotated[
-        str | None, typer.Option("--filter", help="A SQL predicate over the items.")
-    ] = None,
-    diversify: Annotated[str, typer.Option(help="mmr or dpp.")] = "mmr",
-    baselines: Annotated[bool, typer.Option(help="Measure the baselines too.")] = True,
-    report: Annotated[
-        Path | None, typer.Option(help="Write a report: a file that ends in .html or .png.")
-    ] = None,
+def _call(
+    path: Path,
+    macro: Macro,
+    recommender: str | None,
+    given: dict[str, Any],
+    options: dict[str, Any],
 ) -> None:
-    """Train on the past, measure on what came after, and show how good the lists are."""
-    from ..measure.evaluate import evaluation_of
-    from ..measure.requests import Request
-    from . import report as reports
+    """Run a command that is made of a function of SQL, as of calls.add."""
+    from . import query, report
 
-    with _errors():
-        if report is not None:
-            reports.check(report)
-        request = Request.read(
-            {
-                "weights": None if weights is None else _json(weights),
-                "k": k,
-                "test_from": None if test_from is None else str(test_from),
-                "novel_only": novel_only,
-                "sample": sample,
-                "filter": where,
-                "diversify": diversify,
-                "baselines": baselines,
-            }
-        )
-        con, catalog, name = _open(path, name)
-        title = f"The recommender {name} in {path.name}"
-        session = Session()
-        session.add(con)
-        found = evaluation_of(session, catalog, name, request)
-        Console().print(reports.table(found, title))
-        if report is not None:
-            reports.write(found, title, report)
-            typer.echo(f"wrote {report}")
+    with _errors(), contextlib.ExitStack() as stack:
+        query.check(options["form"])
+        if macro.of == "recommender":
+            con, recommender = _open(path, recommender, write=bool(given.get("store")))
+            stack.callback(con.close)
+        text = calls.statement(macro, recommender, given)
+        if options["show"]:
+            typer.echo(text)
+            return
+        if macro.of == "database":
+            if macro.name != "create_recommender":
+                _check_there(path)
+            con = stack.enter_context(contextlib.closing(connect(path)))
+        con.execute("SET enable_progress_bar = false")
+        _say(text)
+        if macro.name in report.SHOWN and options["form"] == "table":
+            assert recommender is not None
+            show = report.SHOWN[macro.name]
+            written = options.get("report") or options.get("picture")
+            title = f"the recommender {recommender} in {path.name}"
+            Console().print(show(con, recommender, text, calls.read(con, given), title, written))
+            if written is not None:
+                typer.echo(f"wrote {written}")
+        else:
+            query.run(con, text, {}, options["form"], sys.stdout.buffer)
+
+
+calls.add(app, _call, {"evaluate": {"report": REPORT}, "pareto": {"picture": PICTURE}})
 
 
 @app.command()
-def pareto(
-    path: Annotated[Path, typer.Argument(help="The warehouse file.")],
-    name: Annotated[
-        str | None, typer.Argument(help="The recommender; the only one if left out.")
-    ] = None,
-    objectives: Annotated[
-        str | None, typer.Option(help="Objectives or metrics, with commas; all by default.")
-    ] = None,
-    algorithm: Annotated[
-        str, typer.Option(help="surrogate, nsga2, nsga3, pso, ga, de, grid or random.")
-    ] = "surrogate",
-    budget: Annotated[int, typer.Option(help="So many weight vectors are measured.")] = 200,
-    k: Annotated[int, typer.Option("--k", "-k", help="Length of the lists.")] = 10,
-    users: Annotated[int, typer.Option(help="So many users at most.")] = 2000,
-    test_from: Annotated[
-        datetime | None, typer.Option(help="Events from then on are the test.")
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="Draw the front: a file that ends in .png, .svg or .pdf.")
-    ] = None,
+def versions(
+    path: calls.PATH,
+    recommender: calls.RECOMMENDER = None,
+    show: calls.SQL = False,
+    form: calls.FORMAT = "table",
 ) -> None:
-    """Search the weights that no others beat in all of the objectives, and draw them."""
-    from . import pictures
-    from . import report as reports
+    """The versions of a recommender that are kept, and which is in use."""
+    from . import query
 
     with _errors():
-        if picture is not None:
-            reports.check(picture, (".png", ".svg", ".pdf"))
-        con, _, name = _open(path, name)
-        chosen = None if objectives is None else [part.strip() for part in objectives.split(",")]
-        found = con.sql(
-            f"SELECT * FROM {identifier(name)}.pareto(objectives => $objectives,"
-            " algorithm => $algorithm, budget => $budget, k => $k, users => $users,"
-            " test_from => $test_from)",
-            params={
-                "objectives": chosen, "algorithm": algorithm, "budget": budget, "k": k,
-                "users": users, "test_from": test_from,
-            },
-        ).to_arrow_table()  # fmt: skip
-        metrics = pictures.front_metrics(found.column_names, found.to_pylist(), chosen)
-        title = f"Weights of the recommender {name} in {path.name} that no others beat"
-        Console().print(reports.front_table(found, metrics, title))
-        if picture is not None:
-            pictures.plot_front(found, metrics).savefig(picture, dpi=120)
-            typer.echo(f"wrote {picture}")
+        con, name = _open(path, recommender)
+        text = f"SELECT * FROM {calls.plain(name)}.versions ORDER BY id;"
+        if show:
+            typer.echo(text)
+        else:
+            _say(text)
+            query.run(con, text, {}, form, sys.stdout.buffer)
+        con.close()
 
 
-def _open(path: Path, name: str | None) -> tuple[duckdb.DuckDBPyConnection, str, str]:
-    """Open a warehouse to read, and find the recommender: connection, database, its name."""
-    from ..catalog.recommenders import recommenders
+def _say(statement: str) -> None:
+    """Show the statement that is run, where it is not in the way of results."""
+    highlighted = Syntax("", "sql", background_color="default").highlight(statement)
+    Console(stderr=True).print(highlighted, soft_wrap=True, end="")
 
+
+def _check_there(path: Path) -> None:
     if not path.exists():
         raise MorecError(f"path: there is no file {str(path)!r}")
-    con = connect(path, read_only=True)
+
+
+def _open(
+    path: Path, name: str | None, write: bool = False
+) -> tuple[duckdb.DuckDBPyConnection, str]:
+    """Open a warehouse, and find the recommender: connection, its name."""
+    from ..catalog.recommenders import recommenders
+
+    _check_there(path)
+    con = connect(path, read_only=not write)
     row = first_row(con, "SELECT current_database()")
     assert row is not None
     known = recommenders(con, row[0])
     if name is None and len(known) != 1:
-        raise MorecError(f"name: one of {', '.join(known) or 'no recommenders'} is needed")
+        raise MorecError(f"recommender: one of {', '.join(known) or 'no recommenders'} is needed")
     name = name or known[0]
     if name not in known:
-        raise MorecError(f"name: there is no recommender {name!r}; {nearest(name, known)}")
-    return con, row[0], name
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise MorecError(f"weights: {text!r} is not JSON, such as [0.6, 0.4]") from None
+        raise MorecError(f"recommender: there is no {name!r}; {nearest(name, known)}")
+    return con, name
 
 
 @contextlib.contextmanager
 def _errors() -> Iterator[None]:
     """Show what is wrong in one sentence, without a traceback."""
+    from . import query
+
     try:
         yield
     except (MorecError, duckdb.Error) as error:
-        # errors of our functions come through DuckDB with its own words before them
-        text = str(error).split("MorecError: ")[-1]
-        typer.echo(f"morec: {text}", err=True)
+        typer.echo(f"morec: {query.said(error)}", err=True)
         raise typer.Exit(2) from None
+
+
+@app.command()
+def doctor(
+    path: Annotated[Path | None, typer.Argument(help="A warehouse file to look at, too.")] = None,
+) -> None:
+    """Show what works here, what is missing and what installs it, and whether lists are fresh."""
+    from . import doctor as looks
+
+    with _errors():
+        rows = list(looks.findings(path))
+        Console().print(looks.shown(rows))
+        if any(row.broken for row in rows):
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -206,14 +189,35 @@ def sql(
     with _errors():
         text = query.read(command, file)
         parameters = dict(map(query.parameter, param or []))
-        if read_only and not path.exists():
-            raise MorecError(f"path: there is no file {str(path)!r}")
+        if read_only:
+            _check_there(path)
         con = connect(path, read_only=read_only)
         con.execute("SET enable_progress_bar = false")
         with contextlib.ExitStack() as stack:
             stack.callback(con.close)
             out = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
             query.run(con, text, parameters, form, out)
+
+
+@app.command()
+def shell(
+    path: Annotated[Path, typer.Argument(help="The warehouse file, or :memory:.")] = Path(
+        ":memory:"
+    ),
+    read_only: Annotated[bool, typer.Option(help="Open the warehouse to read only.")] = False,
+) -> None:
+    """An interactive prompt with the functions in a warehouse."""
+    with _errors():
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise MorecError("shell: it needs a terminal; `morec sql` runs what is piped in")
+        if read_only:
+            _check_there(path)
+        from . import shell as prompt
+
+        with contextlib.closing(connect(path, read_only=read_only)) as con:
+            con.execute("SET enable_progress_bar = false")
+            history = Path(typer.get_app_dir("morec")) / "history"
+            prompt.run(con, history, f"morec_sql {VERSION}, {path}")
 
 
 @app.command("dbt")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
 
+from ..catalog.installed import VERSION
 from ..errors import MorecError
 
 MOST_ROWS = 40  # of a table that is shown
@@ -32,8 +35,29 @@ def run(
     Raises:
         MorecError: the format is not one of them.
     """
-    if form not in FORMATS:
-        raise MorecError(f"format: {form!r} is not one of {', '.join(FORMATS)}")
+    check(form)
+    stoppable(con, lambda: _run(con, text, parameters, form, out))
+
+
+def stoppable(con: duckdb.DuckDBPyConnection, work: Callable[[], None]) -> None:
+    """Do what a connection is used for such that Ctrl-C ends it, wherever DuckDB is.
+
+    Python tells of a signal in its main thread only, and there not before DuckDB comes back.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(work)
+        try:
+            doing.result()
+        except KeyboardInterrupt:
+            while not doing.done():
+                con.interrupt()
+                wait([doing], timeout=0.1)
+            raise
+
+
+def _run(
+    con: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], form: str, out: IO[bytes]
+) -> None:
     for statement in con.extract_statements(text):
         used = {name: parameters[name] for name in statement.named_parameters if name in parameters}
         kinds = statement.expected_result_type
@@ -94,6 +118,24 @@ FORMATS: dict[str, Callable[[duckdb.DuckDBPyConnection, pa.Table, IO[bytes]], No
     "json": _lines,
     "parquet": _parquet,
 }
+
+
+def check(form: str) -> None:
+    """Raise a MorecError unless a format is known."""
+    if form not in FORMATS:
+        raise MorecError(f"format: {form!r} is not one of {', '.join(FORMATS)}")
+
+
+def said(error: Exception) -> str:
+    """What is wrong: of our functions in their own words, without DuckDB's before them."""
+    text = str(error).split("MorecError: ")[-1]
+    missing = re.search(r"Scalar Function with name (morec_\w+) does not exist", text)
+    if missing:
+        return (
+            f"recommender: it was made by a newer morec_sql, which has {missing[1]}; this is"
+            f" {VERSION}; pip install --upgrade morec_sql"
+        )
+    return text
 
 
 def read(command: str | None, file: Path | None) -> str:

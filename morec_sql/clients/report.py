@@ -8,15 +8,20 @@ import io
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..errors import MorecError
-from ..measure.evaluate import Evaluation
+from ..measure.evaluate import Evaluation, evaluation_of
+from ..measure.requests import Request
 from ..measure.significance import OURS, Measured
-from .pictures import pictures
+from ..session import Session
+from ..templates import first_row
+from .pictures import front_metrics, pictures, plot_front
 
 SIGNIFICANT = 0.05
 FORMATS = (".html", ".png")
@@ -44,6 +49,65 @@ def check(path: Path, formats: Sequence[str] = FORMATS) -> None:
         raise MorecError(f"report: {str(path)!r} ends in none of {', '.join(formats)}")
     if find_spec("matplotlib") is None:
         raise MorecError("report: pictures need matplotlib; pip install 'morec_sql[report]'")
+
+
+def evaluation(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    _: str,
+    given: dict[str, Any],
+    title: str,
+    path: Path | None,
+) -> Table:
+    """Evaluate a recommender, and write the report if one is wanted.
+
+    Args:
+        con: the database.
+        name: the recommender.
+        given: the arguments of `evaluate`.
+        title: what is evaluated.
+        path: where to write it.
+    """
+    if path is not None:
+        check(path)
+    row = first_row(con, "SELECT current_database()")
+    assert row is not None
+    session = Session()
+    session.add(con)
+    found = evaluation_of(session, row[0], name, Request.read({"baselines": True, **given}))
+    if path is not None:
+        write(found, f"Quality of {title}", path)
+    return table(found, f"Quality of {title}")
+
+
+def front(
+    con: duckdb.DuckDBPyConnection,
+    _: str,
+    text: str,
+    given: dict[str, Any],
+    title: str,
+    path: Path | None,
+) -> Table:
+    """Search the front of weights, and draw it if a picture is wanted.
+
+    Args:
+        con: the database.
+        text: the statement that gives it.
+        given: the arguments of `pareto`.
+        title: what it is of.
+        path: where to draw it.
+    """
+    if path is not None:
+        check(path, (".png", ".svg", ".pdf"))
+    found = con.sql(text).to_arrow_table()
+    metrics = front_metrics(found.column_names, found.to_pylist(), given.get("objectives"))
+    if path is not None:
+        plot_front(found, metrics).savefig(path, dpi=120)
+    return front_table(found, metrics, f"Weights of {title} that no others beat")
+
+
+# what shows the result of a function by a table of its own, and writes it as a report or picture
+SHOWN = {"evaluate": evaluation, "pareto": front}
 
 
 def table(evaluation: Evaluation, title: str) -> Table:

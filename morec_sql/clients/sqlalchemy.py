@@ -7,17 +7,21 @@ from typing import Any
 import duckdb
 
 try:
-    import duckdb_sqlalchemy
-except ImportError as error:
-    raise ImportError(
-        "morec:// needs duckdb-sqlalchemy; pip install 'morec_sql[sqlalchemy]'"
-    ) from error
+    import duckdb_sqlalchemy as base
+except ImportError:
+    try:
+        # of which there is a version for SQLAlchemy 1.4, which Superset has
+        import duckdb_engine as base
+    except ImportError as error:
+        raise ImportError(
+            "morec:// needs duckdb-sqlalchemy; pip install 'morec_sql[sqlalchemy]'"
+        ) from error
 
 from ..extension import load
 
 
-class Dialect(duckdb_sqlalchemy.Dialect):  # type: ignore[misc]
-    """That of duckdb-sqlalchemy, which loads the functions in every connection that it opens.
+class Dialect(base.Dialect):  # type: ignore[misc]
+    """That of duckdb-sqlalchemy or duckdb-engine, with the functions loaded in every connection.
 
     URLs are as its own: morec:///warehouse.duckdb, morec:///:memory:, and with
     ?access_mode=read_only one that nobody can write to.

@@ -106,8 +106,7 @@ def _check_macro(
 
 def _called(text: str) -> set[str]:
     """Names that are followed by a parenthesis, in lower case, but for common keywords."""
-    from sqlglot import tokenize
-    from sqlglot.tokenizer_core import TokenType
+    from sqlglot import TokenType, tokenize
 
     tokens = tokenize(text, dialect=DIALECT)
     names = {

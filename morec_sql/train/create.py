@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..arrays import lists, vectors
+from ..catalog.installed import VERSION
 from ..catalog.objectives import metric_names
 from ..catalog.publish import Build, Pending, views_of
 from ..catalog.recommenders import check_free, stored_arguments
@@ -236,6 +237,7 @@ def _settings(trained: Trained, arguments: Arguments, schema: str, version: str)
         "clock": dataclasses.asdict(clock),
         "distance": dataclasses.asdict(trained.scale),
         "exclude_seen": trained.exclude_seen,
+        "made_with": VERSION,
     }
     return pa.table(
         {

@@ -45,8 +45,8 @@ def test_the_command_prints_a_table_and_writes_reports(shop_file: Path, tmp_path
     ("options", "message"),
     [
         (["nowhere.duckdb"], "path: there is no file 'nowhere.duckdb'"),
-        (["SHOP", "shopp"], "name: there is no recommender 'shopp'; did you mean 'shop'?"),
-        (["SHOP", "--weights", "much"], "weights: 'much' is not JSON"),
+        (["SHOP", "-r", "shopp"], "recommender: there is no 'shopp'; did you mean 'shop'?"),
+        (["SHOP", "--weights", "much"], "weights: 'much' is neither a list nor a struct"),
         (["SHOP", "--report", "report.doc"], "report: 'report.doc' ends in none of .html, .png"),
     ],
 )

@@ -25,7 +25,9 @@ def test_the_command_shows_and_draws_a_front(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     wrong = CliRunner().invoke(app, [*call, "--algorithm", "nsga9"])
     assert wrong.exit_code == 2
-    assert wrong.output.startswith("morec: algorithm: 'nsga9' is not known; did you mean 'nsga")
+    assert wrong.stderr.splitlines()[-1].startswith(
+        "morec: algorithm: 'nsga9' is not known; did you mean 'nsga"
+    )
     nowhere = CliRunner().invoke(app, ["pareto", str(tmp_path / "no.duckdb")])
     assert nowhere.exit_code == 2
     assert "path: there is no file" in nowhere.output
