@@ -6,10 +6,18 @@ model), `measure` (how good lists are) and `clients`. `morec_sql.udfs` and `more
 folders `udfs` and `sql` beside this one.
 """
 
-from .clients.pictures import plot_explanation, plot_front
+from .clients.pictures import plot_evaluation, plot_explanation, plot_front
 from .errors import MorecError
 from .extension import VERSION, connect, load
 
 __version__ = VERSION
 
-__all__ = ["MorecError", "__version__", "connect", "load", "plot_explanation", "plot_front"]
+__all__ = [
+    "MorecError",
+    "__version__",
+    "connect",
+    "load",
+    "plot_evaluation",
+    "plot_explanation",
+    "plot_front",
+]

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from types import TracebackType
 
 
@@ -18,7 +19,9 @@ class Progress:
         from rich.progress import Progress as Bar
 
         console = Console(stderr=True)
-        show = console.is_jupyter or sys.stderr.isatty()
+        # without ipywidgets a notebook would get a warning at every step
+        notebook = console.is_jupyter and find_spec("ipywidgets") is not None
+        show = notebook or (sys.stderr.isatty() and not console.is_jupyter)
         self.bar = Bar(
             TextColumn("{task.description:12}"),
             BarColumn(),

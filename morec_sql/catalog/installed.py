@@ -27,7 +27,8 @@ def _parts(version: str) -> list[int]:
 def load_macros(con: duckdb.DuckDBPyConnection) -> None:
     """Make the macros temporary ones of a connection, unless they are.
 
-    Those that an earlier version wrote into the schema main of the database are written anew.
+    Those that an earlier version wrote into the schema main of the database are written anew; into
+    that of a database in memory they are written at once.
 
     Raises:
         MorecError: somebody else made a macro of such a name.
@@ -37,13 +38,24 @@ def load_macros(con: duckdb.DuckDBPyConnection) -> None:
         _write(con, TEMPORARY)
         if written:
             temporary, written = _present(con)
-    if all(_words(definition) == _words(temporary[name]) for name, definition in written.items()):
-        return
-    read_only = first_row(
-        con, "SELECT readonly FROM duckdb_databases() WHERE database_name = current_database()"
+    read_only, in_memory = _kept(con)
+    # what is in memory has no file to be left as it was, and other connections want them, too
+    wanted = in_memory and not written
+    changed = any(
+        _words(definition) != _words(temporary[name]) for name, definition in written.items()
     )
-    if read_only is None or not read_only[0]:
+    if wanted or (changed and not read_only):
         _write(con, _main(con))
+
+
+def _kept(con: duckdb.DuckDBPyConnection) -> tuple[bool, bool]:
+    """Whether the database is opened to read only, and whether it is in memory."""
+    row = first_row(
+        con,
+        "SELECT readonly, path IS NULL FROM duckdb_databases()"
+        " WHERE database_name = current_database()",
+    )
+    return (bool(row[0]), bool(row[1])) if row else (False, False)
 
 
 def write_macros(con: duckdb.DuckDBPyConnection) -> None:
@@ -69,7 +81,9 @@ def _words(definition: str) -> list[str]:
 
 
 def remove_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Remove the macros from the schema main of the database."""
+    """Remove the macros from the schema main of the database, unless it is in memory."""
+    if _kept(con)[1]:
+        return
     _, written = _present(con)
     schema = _main(con)
     for name in written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import textwrap
 from collections.abc import Sequence
@@ -10,26 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MorecError, nearest
 from ..measure.evaluate import Evaluation
+from ..measure.significance import OURS
 from ..templates import literal, sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
-
+SIGNIFICANT = 0.05
 CUTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def pictures(evaluation: Evaluation) -> Figure:
     """Quality against k, by activity of the users, and against each other metric."""
-    from matplotlib.figure import Figure
-
     by_name = {(row.model, row.metric): row.value for row in evaluation.rows}
     models = list(dict.fromkeys(row.model for row in evaluation.rows))
     metrics = list(dict.fromkeys(row.metric for row in evaluation.rows))
     others = metrics[metrics.index("coverage") :]
     across = 3
     down = -(-(3 + len(others)) // across)
-    figure = Figure(figsize=(5 * across, 4 * down), layout="constrained")
+    figure = _figure(figsize=(5 * across, 4 * down), layout="constrained")
     axes = figure.subplots(down, across).ravel()
     colours = {model: f"C{number}" for number, model in enumerate(models)}
     k = evaluation.k
@@ -86,10 +86,8 @@ def plot_explanation(reasons: Any) -> Figure:
     rows = [row for row in table.to_pylist() if row[value] is not None]
     if not rows:
         raise MorecError("reasons: there is no row with a value to draw")
-    from matplotlib.figure import Figure
-
     labels = [_reason(row) for row in rows]
-    figure = Figure(figsize=(9, 1.2 + 0.4 * len(rows)), layout="constrained")
+    figure = _figure(figsize=(9, 1.2 + 0.4 * len(rows)), layout="constrained")
     axis = figure.subplots()
     places = range(len(rows))
     values = [row[value] for row in rows]
@@ -110,11 +108,77 @@ def _reason(row: dict[str, Any]) -> str:
     return row["kind"] if row["name"] is None else f"{row['kind']}: {row['name']}"
 
 
+def _figure(**options: Any) -> Figure:
+    """An empty figure of such options, which a notebook shows without pyplot."""
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return Picture(**options)
+
+
 def _table(function: str, rows: Any) -> pa.Table:
     """Rows that were given to a function that draws."""
     if find_spec("matplotlib") is None:
         raise MorecError(f"{function}: it needs matplotlib; pip install 'morec_sql[report]'")
     return rows.to_arrow_table() if hasattr(rows, "to_arrow_table") else rows
+
+
+def plot_evaluation(rows: Any, metrics: Sequence[str] | None = None) -> Figure:
+    """Draw what `evaluate` returns: each metric of each model with its 95 % interval.
+
+    Args:
+        rows: a DuckDB relation or an Arrow table of all the columns of `evaluate`.
+        metrics: those to draw, all of them by default.
+
+    Returns:
+        a matplotlib figure, which a notebook shows. A star marks where ours differs from a baseline
+        with p < .05.
+
+    Raises:
+        MorecError: a metric was not measured, the columns are not those of evaluate, or matplotlib
+            is not installed.
+    """
+    table = _table("plot_evaluation", rows)
+    if not {"model", "metric", "value", "low", "high", "p_value"} <= {*table.column_names}:
+        raise MorecError(
+            f"rows: the columns {', '.join(table.column_names)} are not those of evaluate"
+        )
+    found = {(row["model"], row["metric"]): row for row in table.to_pylist()}
+    models = list(dict.fromkeys(model for model, _ in found))
+    measured = list(dict.fromkeys(metric for _, metric in found))
+    names = list(metrics) if metrics is not None else measured
+    for name in names:
+        if name not in measured:
+            raise MorecError(f"metrics: {name!r} was not measured; {nearest(name, measured)}")
+    if not names:
+        raise MorecError("metrics: there is none to draw")
+    across = min(len(names), 4)
+    down = -(-len(names) // across)
+    size = 3.4 * across, (1 + 0.3 * len(models)) * down
+    figure = _figure(figsize=size, layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
+    for axis, name in zip(axes, names, strict=False):
+        for place, model in enumerate(models):
+            row = found.get((model, name))
+            if row is None or row["value"] is None:
+                continue
+            axis.barh(place, row["value"], color="C0" if model == OURS else "0.75")
+            if row["low"] is not None:
+                axis.plot([row["low"], row["high"]], [place, place], color="black", linewidth=1)
+            if row["p_value"] is not None and row["p_value"] < SIGNIFICANT:
+                axis.annotate(" *", (max(row["value"], row["high"] or 0), place), va="center")
+        axis.set(title=name)
+        axis.margins(x=0.1)
+    axes[0].set_yticks(range(len(models)), models)
+    axes[0].invert_yaxis()
+    for axis in axes[len(names) :]:
+        axis.set_visible(False)
+    return figure
 
 
 def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
@@ -134,8 +198,6 @@ def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
             not installed.
     """
     table = _table("plot_front", points)
-    from matplotlib.figure import Figure
-
     rows = table.to_pylist()
     names = list(metrics) if metrics is not None else front_metrics(table.column_names, rows)
     for name in names:
@@ -147,13 +209,13 @@ def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
         raise MorecError(f"metrics: two or more and some points are needed, not {names!r}")
     pairs = list(itertools.combinations(names, 2))
     if len(pairs) == 1:
-        figure = Figure(figsize=(7, 5), layout="constrained")
+        figure = _figure(figsize=(7, 5), layout="constrained")
         _pair(figure.subplots(), rows, *names)
         figure.axes[0].legend()
         return figure
     across = min(len(pairs), 3)
     down = -(-len(pairs) // across)
-    figure = Figure(figsize=(5 * across, 4 * down + 4), layout="constrained")
+    figure = _figure(figsize=(5 * across, 4 * down + 4), layout="constrained")
     grid = figure.add_gridspec(down + 1, across)
     for number, pair in enumerate(pairs):
         _pair(figure.add_subplot(grid[number // across, number % across]), rows, *pair)

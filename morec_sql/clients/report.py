@@ -21,9 +21,8 @@ from ..measure.requests import Request
 from ..measure.significance import OURS, Measured
 from ..session import Session
 from ..templates import first_row
-from .pictures import front_metrics, pictures, plot_front
+from .pictures import SIGNIFICANT, front_metrics, pictures, plot_front
 
-SIGNIFICANT = 0.05
 FORMATS = (".html", ".png")
 NOTE = f"* where the difference from ours has p < {SIGNIFICANT} in a paired permutation test."
 PAGE = """<!doctype html>
