@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -97,6 +98,16 @@ def test_a_build_fails_where_quality_drops(project: Project) -> None:
     status, said = project.run("test", "--select", "shop", "--vars", "{at_least: 0.99}")
     assert status != 0
     assert "FAIL 1 morec_ndcg_at_least_shop" in said
+    assert project.run("retry")[0] != 0
+    assert project.run("retry", "--vars", "{at_least: 0.1}")[0] == 0
+
+
+def test_its_documentation_has_the_recommender(project: Project) -> None:
+    status, said = project.run("docs", "generate")
+    assert status == 0, said
+    catalog = json.loads((project.folder / "target" / "catalog.json").read_text(encoding="utf-8"))
+    shop = catalog["nodes"]["model.small.shop"]
+    assert {"id", "in_use", "made_by", "ndcg"} <= shop["columns"].keys()
 
 
 def test_what_is_wrong_with_a_recommender_is_said(project: Project) -> None:

@@ -1,0 +1,119 @@
+"""The statements of the README and of the pages in docs/, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import morec_sql
+
+HOUSE = Path(__file__).parents[2]
+PAGES = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
+SHOP = """
+CREATE TABLE customers AS SELECT 1 + i AS customer_id FROM range(80) AS t(i);
+CREATE TABLE products AS
+SELECT
+    1001 + (i + 13) % 60 AS product_id,
+    ['green tea', 'black tea', 'hand drill', 'hammer', 'candle'][1 + i % 5] || ' ' || i AS title,
+    ['a warm drink', 'a strong warm drink', 'bores holes', 'hits nails', 'gives light'][1 + i % 5]
+        AS description,
+    ['tea', 'tea', 'tools', 'tools', 'home'][1 + i % 5] AS category,
+    ['Own', 'Other', 'Third'][1 + i % 3] AS brand,
+    2.0 + i % 17 AS price,
+    1.0 + i % 7 AS cost,
+    i % 4 AS stock
+FROM range(60) AS t(i);
+CREATE TABLE orders AS
+SELECT
+    1 + u AS customer_id,
+    1001 + (CAST(md5_number_lower(u || ' ' || d) % 12 AS BIGINT) * 5 + (u + d % 3) % 5 + 13) % 60
+        AS product_id,
+    TIMESTAMP '2025-01-01' + INTERVAL (4 * d) DAY AS ordered_at,
+    ['view', 'cart', 'purchase'][1 + d % 3] AS kind
+FROM range(80) AS t(u), range(60) AS s(d)
+WHERE (u + d) % 4 <> 0;
+CREATE TABLE interactions AS
+SELECT
+    customer_id AS user_id,
+    product_id AS item_id,
+    ordered_at AS at,
+    kind,
+    kind <> 'view' AS clicked,
+    1 + product_id % 5 AS stars
+FROM orders;
+CREATE TABLE leaflet AS
+SELECT customer_id, 1001 + customer_id % 60 AS product_id FROM customers;
+CREATE TABLE my_truth AS
+SELECT DISTINCT customer_id AS user_id, product_id AS item_id FROM orders WHERE kind = 'purchase';
+CREATE TABLE my_lists AS
+SELECT 'mine' AS model, user_id, item_id, row_number() OVER (PARTITION BY user_id) AS rank
+FROM my_truth;
+"""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The blocks of a language on a page; those with Jinja are of dbt's tests."""
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for block in found if "{{" not in block]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with the recommender of the pages."""
+    path = tmp_path_factory.mktemp("docs") / "warehouse.duckdb"
+    [create] = [block for block in blocks(HOUSE / "docs" / "index.md", "sql") if "create_" in block]
+    with morec_sql.connect(path) as con:
+        con.execute(SHOP)
+        con.execute(create).fetchall()
+        # versions to compare
+        con.execute("FROM refresh_recommender('shop')").fetchall()
+    return path
+
+
+@pytest.fixture
+def warehouse(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copy(made, tmp_path))
+
+
+SQL = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page, "sql"))
+]
+
+
+@pytest.mark.docs
+@pytest.mark.parametrize("block", SQL)
+def test_the_sql_of_the_pages_runs(warehouse: Path, block: str) -> None:
+    with morec_sql.connect(warehouse) as con:
+        if "create_recommender(" in block:
+            con.execute("FROM drop_recommender('shop')").fetchall()
+        for statement in con.extract_statements(block):
+            found = con.execute(statement).fetchall()
+            assert found or "FROM shop.due(" in statement.query or "UPDATE" in statement.query
+
+
+@pytest.mark.docs
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_python_of_the_pages_runs(warehouse: Path, page: Path) -> None:
+    found = blocks(page, "python")
+    for library in ("ibis", "pandas", "polars", "sqlalchemy"):
+        if any(f"import {library}" in block for block in found):
+            pytest.importorskip(library)
+    known: dict[str, object] = {}
+    if page.stem == "README":
+        import pandas
+        import sqlalchemy
+
+        known = {"pandas": pandas, "sqlalchemy": sqlalchemy}
+    for block in found:
+        if "create_engine(" in block and "con" in known:
+            known.pop("con").close()  # type: ignore[attr-defined]
+        exec(compile(block, str(page), "exec"), known)
+    if "con" in known:
+        known["con"].close()  # type: ignore[attr-defined]
