@@ -11,6 +11,7 @@ from ..arrays import alike
 from ..registry import Argument, sql_macro
 from ..udfs.history import Longs
 from ..udfs.ranking.lists import PairScores
+from .filters import users_filtered
 from .history import history_of
 from .ranked import weights_of
 from .recommend import AS_OF, USER, WEIGHTS, K
@@ -42,6 +43,7 @@ sql_macro(
             "exclude_seen", "whether to leave out who has it already; by default the data says so",
             "NULL",
         ),
+        Argument("filter", "a SQL predicate over the view users", "NULL"),
     ),
     {
         "rank": "place, from 1",
@@ -94,6 +96,16 @@ def score(
 ) -> pa.Array:
     """The scores of a chunk of pairs whose histories come with them, as of Asked."""
     return _scores(query, users, items, histories.take, as_of, weights)
+
+
+@query_udf("morec_users", ["VARCHAR"], "VARCHAR[]")
+def users(query: Query, filters: pa.Array) -> pa.Array:
+    """The users that each filter of a chunk keeps; NULL for no filter."""
+    found = {}
+    for predicate in filters.unique().drop_null().to_pylist():
+        with query.connect() as con:
+            found[predicate] = users_filtered(con, query.name, predicate)
+    return pa.array(map(found.get, filters.to_pylist()), pa.list_(pa.string()))
 
 
 @query_udf("morec_score_pairs", ["VARCHAR", "INTEGER", "DOUBLE", "VARCHAR"], "DOUBLE")

@@ -13,7 +13,8 @@ from ..registry import arrow_rows, rows_type, udf
 from ..session import Session
 from ..source.arguments import Arguments
 from ..source.left_out import Counted
-from ..source.source import Source
+from ..source.source import Id, Source
+from ..source.tables import Table
 from ..templates import first_row, identifier, literal, sql, transaction
 from .recommenders import check_free, recommenders
 from .versions import add, prune, put_to_use, worse
@@ -98,7 +99,7 @@ def publish(built: Build) -> list[Stage]:
 
 
 def views_of(source: Source, arguments: Arguments, counted: Counted) -> list[str]:
-    """The statements that make the views events and items of a recommender.
+    """The statements that make the views events, items and users of a recommender.
 
     Args:
         source: the user's tables.
@@ -114,25 +115,27 @@ def views_of(source: Source, arguments: Arguments, counted: Counted) -> list[str
         event_time=counted.live,
         weight_cap=literal(counted.weight_cap),
     )
-    return [events_view, _items_view(source, schema)]
+    views = [events_view, sql("catalog/items_of_events", schema=schema)]
+    if source.items is not None:
+        views[1] = _own_view(schema, "items", source.items, source.items_key, "item_id")
+    if source.users is not None:
+        views.append(_own_view(schema, "users", source.users, source.users_key, "user_id"))
+    return views
 
 
-def _items_view(source: Source, schema: str) -> str:
-    """The view of the user's items, or of those that the events held."""
-    if source.items is None:
-        return sql("catalog/items_of_events", schema=schema)
-    excluded = [
-        identifier(column) for column in source.items.columns if column.lower() == "item_id"
-    ]
-    columns = f"{source.items_key.sql} AS item_id, _i.*"
+def _own_view(schema: str, view: str, table: Table, key: Id, standard: str) -> str:
+    """The view of the user's table of items or users, with the id under its standard name."""
+    excluded = [identifier(column) for column in table.columns if column.lower() == standard]
+    columns = f"{key.sql} AS {standard}, _i.*"
     if excluded:
         columns += f" EXCLUDE ({', '.join(excluded)})"
     return sql(
-        "catalog/items_view",
+        "catalog/own_view",
         schema=schema,
+        view=view,
         columns=columns,
-        items=source.items.sql,
-        usable=source.items_key.usable(source.items_key.sql),
+        own=table.sql,
+        usable=key.usable(key.sql),
     )
 
 

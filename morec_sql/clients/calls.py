@@ -146,9 +146,14 @@ def value(given: Any) -> str:
     if not isinstance(given, str):
         return literal(given)
     try:
-        return _sql_of(json.loads(given))
+        return _sql_of(json.loads(given, parse_constant=_no_json))
     except ValueError:
         return _constant(given) or literal(given)
+
+
+def _no_json(constant: str) -> None:
+    """Refuse NaN and infinities, which Python would take for JSON: they are words like others."""
+    raise ValueError(constant)
 
 
 def _sql_of(read: Any) -> str:

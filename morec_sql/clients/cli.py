@@ -53,6 +53,7 @@ def _call(
 
     with _errors(), contextlib.ExitStack() as stack:
         query.check(options["form"])
+        written = options.get("report") or options.get("picture")
         if macro.of == "recommender":
             con, recommender = _open(path, recommender, write=bool(given.get("store")))
             stack.callback(con.close)
@@ -61,15 +62,13 @@ def _call(
             typer.echo(text)
             return
         if macro.of == "database":
-            if macro.name != "create_recommender":
-                _check_there(path)
+            _check_there(path)
             con = stack.enter_context(contextlib.closing(connect(path)))
         con.execute("SET enable_progress_bar = false")
         _say(text)
-        if macro.name in report.SHOWN and options["form"] == "table":
+        if macro.name in report.SHOWN and (options["form"] == "table" or written):
             assert recommender is not None
             show = report.SHOWN[macro.name]
-            written = options.get("report") or options.get("picture")
             title = f"the recommender {recommender} in {path.name}"
             Console().print(show(con, recommender, text, calls.read(con, given), title, written))
             if written is not None:
@@ -124,8 +123,10 @@ def _open(
     row = first_row(con, "SELECT current_database()")
     assert row is not None
     known = recommenders(con, row[0])
+    if not known:
+        raise MorecError(f"recommender: there is none in {path.name}; `morec create` makes one")
     if name is None and len(known) != 1:
-        raise MorecError(f"recommender: one of {', '.join(known) or 'no recommenders'} is needed")
+        raise MorecError(f"recommender: one of {', '.join(known)} is needed")
     name = name or known[0]
     if name not in known:
         raise MorecError(f"recommender: there is no {name!r}; {nearest(name, known)}")

@@ -22,6 +22,8 @@ class Arguments:
     event_weight: str | None = None
     items: str | None = None
     items_item_id: str | None = None
+    users: str | None = None
+    users_user_id: str | None = None
     text: list[str] | None = None
     item_time: str | None = None
     unlisted_items: bool = False
@@ -47,7 +49,7 @@ class Arguments:
         if isinstance(given.get("text"), str):
             given["text"] = [given["text"]]
         for key in ("name", "events", "user_id", "item_id", "event_time", "event_weight", "items",
-                    "items_item_id", "item_time", "model"):  # fmt: skip
+                    "items_item_id", "users", "users_user_id", "item_time", "model"):  # fmt: skip
             if key in given and (not isinstance(given[key], str) or not given[key].strip()):
                 raise MorecError(f"{key}: a name is needed, not {given[key]!r}")
         for key, low, high in (("dimensions", 2, 1024), ("seed", 0, 2**31), ("versions", 1, 1000)):

@@ -80,19 +80,17 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
         today = f"greatest({last}, CAST(now() AS TIMESTAMP) + INTERVAL 1 DAY)"
         counted = Counted(cap, read_time(last), read_time(today))
     con.execute(sql("source/events_usable", **parts, event_time=counted.event_time))
-    if source.items is not None:
-        row = first_row(
-            con,
-            sql(
-                "source/items_report",
-                item_id=source.items_key.sql,
-                usable=source.items_key.usable(source.items_key.sql),
-                items=source.items.sql,
-            ),
-        )
-        assert row is not None
-        stages.count("items: left out, no id", row[0])
-        stages.count("items: id seen before, one row used", row[1])
+    for what, table, key, said in (
+        ("items", source.items, source.items_key, "one row used"),
+        ("users", source.users, source.users_key, "counted once"),
+    ):
+        if table is not None:
+            usable = key.usable(key.sql)
+            report = sql("source/ids_report", id=key.sql, usable=usable, own=table.sql)
+            row = first_row(con, report)
+            assert row is not None
+            stages.count(f"{what}: left out, no id", row[0])
+            stages.count(f"{what}: id seen before, {said}", row[1])
     return counted
 
 

@@ -80,6 +80,8 @@ class Source:
     time_usable: str
     items: Table | None
     items_key: Id
+    users: Table | None
+    users_key: Id
     item_type: str
     user_type: str
     has_time: bool
@@ -139,6 +141,7 @@ def resolve(
                     " type"
                 )
             item_sql, item_type = f"TRY_CAST({item_sql} AS {items_key.kind})", items_key.kind
+    users, users_key = _users(con, catalog, schema, arguments, user)
     text, item_time = _columns_of_items(items, arguments)
     time_sql = "CAST(NULL AS TIMESTAMP)"
     if arguments.event_time is not None:
@@ -173,6 +176,8 @@ def resolve(
         time_usable=time_usable,
         items=items,
         items_key=items_key,
+        users=users,
+        users_key=users_key,
         item_type=item_type,
         user_type=user.kind,
         has_time=arguments.event_time is not None,
@@ -180,6 +185,28 @@ def resolve(
         item_time=item_time,
         unlisted_items=arguments.unlisted_items,
     )
+
+
+def _users(
+    con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments, user: Id
+) -> tuple[Table | None, Id]:
+    """The table of users, and its ids in the type of those of the events."""
+    if arguments.users is None:
+        if arguments.users_user_id:
+            raise MorecError("users_user_id: it names a column of users, but users is not given")
+        return None, user
+    users = find_table(con, "users", arguments.users, catalog, schema)
+    argument = "users_user_id" if arguments.users_user_id else "user_id"
+    column = users.column(argument, arguments.users_user_id or arguments.user_id)
+    key = Id.of(argument, column, users, "_i")
+    if key.kind == user.kind:
+        return users, key
+    if not (is_number(key.kind) and is_number(user.kind)):
+        raise MorecError(
+            f"user_id: {user.column!r} is {user.kind} in the events but {key.column!r} is"
+            f" {key.kind} in the users; both must have one type"
+        )
+    return users, Id(key.column, f"TRY_CAST({key.sql} AS {user.kind})", user.kind)
 
 
 def _columns_of_items(items: Table | None, arguments: Arguments) -> tuple[list[str], str | None]:

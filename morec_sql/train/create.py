@@ -44,6 +44,12 @@ ARGUMENTS = (
     ),
     Argument("items", "the table or view of items", "NULL"),
     Argument("items_item_id", "their id column, where it has another name", "NULL"),
+    Argument(
+        "users",
+        "the table or view of users, for filters over them and users without events",
+        "NULL",
+    ),
+    Argument("users_user_id", "their id column, where it has another name", "NULL"),
     Argument("text", "text columns of the items, embedded together", "NULL"),
     Argument(
         "item_time", "when the item appeared, for freshness; the first event otherwise", "NULL"

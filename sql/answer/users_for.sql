@@ -1,5 +1,5 @@
--- The users who are most likely to want an item, of all who have an event; those of whom nothing is
--- known that counts come last.
+-- The users who are most likely to want an item, of all who have an event or are in the table of users;
+-- those of whom nothing is known that counts come last.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT ${columns}
 FROM ${later} (
@@ -34,12 +34,28 @@ FROM ${later} (
         FROM (
             SELECT _w.user_id AS user_id, _w._known AS _known, (${history}) AS _history
             FROM (
-                SELECT
-                    _e.user_id AS user_id,
-                    bool_or(_e.item_id = greatest(TRY_CAST(item_id AS ${item_type}))) AS _known
-                FROM ${schema}.events AS _e
-                GROUP BY _e.user_id
+                SELECT _a.user_id AS user_id, coalesce(bool_or(_a._known), false) AS _known
+                FROM (
+                    SELECT
+                        _e.user_id AS user_id,
+                        _e.item_id = greatest(TRY_CAST(item_id AS ${item_type})) AS _known
+                    FROM ${schema}.events AS _e
+                    UNION ALL
+                    SELECT _u.user_id, false FROM ${schema}.users AS _u
+                ) AS _a
+                GROUP BY _a.user_id
             ) AS _w
+            WHERE
+                filter IS NULL
+                OR _w.user_id IN (
+                    SELECT TRY_CAST(_f._user_id AS ${user_type})
+                    FROM (
+                        SELECT unnest(morec_users(
+                            current_database(), ${schema_name}, ${version}, current_query_id(),
+                            CAST(filter AS VARCHAR)
+                        )) AS _user_id
+                    ) AS _f
+                )
         ) AS _h
     ) AS _s
     WHERE NOT (

@@ -41,6 +41,8 @@ COMMENT ON COLUMN ${schema}.events.wanted IS
     'Whether it is what relevance is about, by the losses; true where none are declared.';
 COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column item_id.';
 COMMENT ON COLUMN ${schema}.items.item_id IS 'Id of the item; the other columns are your own.';
+COMMENT ON VIEW ${schema}.users IS 'The users table, with the standard column user_id.';
+COMMENT ON COLUMN ${schema}.users.user_id IS 'Id of the user; the other columns are your own.';
 COMMENT ON VIEW ${schema}.versions IS
     'The versions that are kept, for recommend(..., version => id) and use_version.';
 COMMENT ON COLUMN ${schema}.versions.id IS 'Number of the version, from 1.';

@@ -1,4 +1,5 @@
--- The view events without a row, in its types, for the macros to be bound over.
+-- The view events without a row, in its types, for the macros to be bound over; and the view users as it
+-- is where no table of users is declared.
 CREATE OR REPLACE VIEW ${schema}.events AS
 SELECT
     CAST(NULL AS ${user_type}) AS user_id,
@@ -6,3 +7,6 @@ SELECT
     CAST(NULL AS TIMESTAMP) AS event_time,
     CAST(NULL AS DOUBLE) AS weight,
     CAST(NULL AS BOOLEAN) AS wanted;
+
+CREATE OR REPLACE VIEW ${schema}.users AS
+SELECT DISTINCT _e.user_id FROM ${schema}.events AS _e;

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import morec_sql
+from morec_sql.clients.calls import value
 from morec_sql.clients.cli import app
 from tests.conftest import SMALL
 
@@ -76,6 +77,19 @@ def test_a_command_prints_its_statement_and_what_that_gives(
     assert len(found) == len(wanted) > 0
 
 
+@pytest.mark.parametrize(
+    ("given", "sql"),
+    [("NaN", "'NaN'"), ("007", "'007'"), ("null", "NULL"), ('{"a": [1, null]}', "{'a': [1, NULL]}"),
+     ("it's", "'it''s'"), ("true", "TRUE"), ("-1.5", "-1.5"), ("[a]", None)],
+)  # fmt: skip
+def test_values_are_json_constants_or_text(given: str, sql: str | None) -> None:
+    if sql is None:
+        with pytest.raises(morec_sql.MorecError, match="more in it than constants"):
+            value(given)
+    else:
+        assert value(given) == sql
+
+
 def test_the_terminal_and_sql_see_the_same_metrics(warehouse: str) -> None:
     status, out, _ = run("evaluate", warehouse, "-k", "4", "--baselines", "['popularity']")
     assert status == 0
@@ -105,4 +119,10 @@ def test_what_is_wrong_is_said_in_a_sentence(warehouse: str, tmp_path: Path) -> 
         status, _, error = run(*arguments)
         assert (status, said in error) == (2, True), error
         assert "Traceback" not in error
+    assert run("create", str(tmp_path / "no.db"), "shop", "orders")[0] == 2
     assert not (tmp_path / "no.db").exists()
+    empty = str(tmp_path / "empty.db")
+    duckdb.connect(empty).close()
+    status, _, error = run("recommend", empty, "3")
+    assert status == 2
+    assert "there is none in empty.db; `morec create` makes one" in error

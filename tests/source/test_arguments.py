@@ -66,6 +66,12 @@ BAD = {
         {"event_weight": "'0 * quantity'"},
         "events: 'orders' has no usable event",
     ),
+    "users of another type": (
+        {"users": "'products'", "users_user_id": "'title'"},
+        "user_id: 'customer_id' is BIGINT in the events but 'title' is VARCHAR in the users",
+    ),
+    "no table of users": ({"users": "'custmers'"}, "users: "),
+    "a column of no table": ({"users_user_id": "'title'"}, "users_user_id: .* users is not given"),
     "ids of two types": ({"items_item_id": "'title'"}, "item_id: .*both must have one type"),
 }
 
