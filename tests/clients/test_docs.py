@@ -13,7 +13,8 @@ import morec_sql
 HOUSE = Path(__file__).parents[2]
 PAGES = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
 SHOP = """
-CREATE TABLE customers AS SELECT 1 + i AS customer_id FROM range(80) AS t(i);
+CREATE TABLE customers AS
+SELECT 1 + i AS customer_id, ['Graz', 'Linz', 'Wien'][1 + i % 3] AS city FROM range(80) AS t(i);
 CREATE TABLE products AS
 SELECT
     1001 + (i + 13) % 60 AS product_id,
