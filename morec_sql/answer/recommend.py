@@ -17,8 +17,8 @@ USER = Argument("user_id", "the user; unknown users and NULL get what everyone l
 BASKET = Argument("items", "a list of item ids, such as a basket or a session")
 WEIGHTS = Argument(
     "weights",
-    "a list in the order of the table objectives, or a struct by name; the default weights by"
-    " default",
+    "a list in the order of the table objectives, or a struct by name; one below 0 turns its"
+    " objective around; the default weights by default",
     "NULL",
 )
 K = Argument("k", "length of the list", "10")

@@ -123,10 +123,14 @@ def _fewest(pairs: list[int], enough: Callable[[Longs], bool]) -> Longs | None:
 
 
 def _smallest(was: float, scale: float, enough: Callable[[float], bool]) -> float | None:
-    """The value nearest to what was, and not below 0, that is enough; None where none tried is."""
+    """The value nearest to what was that is enough; None where none tried is.
+
+    What was not below 0 stays so, and what was not above it.
+    """
+    low, high = 0.0 if was >= 0 else -np.inf, 0.0 if was < 0 else np.inf
     change = NEAREST * scale
     while change <= FURTHEST * scale:
-        for end in (max(was - change, 0.0), was + change):
+        for end in (max(was - change, low), min(was + change, high)):
             if end != was and enough(end):
                 near, far = was, end
                 for _ in range(HALVINGS):

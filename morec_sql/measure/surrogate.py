@@ -71,6 +71,7 @@ def _learnt(weights: Doubles, found: Doubles) -> Callable[[Doubles], Doubles]:
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
     def features(x: Doubles) -> Doubles:
+        x = np.maximum(x, 1e-9)  # today's may be negative
         return np.asarray(np.log(x / x.sum(axis=1, keepdims=True) + 0.01))
 
     models = []

@@ -44,9 +44,21 @@ def names(argument: str, value: Any, of: str = "names") -> list[str]:
 
 
 def weights(
-    given: Any, names: list[str], argument: str = "weights", of: str = "objective"
+    given: Any,
+    names: list[str],
+    argument: str = "weights",
+    of: str = "objective",
+    negative: bool = True,
 ) -> list[float]:
-    """Check weights given by position (a list) or by name (a dict), and return them by position."""
+    """Check weights given by position (a list) or by name (a dict), and return them by position.
+
+    Args:
+        given: the weights.
+        names: what they are of, by position.
+        argument: what they came as.
+        of: what has the names.
+        negative: whether one may be below 0.
+    """
     expected = ", ".join(names)
     if isinstance(given, dict):
         lowered = {name.lower(): name for name in names}
@@ -71,8 +83,8 @@ def weights(
             or not isinstance(value, int | float)
             or not math.isfinite(value)
         ):
-            raise MorecError(f"{argument}: {value!r} for {name} is not a finite number from 0 up")
-        if value < 0:
+            raise MorecError(f"{argument}: {value!r} for {name} is not a finite number")
+        if value < 0 and not negative:
             raise MorecError(f"{argument}: {value!r} for {name} is negative; 0 or more is allowed")
     if not any(values):
         raise MorecError(f"{argument}: all are 0, but at least one of {expected} must count")

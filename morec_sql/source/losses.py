@@ -69,7 +69,7 @@ def combination(given: Any, losses: list[Loss]) -> str | list[float]:
                 f"combine: {given!r} needs a library; pip install 'morec_sql[gradients]'"
             )
         return given
-    return weights(given, [loss.name for loss in losses], "combine", "loss")
+    return weights(given, [loss.name for loss in losses], "combine", "loss", negative=False)
 
 
 def wanted(losses: list[Loss]) -> str:
