@@ -61,6 +61,13 @@ def first_row(
     return rows[0] if rows else None
 
 
+def type_of(con: duckdb.DuckDBPyConnection, column: str, relation: str) -> str:
+    """The type of a column of a table or view, both as SQL."""
+    row = first_row(con, f"DESCRIBE SELECT {column} FROM {relation}")
+    assert row is not None
+    return str(row[1])
+
+
 @contextlib.contextmanager
 def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """A transaction that is committed in the end, or rolled back where something fails."""

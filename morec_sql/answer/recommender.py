@@ -22,7 +22,7 @@ from ..catalog.versions import Relations, in_use, kept, relations, version_of
 from ..errors import MorecError, shown
 from ..registry import udf
 from ..session import Latest, Session
-from ..templates import arrow, first_row, identifier, literal, sql, transaction
+from ..templates import arrow, first_row, identifier, literal, sql, transaction, type_of
 from ..udfs.device import prefetch, share_of_cores
 from ..udfs.history import Clock, Longs
 from ..udfs.ranking.catalogue import Catalogue, Selection
@@ -132,16 +132,14 @@ class Query:
         self._lookups += 1
         with self.connect() as con:
             schema = identifier(self.name)
-            row = first_row(con, f"DESCRIBE SELECT user_id FROM {schema}.events")
-            assert row is not None
-            parts = {"schema": schema, "user_type": row[1]}
             if self._lookups == LOOKUPS:
                 row = first_row(con, sql("answer/users_and_events", schema=schema))
                 assert row is not None
                 everybody, events = row
                 if events <= MOST_EVENTS and len(everybody) <= MOST_HISTORIES:
                     users = sorted({*users, *everybody})
-            history = sql("answer/history_of_user", **parts)
+            user_type = type_of(con, "user_id", f"{schema}.events")
+            history = sql("answer/history_of_user", schema=schema, user_type=user_type)
             table = con.sql(
                 sql("answer/histories_of_users", history=history), params=[users]
             ).to_arrow_table()
@@ -312,9 +310,7 @@ def _columns(con: duckdb.DuckDBPyConnection, where: Relations) -> tuple[list[str
     """What the columns of lists depend on: the objectives and the type of items."""
     objectives = con.execute(f"SELECT objective FROM {where.objectives} ORDER BY position")
     names = [row[0] for row in objectives.fetchall()]
-    item = first_row(con, f"DESCRIBE SELECT item_id FROM {where.item_vectors}")
-    assert item is not None
-    return names, item[1]
+    return names, type_of(con, "item_id", where.item_vectors)
 
 
 def _read_recommender(

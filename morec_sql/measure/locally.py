@@ -12,7 +12,7 @@ from ..errors import MorecError, shown
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.checks import weights, whole_number
-from ..templates import first_row, identifier, literal, sql
+from ..templates import identifier, literal, sql, type_of
 from .features import features_of, write_columns
 
 WIDTH = 0.75  # of the kernel, in root features, as in LIME
@@ -98,15 +98,13 @@ def _scored(
     if given["weights"] is not None:
         values = weights(given["weights"], names)
         wanted = f"[{', '.join(map(literal, values))}]"
-    kind = first_row(con, f"DESCRIBE SELECT item_id FROM {identifier(name)}.item_vectors")
-    assert kind is not None
     query = sql(
         "measure/scored_columns",
         schema=identifier(name),
         contenders=literal(CONTENDERS),
         others=literal(samples),
         weights=wanted,
-        item_type=kind[1],
+        item_type=type_of(con, "item_id", f"{identifier(name)}.item_vectors"),
         columns="".join(f", _c.{identifier(one)}" for one in columns),
     )
     user, item = given["user_id"], given["item_id"]

@@ -197,3 +197,19 @@ def test_a_basket_is_completed_by_what_is_not_in_it(small: Connection) -> None:
         small, "SELECT item_id FROM shop.complete_basket([3, 4], weights => {relevance: 1}, k => 5)"
     )
     assert all(row[0] < 10 for row in best)
+
+
+def test_scores_of_many_users_one_after_the_other(journey: Connection) -> None:
+    # more chunks than histories are looked up for one by one
+    query = (
+        "SELECT u.user_id, v.item_id, shop.score(u.user_id, v.item_id, as_of => {0}) AS score FROM"
+        " (SELECT DISTINCT household_id AS user_id FROM orders WHERE {1} ORDER BY ALL LIMIT 16) AS u,"
+        " (SELECT item_id FROM shop.item_vectors ORDER BY item_index LIMIT 2100) AS v"
+    )
+    for as_of in ("NULL", "TIMESTAMP '2017-06-01'"):
+        every = rows(journey, query.format(as_of, "true"))
+        assert len(every) == 16 * 2100
+        for user in {row[0] for row in every[:: 5 * 2100]}:
+            alone = rows(journey, query.format(as_of, f"household_id = {user}"))
+            mine = {item: score for one, item, score in every if one == user}
+            assert mine == pytest.approx({item: score for _, item, score in alone}, abs=1e-5)
