@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
 import pytest
 
+import morec_sql
 from tests.answer.test_items import rows
-from tests.conftest import create
+from tests.conftest import SMALL, create
 
 CUSTOMERS = """
 CREATE TABLE customers AS
@@ -19,13 +22,16 @@ INSERT INTO customers VALUES (3, 'basic', 'twice'), (NULL, 'gold', 'no id')
 """
 
 
-@pytest.fixture
-def shop(tables: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    tables.execute(CUSTOMERS)
-    stages = dict(row[:2] for row in create(tables, users="'customers'"))
+@pytest.fixture(scope="module")
+def shop() -> Iterator[duckdb.DuckDBPyConnection]:
+    con = morec_sql.connect()
+    con.execute(SMALL)
+    con.execute(CUSTOMERS)
+    stages = dict(row[:2] for row in create(con, users="'customers'"))
     assert stages["users: left out, no id"] == 1
     assert stages["users: id seen before, counted once"] == 1
-    return tables
+    yield con
+    con.close()
 
 
 def test_a_segment_of_who_wants_an_item(shop: duckdb.DuckDBPyConnection) -> None:
@@ -64,17 +70,6 @@ def test_several_items_and_segments_at_once(shop: duckdb.DuckDBPyConnection) -> 
     assert all(user % 4 < 2 for item, user in found if item == 2)
 
 
-def test_the_view_has_the_columns_of_the_table(shop: duckdb.DuckDBPyConnection) -> None:
-    assert rows(shop, "SELECT user_id, segment FROM shop.users WHERE customer_id = 7") == [
-        (7, "basic")
-    ]
-    shop.execute("FROM refresh_recommender('shop')").fetchall()
-    shop.execute("FROM use_version('shop', 1)").fetchall()
-    assert rows(shop, "SELECT count(DISTINCT user_id) FROM shop.users") == [(70,)]
-    shop.execute("FROM drop_recommender('shop')").fetchall()
-    assert rows(shop, "SELECT count(*) FROM customers") == [(72,)]
-
-
 def test_without_a_table_they_are_those_of_the_events(small: duckdb.DuckDBPyConnection) -> None:
     assert rows(small, "SELECT count(*), count(DISTINCT user_id) FROM shop.users") == [(60, 60)]
     found = rows(small, "SELECT user_id FROM shop.users_for(12, k => 60, filter => 'user_id < 10')")
@@ -89,3 +84,14 @@ def test_without_a_table_they_are_those_of_the_events(small: duckdb.DuckDBPyConn
 def test_a_filter_that_is_none(shop: duckdb.DuckDBPyConnection, filter: str, said: str) -> None:
     with pytest.raises(duckdb.Error, match=said):
         shop.execute("FROM shop.users_for(12, filter => $f)", {"f": filter}).fetchall()
+
+
+def test_the_view_has_the_columns_of_the_table(shop: duckdb.DuckDBPyConnection) -> None:
+    assert rows(shop, "SELECT user_id, segment FROM shop.users WHERE customer_id = 7") == [
+        (7, "basic")
+    ]
+    shop.execute("FROM refresh_recommender('shop')").fetchall()
+    shop.execute("FROM use_version('shop', 1)").fetchall()
+    assert rows(shop, "SELECT count(DISTINCT user_id) FROM shop.users") == [(70,)]
+    shop.execute("FROM drop_recommender('shop')").fetchall()  # so this test is the last one
+    assert rows(shop, "SELECT count(*) FROM customers") == [(72,)]

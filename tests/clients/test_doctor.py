@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,13 +17,18 @@ from morec_sql.clients.doctor import findings
 from tests.conftest import CREATE_SMALL, SMALL
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    path = tmp_path / "small.duckdb"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("doctor") / "small.duckdb"
     with morec_sql.connect(path) as con:
         con.execute(SMALL)
         con.execute(CREATE_SMALL).fetchall()
     return path
+
+
+@pytest.fixture
+def warehouse(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path))
 
 
 def of_shop(path: Path) -> tuple[str, str, bool]:
