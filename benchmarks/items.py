@@ -119,8 +119,9 @@ def quality(con: duckdb.DuckDBPyConnection) -> None:
             letter = string.ascii_lowercase[generator.integers(26)]
             asked[0] = asked[0][:place] + letter + asked[0][place + 1 :]
         relevant = {item for item, words in words_of.items() if set(wanted) <= words}
+        # so many that what either order has first is among them
         found = con.execute(
-            "SELECT item_id, rank, by_words, by_meaning FROM shop.search(?, k => 200)",
+            "SELECT item_id, rank, by_words, by_meaning FROM shop.search(?, k => 2000)",
             [" ".join(asked)],
         ).fetchall()
         ideal = sum(1 / np.log2(1 + place) for place in range(1, min(K, len(relevant)) + 1))
