@@ -6,9 +6,10 @@ model), `measure` (how good lists are) and `clients`. `morec_sql.udfs` and `more
 folders `udfs` and `sql` beside this one.
 """
 
+from .catalog.installed import VERSION
 from .clients.pictures import plot_evaluation, plot_explanation, plot_front
 from .errors import MorecError
-from .extension import VERSION, connect, load
+from .extension import connect, load
 
 __version__ = VERSION
 

@@ -11,14 +11,12 @@ from typing import Any
 import duckdb
 
 from . import registry
-from .catalog.installed import VERSION, load_macros
+from .catalog.installed import load_macros
 from .errors import MorecError
 from .interrupts import listen_in_notebooks
 from .session import Session
 from .source.pure import STRICT, is_strict
 from .templates import first_row
-
-__all__ = ["VERSION", "connect", "load"]
 
 _sessions: dict[str, Session] = {}
 

@@ -61,6 +61,13 @@ def first_row(
     return rows[0] if rows else None
 
 
+def database_of(con: duckdb.DuckDBPyConnection) -> str:
+    """The database that a connection uses."""
+    row = first_row(con, "SELECT current_database()")
+    assert row is not None
+    return str(row[0])
+
+
 def type_of(con: duckdb.DuckDBPyConnection, column: str, relation: str) -> str:
     """The type of a column of a table or view, both as SQL."""
     row = first_row(con, f"DESCRIBE SELECT {column} FROM {relation}")

@@ -90,6 +90,16 @@ def small() -> Iterator[duckdb.DuckDBPyConnection]:
     con.close()
 
 
+@pytest.fixture(scope="session")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the small shop and the recommender `shop`, closed; who changes it takes a copy."""
+    path = tmp_path_factory.mktemp("small") / "small.duckdb"
+    with morec_sql.connect(path) as con:
+        con.execute(SMALL)
+        con.execute(CREATE_SMALL).fetchall()
+    return path
+
+
 def catalogue_of(con: duckdb.DuckDBPyConnection) -> list[Any]:
     """Everything that a failed statement must leave as it was."""
     return [

@@ -235,3 +235,13 @@ class Window:
 def bounds(user: Ints, users: int) -> npt.NDArray[np.int64]:
     """Where each user's pairs start in sorted `user`, length users + 1."""
     return np.searchsorted(user, np.arange(users + 1)).astype(np.int64)
+
+
+def places(keys: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> tuple[Longs, Longs]:
+    """Which of the wanted keys are among sorted ones, and where these stand."""
+    if not len(keys):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    place = np.searchsorted(keys, wanted)
+    place[place == len(keys)] = 0
+    there = np.flatnonzero(keys[place] == wanted)
+    return there, place[there]

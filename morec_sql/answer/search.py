@@ -77,13 +77,14 @@ class Among:
         order = np.argsort(text, kind="stable")
         return cls(items[order], np.searchsorted(text[order], np.arange(texts + 1)))
 
-    def of_texts(self, texts: Longs, count: int) -> tuple[Longs, Longs]:
-        """The first `count` items of texts, in their order, and which of the texts each has."""
+    def of_texts(self, texts: Longs, count: int) -> Longs:
+        """The first `count` items of texts, in their order."""
         many = self.starts[texts + 1] - self.starts[texts]
         place = np.repeat(np.arange(len(texts)), many)
         within = np.arange(len(place)) - np.repeat(np.cumsum(many) - many, many)
         rows = self.starts[texts[place]] + within
-        return self.items[rows[:count]], place[:count]
+        out: Longs = self.items[rows[:count]]
+        return out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,14 +191,15 @@ def _found(
     words[empty], meaning[empty] = 0, -np.inf
     by_words = first(words, depth, above=0.0)
     least = float(meaning.min(initial=0, where=~empty))
-    by_meaning = first(meaning, 2 * depth, above=-2.0)
-    by_meaning = by_meaning[first(known.meaning.exactly(vector, by_meaning), depth)]
-    orders = [among.of_texts(texts, depth)[0] for texts in (by_words, by_meaning)]
-    texts = np.union1d(by_words, by_meaning)
+    near = first(meaning, 2 * depth, above=-2.0)
+    # exact ones of all that may be listed
+    texts = np.union1d(by_words, near)
+    meaning[texts] = known.meaning.exactly(vector, texts)
+    by_meaning = near[first(meaning[near], depth)]
+    orders = [among.of_texts(texts, depth) for texts in (by_words, by_meaning)]
     found = np.union1d(*orders)
     text_of = catalogue.texts[1][found]
-    near = known.meaning.exactly(vector, texts)[np.searchsorted(texts, text_of)]
-    parts = [_to_best(words[text_of], 0.0), _to_best(near, least)]
+    parts = [_to_best(words[text_of], 0.0), _to_best(meaning[text_of], least)]
     if len(history):
         batch = catalogue.batch(history, 1)
         user = np.zeros(len(found), np.int64)

@@ -8,7 +8,7 @@ import duckdb
 
 from ..errors import MorecError
 from ..registry import macros
-from ..templates import first_row, identifier, literal, sql
+from ..templates import database_of, first_row, identifier, literal, sql
 
 VERSION = "0.1.0"
 TEMPORARY = "temp.main"
@@ -38,13 +38,13 @@ def load_macros(con: duckdb.DuckDBPyConnection) -> None:
         _write(con, TEMPORARY)
         if written:
             temporary, written = _present(con)
+    if written and all(
+        _words(definition) == _words(temporary[name]) for name, definition in written.items()
+    ):
+        return
     read_only, in_memory = _kept(con)
     # what is in memory has no file to be left as it was, and other connections want them, too
-    wanted = in_memory and not written
-    changed = any(
-        _words(definition) != _words(temporary[name]) for name, definition in written.items()
-    )
-    if wanted or (changed and not read_only):
+    if in_memory or (written and not read_only):
         _write(con, _main(con))
 
 
@@ -70,9 +70,7 @@ def write_macros(con: duckdb.DuckDBPyConnection) -> None:
 
 def _main(con: duckdb.DuckDBPyConnection) -> str:
     """The schema main of the database: without its name it may be that of temporary objects."""
-    row = first_row(con, "SELECT current_database()")
-    assert row is not None
-    return identifier(row[0], "main")
+    return identifier(database_of(con), "main")
 
 
 def _words(definition: str) -> list[str]:

@@ -115,9 +115,11 @@ def views_of(source: Source, arguments: Arguments, counted: Counted) -> list[str
         event_time=counted.live,
         weight_cap=literal(counted.weight_cap),
     )
-    views = [events_view, sql("catalog/items_of_events", schema=schema)]
-    if source.items is not None:
-        views[1] = _own_view(schema, "items", source.items, source.items_key, "item_id")
+    if source.items is None:
+        views = [events_view, sql("catalog/items_of_events", schema=schema)]
+    else:
+        items_view = _own_view(schema, "items", source.items, source.items_key, "item_id")
+        views = [events_view, items_view]
     if source.users is not None:
         views.append(_own_view(schema, "users", source.users, source.users_key, "user_id"))
     return views

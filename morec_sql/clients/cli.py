@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.syntax import Syntax
 
+from ..catalog.installed import VERSION
 from ..errors import MorecError, nearest
-from ..extension import VERSION, connect
+from ..extension import connect
 from ..registry import Macro
-from ..templates import first_row
+from ..templates import database_of
 from . import calls
 
 app = typer.Typer(help="Multi-objective recommendation inside DuckDB.", no_args_is_help=True)
@@ -62,15 +63,13 @@ def _call(
             typer.echo(text)
             return
         if macro.of == "database":
-            _check_there(path)
-            con = stack.enter_context(contextlib.closing(connect(path)))
-        con.execute("SET enable_progress_bar = false")
+            con = stack.enter_context(contextlib.closing(_connect(path)))
         _say(text)
         if macro.name in report.SHOWN and (options["form"] == "table" or written):
             assert recommender is not None
-            show = report.SHOWN[macro.name]
             title = f"the recommender {recommender} in {path.name}"
-            Console().print(show(con, recommender, text, calls.read(con, given), title, written))
+            called = report.Call(con, recommender, text, calls.read(con, given), title, written)
+            Console().print(report.SHOWN[macro.name](called))
             if written is not None:
                 typer.echo(f"wrote {written}")
         else:
@@ -93,18 +92,33 @@ def versions(
     with _errors():
         con, name = _open(path, recommender)
         text = f"SELECT * FROM {calls.plain(name)}.versions ORDER BY id;"
-        if show:
-            typer.echo(text)
-        else:
-            _say(text)
-            query.run(con, text, {}, form, sys.stdout.buffer)
-        con.close()
+        with contextlib.closing(con):
+            if show:
+                typer.echo(text)
+            else:
+                _say(text)
+                query.run(con, text, {}, form, sys.stdout.buffer)
 
 
 def _say(statement: str) -> None:
     """Show the statement that is run, where it is not in the way of results."""
     highlighted = Syntax("", "sql", background_color="default").highlight(statement)
     Console(stderr=True).print(highlighted, soft_wrap=True, end="")
+
+
+def _connect(path: Path, read_only: bool = False, there: bool = True) -> duckdb.DuckDBPyConnection:
+    """Open a warehouse, without DuckDB's progress bar, which ours would be drawn over.
+
+    Args:
+        path: the file.
+        read_only: whether nothing is to be written.
+        there: whether it has to be there already.
+    """
+    if there:
+        _check_there(path)
+    con = connect(path, read_only=read_only)
+    con.execute("SET enable_progress_bar = false")
+    return con
 
 
 def _check_there(path: Path) -> None:
@@ -118,11 +132,8 @@ def _open(
     """Open a warehouse, and find the recommender: connection, its name."""
     from ..catalog.recommenders import recommenders
 
-    _check_there(path)
-    con = connect(path, read_only=not write)
-    row = first_row(con, "SELECT current_database()")
-    assert row is not None
-    known = recommenders(con, row[0])
+    con = _connect(path, read_only=not write)
+    known = recommenders(con, database_of(con))
     if not known:
         raise MorecError(f"recommender: there is none in {path.name}; `morec create` makes one")
     if name is None and len(known) != 1:
@@ -153,6 +164,8 @@ def doctor(
     from . import doctor as looks
 
     with _errors():
+        if path is not None:
+            _check_there(path)
         rows = list(looks.findings(path))
         Console().print(looks.shown(rows))
         if any(row.broken for row in rows):
@@ -190,10 +203,7 @@ def sql(
     with _errors():
         text = query.read(command, file)
         parameters = dict(map(query.parameter, param or []))
-        if read_only:
-            _check_there(path)
-        con = connect(path, read_only=read_only)
-        con.execute("SET enable_progress_bar = false")
+        con = _connect(path, read_only, there=read_only)
         with contextlib.ExitStack() as stack:
             stack.callback(con.close)
             out = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
@@ -211,12 +221,9 @@ def shell(
     with _errors():
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise MorecError("shell: it needs a terminal; `morec sql` runs what is piped in")
-        if read_only:
-            _check_there(path)
         from . import shell as prompt
 
-        with contextlib.closing(connect(path, read_only=read_only)) as con:
-            con.execute("SET enable_progress_bar = false")
+        with contextlib.closing(_connect(path, read_only, there=read_only)) as con:
             history = Path(typer.get_app_dir("morec")) / "history"
             prompt.run(con, history, f"morec_sql {VERSION}, {path}")
 

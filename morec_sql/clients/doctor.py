@@ -18,7 +18,7 @@ from ..catalog.installed import VERSION
 from ..catalog.recommenders import default_of, recommenders
 from ..errors import MorecError, reason
 from ..extension import connect
-from ..templates import first_row, identifier, literal, sql
+from ..templates import database_of, first_row, identifier, literal, sql
 from .query import said
 
 LIBRARIES = ("duckdb", "sqlglot", "torch", "sentence-transformers", "pyarrow", "numpy")
@@ -101,16 +101,13 @@ def _extras() -> dict[str, list[str]]:
 
 def _warehouse(path: Path) -> Iterator[Finding]:
     """Findings about a file and its recommenders."""
-    if not path.exists():
-        raise MorecError(f"path: there is no file {str(path)!r}")
     try:
         con = connect(path, read_only=True)
     except (MorecError, duckdb.Error) as error:
         yield Finding("warehouse", reason(error), broken=True)
         return
-    row = first_row(con, "SELECT current_database()")
-    assert row is not None
-    known, default = recommenders(con, row[0]), default_of(con, row[0])
+    catalog = database_of(con)
+    known, default = recommenders(con, catalog), default_of(con, catalog)
     size = path.stat().st_size / 1e6
     if not known:
         yield Finding(

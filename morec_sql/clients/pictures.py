@@ -17,6 +17,7 @@ from ..templates import literal, sql
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
+
 SIGNIFICANT = 0.05
 CUTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 

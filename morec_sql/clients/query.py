@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO, Any
@@ -120,10 +120,10 @@ FORMATS: dict[str, Callable[[duckdb.DuckDBPyConnection, pa.Table, IO[bytes]], No
 }
 
 
-def check(form: str) -> None:
+def check(form: str, known: Collection[str] = FORMATS) -> None:
     """Raise a MorecError unless a format is known."""
-    if form not in FORMATS:
-        raise MorecError(f"format: {form!r} is not one of {', '.join(FORMATS)}")
+    if form not in known:
+        raise MorecError(f"format: {form!r} is not one of {', '.join(known)}")
 
 
 def said(error: Exception) -> str:

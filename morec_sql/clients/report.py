@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import io
 from collections.abc import Sequence
@@ -20,10 +21,11 @@ from ..measure.evaluate import Evaluation, evaluation_of
 from ..measure.requests import Request
 from ..measure.significance import OURS, Measured
 from ..session import Session
-from ..templates import first_row
+from ..templates import database_of
 from .pictures import SIGNIFICANT, front_metrics, pictures, plot_front
 
 FORMATS = (".html", ".png")
+PICTURES = (".png", ".svg", ".pdf")
 NOTE = f"* where the difference from ours has p < {SIGNIFICANT} in a paired permutation test."
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -50,59 +52,45 @@ def check(path: Path, formats: Sequence[str] = FORMATS) -> None:
         raise MorecError("report: pictures need matplotlib; pip install 'morec_sql[report]'")
 
 
-def evaluation(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
-    _: str,
-    given: dict[str, Any],
-    title: str,
-    path: Path | None,
-) -> Table:
-    """Evaluate a recommender, and write the report if one is wanted.
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A call of a function whose result has a table of its own.
 
-    Args:
-        con: the database.
-        name: the recommender.
-        given: the arguments of `evaluate`.
-        title: what is evaluated.
-        path: where to write it.
+    text is the statement that calls that of the recommender `name`, given are its arguments, title
+    is what it is about; path is where a report or picture is to be written, None for nowhere.
     """
-    if path is not None:
-        check(path)
-    row = first_row(con, "SELECT current_database()")
-    assert row is not None
+
+    con: duckdb.DuckDBPyConnection
+    name: str
+    text: str
+    given: dict[str, Any]
+    title: str
+    path: Path | None
+
+
+def evaluation(call: Call) -> Table:
+    """Evaluate a recommender, and write the report if one is wanted."""
+    if call.path is not None:
+        check(call.path)
     session = Session()
-    session.add(con)
-    found = evaluation_of(session, row[0], name, Request.read({"baselines": True, **given}))
-    if path is not None:
-        write(found, f"Quality of {title}", path)
-    return table(found, f"Quality of {title}")
+    session.add(call.con)
+    request = Request.read({"baselines": True, **call.given})
+    found = evaluation_of(session, database_of(call.con), call.name, request)
+    title = f"Quality of {call.title}"
+    if call.path is not None:
+        write(found, title, call.path)
+    return table(found, title)
 
 
-def front(
-    con: duckdb.DuckDBPyConnection,
-    _: str,
-    text: str,
-    given: dict[str, Any],
-    title: str,
-    path: Path | None,
-) -> Table:
-    """Search the front of weights, and draw it if a picture is wanted.
-
-    Args:
-        con: the database.
-        text: the statement that gives it.
-        given: the arguments of `pareto`.
-        title: what it is of.
-        path: where to draw it.
-    """
-    if path is not None:
-        check(path, (".png", ".svg", ".pdf"))
-    found = con.sql(text).to_arrow_table()
-    metrics = front_metrics(found.column_names, found.to_pylist(), given.get("objectives"))
-    if path is not None:
-        plot_front(found, metrics).savefig(path, dpi=120)
-    return front_table(found, metrics, f"Weights of {title} that no others beat")
+def front(call: Call) -> Table:
+    """Search the front of weights, and draw it if a picture is wanted."""
+    if call.path is not None:
+        check(call.path, PICTURES)
+    found = call.con.sql(call.text).to_arrow_table()
+    metrics = front_metrics(found.column_names, found.to_pylist(), call.given.get("objectives"))
+    if call.path is not None:
+        plot_front(found, metrics).savefig(call.path, dpi=120)
+    return front_table(found, metrics, f"Weights of {call.title} that no others beat")
 
 
 # what shows the result of a function by a table of its own, and writes it as a report or picture

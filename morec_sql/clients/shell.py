@@ -44,6 +44,7 @@ QUOTED = re.compile(
     r"""'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|\$\$.*?(?:\$\$|$)|--[^\n]*|/\*.*?(?:\*/|$)""",
     re.DOTALL,
 )
+FORMATS = ("table", "csv", "json")  # that a terminal shows
 MOST_WORDS = 200  # that are offered
 ABOUT = 70  # letters of what is said of a word
 
@@ -170,10 +171,12 @@ def run(con: duckdb.DuckDBPyConnection, history: Path, title: str) -> None:
 def _format(text: str, before: str) -> str:
     """The format that a command chooses, that from before where it is not known."""
     chosen = text.removeprefix(".format").strip()
-    if chosen in ("table", "csv", "json"):
-        return chosen
-    print(f"morec: format: {chosen!r} is not one of table, csv, json", file=sys.stderr)
-    return before
+    try:
+        query.check(chosen, FORMATS)
+    except MorecError as error:
+        print(f"morec: {error}", file=sys.stderr)
+        return before
+    return chosen
 
 
 def _answer(con: duckdb.DuckDBPyConnection, text: str, form: str) -> None:

@@ -130,18 +130,18 @@ def resolve(
     items, items_key = None, item
     if arguments.items is not None:
         items = find_table(con, "items", arguments.items, catalog, schema)
-        argument = "items_item_id" if arguments.items_item_id else "item_id"
-        column = items.column(argument, arguments.items_item_id or arguments.item_id)
-        items_key = Id.of(argument, column, items, "_i")
+        items_key = _key(items, "items", "item_id", arguments, item)
         if items_key.kind != item_type:
-            if not (is_number(items_key.kind) and is_number(item_type)):
-                raise MorecError(
-                    f"item_id: {item.column!r} is {item_type} in the events but"
-                    f" {items_key.column!r} is {items_key.kind} in the items; both must have one"
-                    " type"
-                )
             item_sql, item_type = f"TRY_CAST({item_sql} AS {items_key.kind})", items_key.kind
-    users, users_key = _users(con, catalog, schema, arguments, user)
+    users, users_key = None, user
+    if arguments.users is not None:
+        users = find_table(con, "users", arguments.users, catalog, schema)
+        users_key = _key(users, "users", "user_id", arguments, user)
+        if users_key.kind != user.kind:
+            cast = f"TRY_CAST({users_key.sql} AS {user.kind})"
+            users_key = Id(users_key.column, cast, user.kind)
+    elif arguments.users_user_id:
+        raise MorecError("users_user_id: it names a column of users, but users is not given")
     text, item_time = _columns_of_items(items, arguments)
     time_sql = "CAST(NULL AS TIMESTAMP)"
     if arguments.event_time is not None:
@@ -187,26 +187,25 @@ def resolve(
     )
 
 
-def _users(
-    con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments, user: Id
-) -> tuple[Table | None, Id]:
-    """The table of users, and its ids in the type of those of the events."""
-    if arguments.users is None:
-        if arguments.users_user_id:
-            raise MorecError("users_user_id: it names a column of users, but users is not given")
-        return None, user
-    users = find_table(con, "users", arguments.users, catalog, schema)
-    argument = "users_user_id" if arguments.users_user_id else "user_id"
-    column = users.column(argument, arguments.users_user_id or arguments.user_id)
-    key = Id.of(argument, column, users, "_i")
-    if key.kind == user.kind:
-        return users, key
-    if not (is_number(key.kind) and is_number(user.kind)):
+def _key(table: Table, name: str, standard: str, arguments: Arguments, of_events: Id) -> Id:
+    """The ids of the table of items or users, of a type that those of the events can be cast to.
+
+    Args:
+        table: the table.
+        name: what the argument is called that names it.
+        standard: the argument that names the column, unless there is one for this table.
+        arguments: of create_recommender.
+        of_events: the ids in the events.
+    """
+    own = f"{name}_{standard}"
+    argument = own if getattr(arguments, own) else standard
+    key = Id.of(argument, table.column(argument, getattr(arguments, argument)), table, "_i")
+    if key.kind != of_events.kind and not (is_number(key.kind) and is_number(of_events.kind)):
         raise MorecError(
-            f"user_id: {user.column!r} is {user.kind} in the events but {key.column!r} is"
-            f" {key.kind} in the users; both must have one type"
+            f"{standard}: {of_events.column!r} is {of_events.kind} in the events but"
+            f" {key.column!r} is {key.kind} in the {name}; both must have one type"
         )
-    return users, Id(key.column, f"TRY_CAST({key.sql} AS {user.kind})", user.kind)
+    return key
 
 
 def _columns_of_items(items: Table | None, arguments: Arguments) -> tuple[list[str], str | None]:

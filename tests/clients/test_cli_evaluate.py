@@ -9,31 +9,20 @@ from typer.testing import CliRunner
 
 import morec_sql
 from morec_sql.clients.cli import app
-from tests.conftest import CREATE_SMALL, SMALL
 from tests.measure.test_evaluate import by_metric
 
 
-@pytest.fixture(scope="module")
-def shop_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("shop") / "small.duckdb"
-    con = morec_sql.connect(path)
-    con.execute(SMALL)
-    con.execute(CREATE_SMALL).fetchall()
-    con.close()
-    return path
-
-
-def test_the_command_prints_a_table_and_writes_reports(shop_file: Path, tmp_path: Path) -> None:
+def test_the_command_prints_a_table_and_writes_reports(small_file: Path, tmp_path: Path) -> None:
     page, picture = tmp_path / "report.html", tmp_path / "report.png"
     options = ["--k", "4", "--weights", '{"relevance": 1}', "--test-from", "2024-03-15"]
     for report in (page, picture):
         done = CliRunner().invoke(
-            app, ["evaluate", str(shop_file), *options, "--report", str(report)]
+            app, ["evaluate", str(small_file), *options, "--report", str(report)]
         )
         assert done.exit_code == 0, done.output
         assert "ndcg" in done.output
     assert picture.read_bytes().startswith(b"\x89PNG")
-    con = morec_sql.connect(shop_file, read_only=True)
+    con = morec_sql.connect(small_file, read_only=True)
     call = "shop.evaluate(k => 4, weights => {relevance: 1}, test_from => TIMESTAMP '2024-03-15')"
     ours = by_metric(con, call)
     con.close()
@@ -50,8 +39,8 @@ def test_the_command_prints_a_table_and_writes_reports(shop_file: Path, tmp_path
         (["SHOP", "--report", "report.doc"], "report: 'report.doc' ends in none of .html, .png"),
     ],
 )
-def test_errors_of_the_command(shop_file: Path, options: list[str], message: str) -> None:
-    arguments = [str(shop_file) if option == "SHOP" else option for option in options]
+def test_errors_of_the_command(small_file: Path, options: list[str], message: str) -> None:
+    arguments = [str(small_file) if option == "SHOP" else option for option in options]
     done = CliRunner().invoke(app, ["evaluate", *arguments])
     assert done.exit_code == 2
     assert message in done.output

@@ -14,21 +14,11 @@ from typer.testing import CliRunner
 import morec_sql
 from morec_sql.clients.cli import app
 from morec_sql.clients.doctor import findings
-from tests.conftest import CREATE_SMALL, SMALL
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("doctor") / "small.duckdb"
-    with morec_sql.connect(path) as con:
-        con.execute(SMALL)
-        con.execute(CREATE_SMALL).fetchall()
-    return path
 
 
 @pytest.fixture
-def warehouse(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(made, tmp_path))
+def warehouse(small_file: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(small_file, tmp_path))
 
 
 def of_shop(path: Path) -> tuple[str, str, bool]:

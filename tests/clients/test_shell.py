@@ -14,25 +14,14 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-import morec_sql
 from morec_sql.clients.shell import Words, finished
-from tests.conftest import CREATE_SMALL, SMALL
 
 MOREC = str(Path(sys.executable).parent / "morec")
 LONG = "SELECT count(*) FROM range(1000000000000) AS t(i) WHERE i % 7 = 3;"
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("shell") / "small.duckdb"
-    with morec_sql.connect(path) as con:
-        con.execute(SMALL)
-        con.execute(CREATE_SMALL).fetchall()
-    return str(path)
-
-
 @pytest.fixture
-def prompt(warehouse: str, tmp_path: Path) -> Iterator[pexpect.spawn]:
+def prompt(small_file: Path, tmp_path: Path) -> Iterator[pexpect.spawn]:
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
@@ -41,7 +30,7 @@ def prompt(warehouse: str, tmp_path: Path) -> Iterator[pexpect.spawn]:
     }
     spawned = pexpect.spawn(
         MOREC,
-        ["shell", warehouse],
+        ["shell", str(small_file)],
         dimensions=(40, 100),
         encoding="utf-8",
         timeout=60,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..device import device
-from ..history import Doubles, Floats, Ints, Longs
+from ..history import Doubles, Floats, Ints, Longs, places
 from ..relevance.model import dot, entries
 from .catalogue import Batch, Catalogue
 from .constraints import Constraint, unmet
@@ -188,12 +188,8 @@ class _Scores:
 
     def at(self, wanted: Longs) -> tuple[Longs, Floats | Doubles]:
         """Which of the wanted pairs are among these, and their scores."""
-        if not len(self.key):
-            return np.zeros(0, np.int64), self.score
-        place = np.searchsorted(self.key, wanted)
-        place[place == len(self.key)] = 0
-        there = np.flatnonzero(self.key[place] == wanted)
-        return there, self.score[place[there]]
+        there, place = places(self.key, wanted)
+        return there, self.score[place]
 
 
 def _factor(catalogue: Catalogue, weights: Doubles) -> Doubles:

@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..history import NO_DECAY, Doubles, Floats, History, Ints, Longs, bounds
+from ..history import NO_DECAY, Doubles, Floats, History, Ints, Longs, bounds, places
 from . import repeats
 from .fold_in import FoldIn
 
@@ -217,10 +217,12 @@ def added(neighbours: csr_array, pair: Floats, item: Ints, starts: Longs) -> csr
 def at(matrix: csr_array, row: npt.NDArray[Any], column: npt.NDArray[Any]) -> Floats:
     """The values of a sparse matrix, whose entries are sorted, at some places."""
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    there = np.append(rows * matrix.shape[1] + matrix.indices, np.iinfo(np.int64).max)
+    keys = rows * matrix.shape[1] + matrix.indices
     wanted = row.astype(np.int64) * matrix.shape[1] + column
-    place = np.searchsorted(there, wanted)
-    return np.where(there[place] == wanted, np.append(matrix.data, 0)[place], 0).astype(np.float32)
+    out = np.zeros(len(wanted), np.float32)
+    found, place = places(keys, wanted)
+    out[found] = matrix.data[place]
+    return out
 
 
 def entries(
