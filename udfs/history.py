@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,13 +38,53 @@ class Clock:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Labels:
+    """What is known of users beside their events, such as attributes, sorted by user.
+
+    user and label, a number below `count`, have one entry per label of a user. In several folds
+    the labels of a user of fold f are numbered on from f * count: what they add then comes from the
+    users of the other folds.
+    """
+
+    user: Ints
+    label: Ints
+    count: int = 0
+    folds: int = 1
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def of_users(self, chosen: npt.NDArray[np.int64], users: int) -> Labels:
+        """The labels of some of `users` users, numbered by their place in sorted `chosen`."""
+        number = _numbers(chosen, users)[self.user]
+        kept = number >= 0
+        return dataclasses.replace(self, user=number[kept], label=self.label[kept])
+
+    def followed_by(self, other: Labels, users: int) -> Labels:
+        """Both, with the users of `other` numbered on from `users`."""
+        return dataclasses.replace(
+            self,
+            user=np.concatenate([self.user, other.user + np.int32(users)]),
+            label=np.concatenate([self.label, other.label]),
+        )
+
+    def in_folds(self, folds: int) -> Labels:
+        """The labels of all users, in so many folds."""
+        label = self.label + (self.user % folds) * np.int32(self.count)
+        return dataclasses.replace(self, label=label, folds=folds)
+
+
+NO_LABELS = Labels(np.zeros(0, np.int32), np.zeros(0, np.int32))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class History:
     """User-item pairs as of a moment, sorted by user; every array has one entry per pair.
 
     strength has three columns: the sums of event weights that decay with the short, medium and
     long half-life, in units of the mean event weight. count is the number of distinct days (events
     where there is no time). last and first are the ages of the last and first event in units of the
-    medium half-life.
+    medium half-life. labels are what is known of the users beside.
     """
 
     user: Ints
@@ -52,22 +93,29 @@ class History:
     count: Floats
     last: Floats
     first: Floats
+    labels: Labels = NO_LABELS
 
     def __len__(self) -> int:
         return len(self.user)
 
     def take(self, keep: npt.NDArray[np.bool_]) -> History:
         """Return the pairs where `keep` is true."""
-        return History(*(getattr(self, field.name)[keep] for field in dataclasses.fields(self)))
+        return dataclasses.replace(
+            self, **{name: column[keep] for name, column in self._columns().items()}
+        )
+
+    def _columns(self) -> dict[str, Any]:
+        """What there is of each pair."""
+        return {name: column for name, column in vars(self).items() if name != "labels"}
 
     def of_users(self, chosen: npt.NDArray[np.int64], users: int) -> History:
         """Return the pairs of some of `users` users, numbered by their place in sorted `chosen`."""
         if len(chosen) == users:
             return self
-        number = np.full(users, -1, np.int32)
-        number[chosen] = np.arange(len(chosen), dtype=np.int32)
+        number = _numbers(chosen, users)
         kept = self.take(number[self.user] >= 0)
-        return dataclasses.replace(kept, user=number[kept.user])
+        labels = self.labels.of_users(chosen, users) if len(self.labels) else self.labels
+        return dataclasses.replace(kept, user=number[kept.user], labels=labels)
 
     def latest(self, count: int) -> History:
         """Return the `count` pairs of each user whose last event is the latest."""
@@ -88,12 +136,11 @@ class History:
 
     def followed_by(self, other: History, users: int) -> History:
         """Return both, with the users of `other` numbered on from `users`."""
+        theirs = {**other._columns(), "user": other.user + np.int32(users)}
         columns = {
-            field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
-            for field in dataclasses.fields(self)
+            name: np.concatenate([column, theirs[name]]) for name, column in self._columns().items()
         }
-        columns["user"] = np.concatenate([self.user, other.user + np.int32(users)])
-        return History(**columns)
+        return History(**columns, labels=self.labels.followed_by(other.labels, users))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -220,8 +267,8 @@ class Window:
     """What users did in a window of time.
 
     past is the history before it, signals gives what was observed before it, and user and item are
-    the distinct wanted pairs in it. Where it is not timed a part of all events, drawn at random,
-    stands for what came after; timeless says that events have no time.
+    the distinct wanted pairs in it, since a second of the epoch. Where it is not timed a part of
+    all events, drawn at random, stands for what came after; timeless says that events have no time.
     """
 
     past: History
@@ -230,6 +277,14 @@ class Window:
     signals: Callable[[], list[Signal]]
     timed: bool = True
     timeless: bool = False
+    since: float = 0.0
+
+
+def _numbers(chosen: npt.NDArray[np.int64], users: int) -> Ints:
+    """The place of each of `users` users in sorted `chosen`, -1 for others."""
+    number = np.full(users, -1, np.int32)
+    number[chosen] = np.arange(len(chosen), dtype=np.int32)
+    return number
 
 
 def bounds(user: Ints, users: int) -> npt.NDArray[np.int64]:

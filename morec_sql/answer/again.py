@@ -9,8 +9,8 @@ from ..errors import MorecError
 from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..udfs.history import bounds
 from .history import history_of
+from .query import Query, query_udf
 from .recommend import USER, K
-from .recommender import Query, query_udf
 
 COLUMNS = {"item_id": "VARCHAR", "probability": "DOUBLE"}
 RESULT = {

@@ -12,20 +12,23 @@ from ..registry import Argument, arrow_rows, rows_type
 from ..udfs.history import Longs
 from ..udfs.ranking.catalogue import Batch
 from ..udfs.ranking.reasons import Reason, reasons
+from .query import Query, item_of, query_udf
 from .ranked import Asked, whole_numbers
-from .recommend import ARGUMENTS, ASKED, BASKET, USER, macro
-from .recommender import Query, item_of, query_udf
+from .recommend import ARGUMENTS, ASKED, ATTRIBUTES, BASKET, USER, macro
 
 ITEM = Argument("item_id", "the item, listed or not")
 MORE = Argument("most", "how many of each kind that names items are named; others are one", "10")
 RESULT = {
-    "kind": "history item, content (the text of one), list item (what one listed before takes or"
-    " adds in diversity), repeat, popularity, average (minus the mean relevance of all items),"
-    " objective, or rule (what keeps the item out of the list)",
-    "name": "the item, the objective or the rule",
+    "kind": "history item, content (text or vectors of one), list item (what one listed before"
+    " takes or adds in diversity), attribute (of the user), context (of the query), repeat,"
+    " popularity,"
+    " average (minus the mean relevance of all items), objective, or rule (what keeps the item out"
+    " of the list)",
+    "name": "the item, the attribute or context, the objective or the rule",
     "contribution": "its part of the score; they add up to it",
     "share": "its part of the sum of all absolute contributions, with its sign",
 }
+NAMED = ("history item", "content", "list item", "attribute")  # kinds of which a few are named
 COLUMNS = {"kind": "VARCHAR", "name": "VARCHAR", "contribution": "DOUBLE", "share": "DOUBLE"}
 
 
@@ -39,7 +42,8 @@ def item_macro(
     result: Mapping[str, str],
 ) -> None:
     """Declare a macro that gives rows about an item, by a function that item_udf declares."""
-    arguments = (key, ITEM, *ARGUMENTS, most)
+    of_basket = (ATTRIBUTES,) if key is BASKET else ()
+    arguments = (key, ITEM, *ARGUMENTS, *of_basket, most)
     macro(name, about, arguments, of, "of_item", function, result, item="answer/item")
 
 
@@ -69,7 +73,7 @@ def item_udf(
 
 for name, key, about, history in (
     ("explain", USER, "Why an item has its score for a user: a row a reason.", "user"),
-    ("explain_basket", BASKET, "As explain, for a basket or session.", "items"),
+    ("explain_basket", BASKET, "As explain, for a basket or session.", "basket"),
 ):
     item_macro(name, about, key, history, MORE, "morec_explain", RESULT)
 
@@ -115,6 +119,8 @@ def _rows(
     def named(reason: Reason) -> str | None:
         if reason.item >= 0:
             return str(query.recommender.item_ids[reason.item].as_py())
+        if reason.label >= 0:
+            return query.recommender.labels[reason.label]
         return query.recommender.names[reason.position] if reason.position >= 0 else None
 
     merged: list[tuple[str, str | None, float]] = []
@@ -122,7 +128,7 @@ def _rows(
         mine = sorted(
             (one for one in found if one.kind == kind), key=lambda one: -abs(one.contribution)
         )
-        shown_few = mine[:most] if kind in ("history item", "content", "list item") else mine
+        shown_few = mine[:most] if kind in NAMED else mine
         merged += [(kind, named(one), one.contribution) for one in shown_few]
         rest = mine[len(shown_few) :]
         if rest:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 
-from ..udfs.history import Doubles, Events, Floats, History, Longs
+from ..udfs.history import (
+    NO_LABELS,
+    Doubles,
+    Events,
+    Floats,
+    History,
+    Ints,
+    Labels,
+    Longs,
+    places,
+)
 from .recommender import Recommender
 
 NO_TIME = -(1 << 62)  # stands for the microsecond of an event without a time
+LABEL = NO_TIME - 1  # stands there for a label of the user
 
 
 def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -> History:
@@ -18,8 +31,13 @@ def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -
     training or of the user's events.
     """
     lengths = histories.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    item, time, weight = unpacked(histories.flatten())
     user = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
+    low, high = halves(histories.flatten())
+    labels, is_event = NO_LABELS, high != LABEL
+    if not is_event.all():
+        labels = _labels_of(user[~is_event], low[~is_event], recommender)
+        user, low, high = user[is_event], low[is_event], high[is_event]
+    item, time, weight = unpacked(low, high)
     clock, item = recommender.clock, recommender.known(item)
     if len(item) and item.min() < 0:
         kept = item >= 0
@@ -34,13 +52,27 @@ def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -
     time = np.where(np.isnan(time), now[user], time)
     weight = np.where(np.isnan(weight), np.float32(clock.mean_weight), weight)
     events = Events.sorted(user, item.astype(np.int32), time, weight, clock.timeless)
-    return events.history(clock, now[events.user])
+    history = events.history(clock, now[events.user])
+    return dataclasses.replace(history, labels=labels) if len(labels) else history
 
 
-def unpacked(events: pa.Array) -> tuple[Longs, Doubles, Floats]:
-    """Item, second and weight of events as sql/answer/ packs them; NaN for nothing."""
-    words = np.frombuffer(events.buffers()[1], np.int64).reshape(-1, 2)
-    low, high = words[events.offset : events.offset + len(events)].T
+def _labels_of(user: Ints, key: Longs, recommender: Recommender) -> Labels:
+    """The labels of users, by their keys, of those that the recommender knows."""
+    there, label = places(recommender.label_keys, key)
+    order = np.argsort(user[there], kind="stable")
+    mine, number = user[there][order], label[order].astype(np.int32)
+    return Labels(mine, number, len(recommender.labels))
+
+
+def halves(numbers: pa.Array) -> tuple[Longs, Longs]:
+    """The lower and the higher half of numbers as sql/answer/ packs them."""
+    words = np.frombuffer(numbers.buffers()[1], np.int64).reshape(-1, 2)
+    low, high = words[numbers.offset : numbers.offset + len(numbers)].T
+    return low, high
+
+
+def unpacked(low: Longs, high: Longs) -> tuple[Longs, Doubles, Floats]:
+    """Item, second and weight of events, from both halves; NaN for nothing."""
     weight = low & 0xFFFFFFFF
     return (
         low >> 32,

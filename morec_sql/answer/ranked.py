@@ -12,7 +12,8 @@ from ..udfs.history import Doubles, History
 from ..udfs.ranking.catalogue import Batch, Selection
 from ..udfs.ranking.lists import Ranking, rank
 from .history import history_of
-from .recommender import Query, Recommender
+from .query import Query
+from .recommender import Recommender
 
 MAX_K = 10000
 
@@ -132,7 +133,10 @@ def ranked_lists(asked: Asked) -> pa.Array:
         batch = asked.batch(rows)
         if batch is not None:
             lists.put(rows, asked.ranked(rows, batch))
-    personal = np.bincount(asked.history.user, minlength=asked.users) > 0
+    labels, kinds = asked.history.labels, query.recommender.catalogue.model.kinds_of
+    of_user = np.array(kinds(labels.label)) == "attribute"
+    known = np.concatenate([asked.history.user, labels.user[of_user]])
+    personal = np.bincount(known, minlength=asked.users) > 0
     return _entries(lists, asked.k, personal, query.recommender.item_ids)
 
 

@@ -13,7 +13,7 @@ from ..errors import MorecError, shortened, shown
 from ..templates import identifier
 from ..udfs.history import Doubles, History
 from .history import history_of
-from .recommender import Query, query_udf
+from .query import Query, query_udf
 
 LONGEST = 60  # characters of the name of an item in a sentence
 
@@ -42,10 +42,14 @@ class Sentences:
             return self._said(language, "popularity")
         if item in history.item:
             return self._said(language, "repeat")
-        behaviour, content, popularity = recommender.catalogue.model.in_parts(history, item)
-        parts = {"history item": behaviour, "content": content}
+        of_item = recommender.catalogue.model.in_parts(history, item)
+        parts = {"history item": of_item.behaviour, "content": of_item.content}
         likeness = sum(float(part.sum()) for part in parts.values())
-        if not len(history) or popularity >= likeness:
+        by_labels = float(of_item.labels.sum())
+        if by_labels > max(likeness, of_item.popularity):
+            label = int(history.labels.label[of_item.labels.argmax()])
+            return self._said(language, "attribute", name=recommender.labels[label])
+        if not len(history) or of_item.popularity >= likeness:
             return self._said(language, "popularity")
         # the likeness to the history is the sum of many parts, of which the largest is named
         kind = max(parts, key=lambda one: float(parts[one].max()))

@@ -10,11 +10,16 @@ import pyarrow.compute as pc
 
 from ..registry import Argument, sql_macro
 from ..udfs.ranking.constraints import KINDS
+from .query import Query, query_udf
 from .ranked import Asked, ranked_lists
-from .recommender import Query, query_udf
 
 USER = Argument("user_id", "the user; unknown users and NULL get what everyone likes")
 BASKET = Argument("items", "a list of item ids, such as a basket or a session")
+ATTRIBUTES = Argument(
+    "attributes",
+    "what is known of who it is for, a struct by names of user_features, such as {age: 34}",
+    "NULL",
+)
 WEIGHTS = Argument(
     "weights",
     "a list in the order of the table objectives, or a struct by name; one below 0 turns its"
@@ -34,6 +39,12 @@ ARGUMENTS = (
     ),
     Argument("diversify", "mmr, by mean distance, or dpp, by determinant", "'mmr'"),
     *(Argument(name, kind.about, "NULL") for name, kind in KINDS.items()),
+    Argument(
+        "context",
+        "where, when or how, a struct by names of the argument context of create_recommender, such"
+        " as {store: 367}",
+        "NULL",
+    ),
     AS_OF,
     Argument("version", "one of the table versions instead of that in use", "NULL"),
 )  # fmt: skip
@@ -95,13 +106,16 @@ def list_macro(
 
 list_macro("recommend", "The ranked list for a user.", (USER, *ARGUMENTS), "user")
 list_macro(
-    "recommend_for", "The ranked list for a basket or session.", (BASKET, *ARGUMENTS), "items"
+    "recommend_for",
+    "The ranked list for a basket or session, or for someone who is in no table.",
+    (BASKET, *ARGUMENTS, ATTRIBUTES),
+    "basket",
 )
 list_macro(
     "complete_basket",
     "What belongs to a basket and is not in it.",
-    (BASKET, *but(exclude_seen="true")),
-    "items",
+    (BASKET, *but(exclude_seen="true"), ATTRIBUTES),
+    "basket",
 )
 list_macro(
     "rank_items",

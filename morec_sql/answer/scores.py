@@ -13,9 +13,9 @@ from ..udfs.history import Longs
 from ..udfs.ranking.lists import PairScores
 from .filters import users_filtered
 from .history import history_of
+from .query import Query, query_udf
 from .ranked import weights_of
 from .recommend import AS_OF, USER, WEIGHTS, K
-from .recommender import Query, query_udf
 
 ITEM = Argument("item_id", "the item")
 FEW = 4  # users of a chunk, whose vectors the next one may need

@@ -24,9 +24,9 @@ from ..udfs.ranking.lists import PairScores
 from ..udfs.ranking.meaning import Meaning, first
 from ..udfs.ranking.words import Words
 from .history import history_of
+from .query import Query, query_udf
 from .ranked import lengths_of, weights_of
 from .recommend import FILTER, WEIGHTS, K
-from .recommender import Query, query_udf
 
 DEPTH = 200  # at least so many of each order are joined
 COLUMNS = {

@@ -11,9 +11,9 @@ from ..errors import MorecError, shown
 from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..udfs.history import Longs
 from ..udfs.ranking.similar import WAYS
+from .query import Query, item_of, query_udf
 from .ranked import lengths_of
 from .recommend import FILTER, K
-from .recommender import Query, item_of, query_udf
 
 COLUMNS = {"rank": "INTEGER", "item_id": "VARCHAR", "similarity": "DOUBLE"}
 

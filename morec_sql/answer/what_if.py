@@ -16,9 +16,9 @@ from ..errors import MorecError
 from ..registry import Argument
 from ..udfs.history import Longs
 from .explain import item_macro, item_udf, reasons_of
+from .query import Query
 from .ranked import Asked
 from .recommend import USER
-from .recommender import Query
 
 COLUMNS = {
     "change": "VARCHAR",

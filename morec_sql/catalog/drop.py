@@ -17,7 +17,7 @@ from .versions import TABLES, kept
 
 OBJECTS = {
     "TABLE": ("settings", "objectives", "archive", "reason_templates"),
-    "VIEW": ("events", "items", "users", "stages", "versions", *TABLES),
+    "VIEW": ("events", "items", "users", "user_labels", "sources", "stages", "versions", *TABLES),
 }
 
 

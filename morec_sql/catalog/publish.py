@@ -98,13 +98,16 @@ def publish(built: Build) -> list[Stage]:
     return stages
 
 
-def views_of(source: Source, arguments: Arguments, counted: Counted) -> list[str]:
-    """The statements that make the views events, items and users of a recommender.
+def views_of(
+    source: Source, arguments: Arguments, counted: Counted, labels: str | None
+) -> list[str]:
+    """The statements that make the views events, items, users and user_labels of a recommender.
 
     Args:
         source: the user's tables.
         arguments: of create_recommender.
         counted: how the events that count are read.
+        labels: SQL of the labels of a row of the table of users, None for none.
     """
     schema = identifier(arguments.name)
     events_view = sql(
@@ -122,6 +125,18 @@ def views_of(source: Source, arguments: Arguments, counted: Counted) -> list[str
         views = [events_view, items_view]
     if source.users is not None:
         views.append(_own_view(schema, "users", source.users, source.users_key, "user_id"))
+        if labels is not None:
+            key = source.users_key
+            views.append(
+                sql(
+                    "catalog/user_labels",
+                    schema=schema,
+                    user_id=key.sql,
+                    labels=labels,
+                    users=source.users.sql,
+                    usable=key.usable(key.sql),
+                )
+            )
     return views
 
 

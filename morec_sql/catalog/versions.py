@@ -21,6 +21,8 @@ from .installed import write_macros
 from .recommenders import check_writable, default_comment, recommender_of, wants_default
 
 CLEARLY = 2.0  # standard errors by which a version is worse than another
+NO_FEATURES = "attributes: the recommender has no user_features that they could be values of"
+NO_CONTEXT = "context: the recommender was made without context"
 TABLES = ("texts", "item_vectors")  # of each version
 
 
@@ -147,17 +149,24 @@ def put_to_use(
     row = first_row(
         con,
         "SELECT settings.version, list_transform(objectives, lambda o: o.objective), user_type,"
-        f" item_type, metrics, views FROM {schema}.archive WHERE id = {number}",
+        " item_type, metrics, views, CAST(settings.model AS JSON) -> '$.of_labels.used',"
+        f" attributes, context FROM {schema}.archive WHERE id = {number}",
     )
     assert row is not None
-    version, objectives, user_type, item_type, metrics, views = row
+    version, objectives, user_type, item_type, metrics, views, labelled, attributes, context = row
+    if attributes is None:
+        attributes = sql("source/no_labels_given", said=literal(NO_FEATURES))
     # what the macros of a recommender may know of it
     parts = {
-        "schema": schema,
         "schema_name": literal(name),
         "version": literal(version),
-        "user_type": user_type,
         "item_type": item_type,
+        **history_parts(schema, user_type, labelled == "true"),
+        "labels_of_query": sql("answer/labels_of_query", given=attributes, packed=_packed()),
+        "no_context": "" if context else sql("answer/no_context", said=literal(NO_CONTEXT)),
+        "with_context": "list_concat" if context else "",
+        "context": sql("answer/context", given=context, packed=_packed()) if context else "",
+        "items": sql("answer/history_of_items", schema=schema, item_type=item_type),
         "limits": ", ".join(f"{literal(kind)}: to_json({kind})" for kind in KINDS),
         "no_limits": literal(json.dumps(dict.fromkeys(KINDS), separators=(",", ":"))),
         "contributions": _by_name(objectives, "_r.contributions"),
@@ -198,6 +207,28 @@ def put_to_use(
         con.execute(f"COMMENT ON {macro.kind} {called} IS {literal(macro.comment)}")
 
 
+def history_parts(schema: str, user_type: str, labelled: bool) -> dict[str, str]:
+    """What answer/history_of_user.sql needs to be filled with.
+
+    Args:
+        schema: of the recommender, as SQL.
+        user_type: of the ids of users.
+        labelled: whether attributes of users count.
+    """
+    parts = {"schema": schema, "user_type": user_type}
+    labels = sql("answer/labels_of_user", **parts, packed=_packed()) if labelled else ""
+    return {
+        **parts,
+        "labels_of_user": labels,
+        "with_labels": "list_concat" if labelled else "",
+    }
+
+
+def _packed() -> str:
+    """A label _t, as SQL puts it into histories."""
+    return sql("answer/label_packed", key=sql("source/label_key", label="_t"))
+
+
 def prune(con: duckdb.DuckDBPyConnection, name: str, count: int) -> None:
     """Remove all but the latest `count` versions; the one in use stays."""
     for number in set(list(kept(con, name))[:-count]) - {in_use(con, name)}:
@@ -225,6 +256,7 @@ def use_version(session: Session, catalog: str, _: str, given: dict[str, Any]) -
         number = version_of(con, name, given["version"])
         check_writable(con, catalog, name)
         with transaction(con):
+            con.execute(sql("catalog/archive", schema=identifier(name)))
             put_to_use(con, catalog, name, number)
         row = first_row(con, f"SELECT count(*) FROM {relations(name).item_vectors}")
         assert row is not None

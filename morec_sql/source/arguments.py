@@ -15,7 +15,7 @@ class Arguments:
     """The arguments of create_recommender, as they are stored."""
 
     name: str
-    events: str
+    events: Any
     user_id: str = "user_id"
     item_id: str = "item_id"
     event_time: str | None = None
@@ -24,7 +24,10 @@ class Arguments:
     items_item_id: str | None = None
     users: str | None = None
     users_user_id: str | None = None
+    user_features: list[str] | None = None
+    context: Any = None
     text: list[str] | None = None
+    vectors: Any = None
     item_time: str | None = None
     unlisted_items: bool = False
     objectives: Any = None
@@ -46,9 +49,32 @@ class Arguments:
         for required in ("name", "events"):
             if required not in given:
                 raise MorecError(f"{required}: a name is needed, not NULL")
-        if isinstance(given.get("text"), str):
-            given["text"] = [given["text"]]
-        for key in ("name", "events", "user_id", "item_id", "event_time", "event_weight", "items",
+        for key in ("text", "user_features"):
+            if isinstance(given.get(key), str):
+                given[key] = [given[key]]
+            names(key, given.get(key, []), "column names")
+        if isinstance(given.get("context"), str):
+            given["context"] = [given["context"]]
+        vectors = given.get("vectors", {})
+        if not isinstance(vectors, dict) or not all(
+            isinstance(one, str) for one in vectors.values()
+        ):
+            raise MorecError(
+                f"vectors: a struct {{name: 'column or SQL'}} is needed, not {given['vectors']!r}"
+            )
+        context = given.get("context", [])
+        if isinstance(context, dict):
+            context = list(context.values())
+        names("context", context, "columns or SQL expressions, or a struct of them by name,")
+        events = given["events"]
+        if not isinstance(events, str) and not (isinstance(events, list | dict) and events):
+            raise MorecError(
+                "events: the name of a table is needed, a list of several, or a struct of them by"
+                f" channel, not {events!r}"
+            )
+        if isinstance(events, list):
+            names("events", events, "names of tables")
+        for key in ("name", "user_id", "item_id", "event_time", "event_weight", "items",
                     "items_item_id", "users", "users_user_id", "item_time", "model"):  # fmt: skip
             if key in given and (not isinstance(given[key], str) or not given[key].strip()):
                 raise MorecError(f"{key}: a name is needed, not {given[key]!r}")
@@ -56,5 +82,4 @@ class Arguments:
             whole_number(key, given.get(key, low), low, high)
         for key in ("replace", "make_default", "unlisted_items"):
             truth(key, given.get(key, True))
-        names("text", given.get("text", []), "column names")
         return Arguments(**given)

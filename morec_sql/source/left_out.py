@@ -50,6 +50,10 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
     read, user, item, when, weight, cap, early, late = row
     cap = min(float(cap), LARGEST_WEIGHT) if cap is not None else 1.0
     stages.count("events: read", read)
+    if source.channels:
+        by_channel = con.execute(sql("source/events_by_channel", events=source.events.sql))
+        for channel, events in by_channel.fetchall():
+            stages.count(f"events: read from {channel}", events)
     stages.count("events: left out, no user", user)
     stages.count("events: left out, no item", item)
     stages.count("events: left out, no finite time", when)

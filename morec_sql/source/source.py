@@ -7,9 +7,11 @@ import dataclasses
 import duckdb
 
 from ..errors import MorecError, shortened, shown
-from ..templates import identifier, literal, sql
+from ..templates import identifier, literal, sql, type_of
 from .arguments import Arguments
+from .channels import events_of
 from .expressions import expression, is_number
+from .labels import Feature, features_of_events, features_of_users
 from .losses import Loss, declared, wanted
 from .tables import Table, find_table
 
@@ -65,8 +67,9 @@ class Id:
 class Source:
     """The user's tables as SQL; in item_sql and time_sql the events are called _e.
 
-    Each loss comes with the events as in events_raw, but what it reads as their weight. some is the
-    condition on item_sql that keeps only some of the items, None for all.
+    Each loss comes with the events as in events_raw, but what it reads as their weight;
+    events_context are they with a column for each of the contexts. some is the condition on
+    item_sql that keeps only some of the items, None for all.
     """
 
     events: Table
@@ -82,10 +85,15 @@ class Source:
     items_key: Id
     users: Table | None
     users_key: Id
+    user_features: list[Feature]
+    contexts: list[Feature]
+    events_context: str
     item_type: str
     user_type: str
     has_time: bool
+    channels: bool
     text: list[str]
+    vectors: dict[str, str]
     item_time: str | None
     unlisted_items: bool
     until: str | None = None
@@ -123,9 +131,10 @@ def resolve(
     con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments
 ) -> Source:
     """Turn the arguments into SQL over the user's tables, checking every name and type."""
-    events = find_table(con, "events", arguments.events, catalog, schema)
-    user = Id.of("user_id", events.column("user_id", arguments.user_id), events, "_e")
-    item = Id.of("item_id", events.column("item_id", arguments.item_id), events, "_e")
+    channels = not isinstance(arguments.events, str)
+    events, named = events_of(con, catalog, schema, arguments)
+    user = Id.of("user_id", events.column("user_id", named.user_id), events, "_e")
+    item = Id.of("item_id", events.column("item_id", named.item_id), events, "_e")
     item_sql, item_type = item.sql, item.kind
     items, items_key = None, item
     if arguments.items is not None:
@@ -144,13 +153,18 @@ def resolve(
         raise MorecError("users_user_id: it names a column of users, but users is not given")
     text, item_time = _columns_of_items(items, arguments)
     time_sql = "CAST(NULL AS TIMESTAMP)"
-    if arguments.event_time is not None:
-        column = events.column("event_time", arguments.event_time)
+    if named.event_time is not None:
+        column = events.column("event_time", named.event_time)
         _check_time("event_time", column, events.columns[column])
         time_sql = f"CAST(_e.{identifier(column)} AS TIMESTAMP)"
     losses = declared(con, arguments.losses, events)
 
-    def read(weight: str) -> str:
+    contexts = features_of_events(con, events, named.context)
+    columns = [f"context_{place}" for place in range(len(contexts))]
+    beside = [f", ({one.value}) AS {name}" for one, name in zip(contexts, columns, strict=True)]
+    weight = _weight(con, events, named.event_weight)
+
+    def read(weight: str, beside: str = "") -> str:
         return sql(
             "source/events_raw",
             user_id=user.sql,
@@ -158,16 +172,17 @@ def resolve(
             event_time=time_sql,
             event_weight=weight,
             wanted=wanted(losses),
+            beside=beside,
             events=events.sql,
         )
 
-    time_usable = USABLE_TIME if arguments.event_time else "true"
+    time_usable = USABLE_TIME if named.event_time else "true"
     return Source(
         events=events,
         losses=[(loss, read(loss.sql)) for loss in losses],
         item_sql=item_sql,
         time_sql=time_sql,
-        events_raw=read(_weight(con, events, arguments.event_weight)),
+        events_raw=read(weight),
         usable=f"{user.usable('_c.user_id', '_c.item_id')}"
         f" AND {items_key.usable('_c.item_id', '_c.user_id')}"
         f" AND {time_usable} AND {USABLE_WEIGHT}",
@@ -178,10 +193,18 @@ def resolve(
         items_key=items_key,
         users=users,
         users_key=users_key,
+        user_features=features_of_users(users, arguments.user_features, users_key.column),
+        contexts=[
+            dataclasses.replace(one, value=f"_c.{name}")
+            for one, name in zip(contexts, columns, strict=True)
+        ],
+        events_context=read(weight, "".join(beside)),
         item_type=item_type,
         user_type=user.kind,
-        has_time=arguments.event_time is not None,
+        has_time=named.event_time is not None,
+        channels=channels,
         text=text,
+        vectors=_vectors(con, items, arguments.vectors),
         item_time=item_time,
         unlisted_items=arguments.unlisted_items,
     )
@@ -225,6 +248,29 @@ def _columns_of_items(items: Table | None, arguments: Arguments) -> tuple[list[s
     item_time = items.column("item_time", arguments.item_time)
     _check_time("item_time", item_time, items.columns[item_time])
     return text, item_time
+
+
+def _vectors(
+    con: duckdb.DuckDBPyConnection, items: Table | None, given: dict[str, str] | None
+) -> dict[str, str]:
+    """The vectors that items have, by their names, as SQL of lists of numbers."""
+    if not given:
+        return {}
+    if items is None:
+        raise MorecError("vectors: it names columns of items, but items is not given")
+    found = {}
+    for name, text in given.items():
+        argument = f"vectors.{name}"
+        written = expression(con, argument, text, items, wanted="category", every_row=True)
+        kind = type_of(con, f"({written})", items.sql)
+        inner = kind.rpartition("[")[0]
+        if not kind.endswith("]") or not is_number(inner):
+            raise MorecError(
+                f"{argument}: {shown(text)} is {shown(kind)}, but a list of numbers such as"
+                " FLOAT[512] is needed"
+            )
+        found[name] = f"TRY_CAST(({written}) AS FLOAT[])"
+    return found
 
 
 def _weight(con: duckdb.DuckDBPyConnection, events: Table, given: str | None) -> str:

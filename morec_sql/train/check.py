@@ -60,3 +60,19 @@ def report(stages: Stages, found: dict[str, Any] | None) -> None:
         return
     for name, ndcg in found["ndcg"].items():
         stages.rows.append((f"check: nDCG@{LISTED} {ndcg:.4f}, {name}", users, None))
+
+
+def say(stages: Stages, what: str, found: dict[str, Any] | None) -> None:
+    """Say what a source beside the events is worth; None where too little was held out to tell."""
+    if found is None:
+        stages.rows.append((f"{what}: too little is held out to tell, not used", 0, None))
+        return
+    gain = f"{found['with'] - found['without']:+.4f} +- {found['error']:.4f}"
+    stages.rows.append(
+        (
+            f"{what}: nDCG@{LISTED} of {found['lists']} {found['with']:.4f}, without"
+            f" {found['without']:.4f} ({gain}), {'used' if found['used'] else 'not used'}",
+            found["users"],
+            None,
+        )
+    )

@@ -23,11 +23,24 @@ from ..source.arguments import Arguments
 from ..source.checks import truth
 from .training import Trained, train
 
+LABELS = pa.list_(
+    pa.struct(
+        {
+            "label": pa.string(),
+            "users": pa.int64(),
+            "key": pa.int64(),
+            "weight": pa.float64(),
+            "vector": pa.list_(pa.float32()),
+        }
+    )
+)
 ARGUMENTS = (
     Argument("name", "the schema to make"),
     Argument(
         "events",
-        "the table or view of events; schema.table and database.schema.table work too",
+        "the table or view of events; schema.table and database.schema.table work too; or a list of"
+        " several, or a struct of channels such as {web: 'clicks', shop: {events: 'sales', user_id:"
+        " 'customer'}}",
     ),
     Argument("user_id", "column of the events: who", "'user_id'"),
     Argument("item_id", "column of the events: what", "'item_id'"),
@@ -50,7 +63,25 @@ ARGUMENTS = (
         "NULL",
     ),
     Argument("users_user_id", "their id column, where it has another name", "NULL"),
+    Argument(
+        "user_features",
+        "columns of the users that say something of them, such as ['age', 'city']: numbers, dates,"
+        " texts, truth values, lists; for first lists and short histories, where they help",
+        "NULL",
+    ),
+    Argument(
+        "context",
+        "columns or SQL expressions over the events that say where, when or how, such as"
+        " ['store', 'hour(sold_at)'], or a struct of these by name; for lists in such a context",
+        "NULL",
+    ),
     Argument("text", "text columns of the items, embedded together", "NULL"),
+    Argument(
+        "vectors",
+        "vectors that items have, such as {image: 'image_embedding'}: columns or SQL expressions"
+        " over the items that are lists of numbers, for likeness of content beside that of texts",
+        "NULL",
+    ),
     Argument(
         "item_time", "when the item appeared, for freshness; the first event otherwise", "NULL"
     ),
@@ -190,9 +221,13 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
 
 def _version(trained: Trained, arguments: Arguments) -> pa.Table:
     """What putting the version to use, and items that come later, need beside its tables."""
-    fold_in = trained.model.fold_in
+    fold_in, beside = trained.model.fold_in, trained.beside
+    given = [
+        None if known is None else known.written.given
+        for known in (beside.attributes, beside.contexts)
+    ]
     assert fold_in is not None
-    mean = trained.embeddings.mean(axis=0) if len(trained.embeddings) else np.zeros(0)
+    mean = np.concatenate([np.zeros(0), *(one.mean for one in trained.content)])
     later = {
         "mean": mean.tolist(),
         "axes": fold_in.axes.ravel().tolist(),
@@ -207,7 +242,10 @@ def _version(trained: Trained, arguments: Arguments) -> pa.Table:
             "user_type": [trained.source.user_type],
             "item_type": [trained.source.item_type],
             "metrics": [metric_names(trained.objectives)],
-            "views": [views_of(trained.source, arguments, trained.counted)],
+            "views": [views_of(trained.source, arguments, trained.counted, beside.view_labels)],
+            "labels": pa.array([beside.rows(trained.model)], LABELS),
+            "attributes": pa.array([given[0]], pa.string()),
+            "context": pa.array([given[1]], pa.string()),
         }
     )
 
@@ -243,6 +281,7 @@ def _settings(trained: Trained, arguments: Arguments, schema: str, version: str)
         "clock": dataclasses.asdict(clock),
         "distance": dataclasses.asdict(trained.scale),
         "exclude_seen": trained.exclude_seen,
+        "vector_widths": [len(one.mean) for one in trained.content if one.name != "text"],
         "made_with": VERSION,
     }
     return pa.table(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from ..arrays import matrix, whole
 from ..catalog.objectives import Objective
@@ -16,6 +17,7 @@ from ..source.source import Source
 from ..templates import arrow, first_row, identifier, literal, sql
 from ..udfs.embedding import embed_texts
 from ..udfs.history import Events
+from ..udfs.relevance.content import Content
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,6 +28,10 @@ def load_catalogue(con: duckdb.DuckDBPyConnection, source: Source, listed: list[
     columns = [f"{source.text_sql} AS _text", "CAST(NULL AS TIMESTAMP) AS _item_time"]
     if source.item_time:
         columns[1] = f"CAST({identifier(source.item_time)} AS TIMESTAMP) AS _item_time"
+    columns += [
+        f"{value} AS {identifier(f'_vector_{place}')}"
+        for place, value in enumerate(source.vectors.values())
+    ]
     of_events: list[str] = []
     for position, objective in enumerate(listed):
         if objective.sql:
@@ -127,6 +133,43 @@ def embed_items(
         fresh = embed_texts(missing, arguments.model, progress.advance, bfloat16=True)
         cached.update(zip(missing, fresh, strict=True))
     return texts, np.stack([cached[text] for text in texts]), text_id, len(missing)
+
+
+def read_vectors(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    stages: Stages,
+    widths: list[int] | None = None,
+) -> list[Content]:
+    """The vectors that items have.
+
+    Args:
+        con: with the temporary table of the items.
+        source: the user's tables.
+        stages: where what is left out is counted.
+        widths: how many numbers each has; by default as most of them.
+    """
+    out = []
+    for place, name in enumerate(source.vectors):
+        column = identifier(f"_vector_{place}")
+        table = arrow(con, f"SELECT {column} FROM morec_items ORDER BY item_index")
+        found = whole(table.column(0))
+        lengths = found.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        width = int(np.bincount(lengths[lengths > 0]).argmax()) if lengths.any() else 1
+        if widths is not None:
+            width = widths[place]
+        values = np.zeros((len(found), width), np.float32)
+        fitting = lengths == width
+        flat = found.filter(pa.array(fitting)).flatten().to_numpy(zero_copy_only=False)
+        values[fitting] = flat.reshape(-1, width)
+        norm = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+        good = np.isfinite(norm) & (norm > 0)
+        stages.count(f"vectors {name}: items that have one", int(good.sum()))
+        bad = int((lengths > 0).sum() - good.sum())
+        stages.count(f"vectors {name}: left out, not {width} finite numbers or all 0", bad)
+        unit = np.where(good, values / np.where(good, norm, 1), 0).astype(np.float32)
+        out.append(Content.of(name, unit))
+    return out
 
 
 def read_events(con: duckdb.DuckDBPyConnection) -> tuple[Events, npt.NDArray[np.bool_]]:

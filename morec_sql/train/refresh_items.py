@@ -24,11 +24,12 @@ from ..source.source import Source
 from ..templates import arrow, first_row, identifier, literal, sql, transaction
 from ..udfs.embedding import embed_texts
 from ..udfs.history import Clock, Events, Floats, History, Longs, bounds
+from ..udfs.relevance.content import weighed
 from ..udfs.relevance.fold_in import FoldIn
 from ..udfs.relevance.model import normalised, pair_weights, user_vectors
 from ..udfs.relevance.repeats import item_features
 from .in_place import changed
-from .reading import index_events, load_catalogue, read_events
+from .reading import index_events, load_catalogue, read_events, read_vectors
 
 OF_ALL = ("trend", "fairness")  # what an item is beside all others: average until computed
 
@@ -37,7 +38,8 @@ OF_ALL = ("trend", "fairness")  # what an item is beside all others: average unt
 class _Present:
     """The version in use, into which items are taken.
 
-    mean is what embeddings are counted from; chosen is what its training chose.
+    mean is what embeddings, and behind them the vectors that items have, are counted from; chosen
+    is what its training chose.
     """
 
     name: str
@@ -46,6 +48,20 @@ class _Present:
     chosen: dict[str, Any]
     mean: Floats
     fold_in: FoldIn
+
+    @property
+    def widths(self) -> list[int]:
+        """How many numbers the vectors that items have have; recommenders made before have none."""
+        return list(self.chosen.get("vector_widths", []))
+
+    @property
+    def parts(self) -> list[tuple[Floats, float]]:
+        """What each source of content is counted from, the texts first, and its weight."""
+        texts = len(self.mean) - sum(self.widths)
+        means = np.split(self.mean, np.cumsum([texts, *self.widths])[:-1])
+        weights = list(self.chosen.get("content_weights", [1.0]))
+        # without texts there is no weight of theirs
+        return list(zip(means, weights if texts else [1.0, *weights], strict=True))
 
     def sql(self, file: str, **parts: str) -> str:
         """A file of sql/ about it."""
@@ -153,10 +169,11 @@ def _texts(
         without one; and how many texts were embedded.
     """
     fresh: list[str] = []
+    mean, weight = present.parts[0]
     # of a training without a single text nothing is known of what texts say
-    if len(present.mean):
+    if len(mean):
         fresh = [text for (text,) in con.execute(present.sql("train/texts_new")).fetchall()]
-    embeddings = np.zeros((0, max(len(present.mean), 1)), np.float32)
+    embeddings = np.zeros((0, max(len(mean), 1)), np.float32)
     if fresh:
         embeddings = embed_texts(fresh, model, progress.advance, bfloat16=True)
     new = {"text": pa.array(fresh, pa.string()), "embedding": vectors(embeddings)}
@@ -164,13 +181,13 @@ def _texts(
     con.execute(present.sql("train/texts_numbered"))
     found = whole(arrow(con, present.sql("train/texts_changed")).column(0))
     text_id: Longs = found.fill_null(-1).to_numpy().astype(np.int64)
-    features = np.zeros((len(text_id), len(present.mean)), np.float32)
+    features = np.zeros((len(text_id), len(mean)), np.float32)
     there = text_id >= 0
-    if there.any() and len(present.mean):
+    if there.any() and len(mean):
         wanted = np.unique(text_id[there])
         con.register("morec_wanted", pa.table({"text_id": pa.array(wanted)}))
         stored = matrix(arrow(con, present.sql("train/embeddings_of_texts")).column(0))
-        features[there] = stored[np.searchsorted(wanted, text_id[there])] - present.mean
+        features[there] = weighed(stored[np.searchsorted(wanted, text_id[there])], mean, weight)
     return text_id, features, len(fresh)
 
 
@@ -192,7 +209,7 @@ def _write_vectors(
         listed: the objectives.
         known: the number of each item, -1 for a new one.
         text_id: of each item.
-        features: of each item.
+        features: of the text of each item.
 
     Returns:
         what the SQL that writes them has to know.
@@ -200,6 +217,14 @@ def _write_vectors(
     count = len(known)
     con.execute(present.sql("train/events_of_new"))
     load_catalogue(con, source.among("morec_changed"), listed)
+    of_vectors = zip(
+        read_vectors(con, source, Stages(Progress()), present.widths),
+        present.parts[1:],
+        strict=True,
+    )
+    features = np.concatenate(
+        [features, *(weighed(one.vectors, *part) for one, part in of_vectors)], axis=1
+    )
     users, items, _ = index_events(con, source, Stages(Progress()))
     assert items == count
     clock = Clock(**present.chosen["clock"])
@@ -239,7 +264,7 @@ def _write_vectors(
     )
     return {
         "dimensions": str(split + content.shape[1]),
-        "text_dimensions": str(max(len(present.mean), 1)),
+        "text_dimensions": str(max(len(present.parts[0][0]), 1)),
         "statistics": str(statistics.shape[1]),
     }
 

@@ -19,15 +19,25 @@ from ..source.losses import combination
 from ..source.relevance import options_of
 from ..source.source import Source, resolve
 from ..templates import identifier
-from ..udfs.history import Clock, History
+from ..udfs.history import NO_LABELS, Clock, History
 from ..udfs.ranking.catalogue import Catalogue, Selection, likeness_of
 from ..udfs.ranking.likeness import Scale
+from ..udfs.relevance.content import Content
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.sample import Sample
 from ..udfs.relevance.training import fit
-from .check import checked, report
+from .beside import Beside, read_beside
+from .check import checked, report, say
+from .context import weighed_context
 from .objectives import Values, contenders, exposure_of, relevance_unit, standardised, unit_share
-from .reading import embed_items, index_events, listed_items, load_catalogue, read_events
+from .reading import (
+    embed_items,
+    index_events,
+    listed_items,
+    load_catalogue,
+    read_events,
+    read_vectors,
+)
 from .windows import REPEAT_SHARE, clock_of, repeated, signals_of, windows_of
 
 if TYPE_CHECKING:
@@ -62,6 +72,8 @@ class Trained:
     texts: list[str]
     embeddings: npt.NDArray[np.float32]
     text_id: npt.NDArray[np.int64]
+    content: list[Content]
+    beside: Beside
     stages: list[Stage]
 
     @functools.cached_property
@@ -117,6 +129,7 @@ def train(
             load_catalogue(con, source, listed)
             recommended = listed_items(con, source, stages)
             users, items, events = index_events(con, source, stages)
+            beside = read_beside(con, source, events)
             done(events)
         if not events:
             if until is not None or not items or _of_events(stages):
@@ -125,11 +138,14 @@ def train(
             users = 1  # someone unknown stands for all
         with stages.stage("embed") as done:
             texts, embeddings, text_id, fresh = embed_items(con, catalog, arguments, progress)
+            sources = [_texts(embeddings, text_id)] if texts else []
+            sources += read_vectors(con, source, stages)
             done(fresh)
         with stages.stage("train") as done:
             of_events, wanted = read_events(con)
             clock = clock_of(of_events, source)
             history = of_events.history(clock, clock.now)
+            history = dataclasses.replace(history, labels=beside.of_users)
             signals = signals_of(con, source, clock)
             windows = windows_of(con, source, clock, of_events, wanted)
             # where there is too little to learn from, what the rows say
@@ -137,21 +153,26 @@ def train(
             del of_events, wanted  # the windows may do with a part of them
             # a training up to some time is for what is measured after it
             judge = functools.partial(
-                _told, embeddings, text_id, arguments.seed if until is None else None
+                _told, beside, embeddings, text_id, arguments.seed if until is None else None
             )
             model = fit(
-                history, users, items, _features(embeddings, text_id), windows, signals, combine,
+                history, users, items, sources, windows, signals, combine,
                 options, arguments.seed,
                 judge,
             )  # fmt: skip
+            if not model.attributed:
+                history = dataclasses.replace(history, labels=NO_LABELS)
             contending = contenders(model, history, users)
             chosen = {"repeat_share": again, **model.chosen}
             unit = relevance_unit(contending) * chosen.get("unit_share", 1.0)
             if clock.timeless or "repeat_share" in model.chosen:
                 stages.rows.append((_of_known(chosen["repeat_share"]), items, None))
-            model = dataclasses.replace(model, chosen=chosen, unit=unit)
+            model = beside.with_context(dataclasses.replace(model, chosen=chosen, unit=unit))
             if until is None:
                 report(stages, chosen.get("check"))
+                beside.report(stages, chosen)
+                for name, found in chosen.get("of_content", {}).items():
+                    say(stages, f"vectors {name}", found)
             for signal in signals:
                 said = _of_loss(signal.name, model.chosen["losses"])
                 stages.rows.append((said, len(signal.user), None))
@@ -169,32 +190,30 @@ def train(
             done(len(listed))
     return Trained(
         con, source, clock, counted, history, users, items, model, recommended, listed, weights,
-        values, scale, texts, embeddings, text_id, stages.rows,
+        values, scale, texts, embeddings, text_id, sources, beside, stages.rows,
     )  # fmt: skip
 
 
 def _told(
+    beside: Beside,
     embeddings: npt.NDArray[np.float32],
     text_id: npt.NDArray[np.int64],
     seed: int | None,
     sample: Sample,
     model: RelevanceModel,
 ) -> dict[str, Any]:
-    """The unit of relevance on a sample, and without a seed no check beside baselines."""
+    """The unit of relevance on a sample; with a seed a check beside baselines, and contexts."""
     told: dict[str, Any] = {"unit_share": unit_share(sample, model, embeddings, text_id)}
     if seed is not None:
         told["check"] = checked(sample, model, seed)
+        told |= weighed_context(beside, sample, model)
     return told
 
 
-def _features(
-    embeddings: npt.NDArray[np.float32], text_id: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32] | None:
-    """The centred embedding of each item's text, 0 without one; None where there is no text."""
-    if not len(embeddings):
-        return None
-    centred = embeddings[text_id] - embeddings.mean(axis=0)
-    return np.where((text_id >= 0)[:, None], centred, 0).astype(np.float32)
+def _texts(embeddings: npt.NDArray[np.float32], text_id: npt.NDArray[np.int64]) -> Content:
+    """What the texts of items say, counted from the mean of the distinct texts."""
+    of_items = np.where((text_id >= 0)[:, None], embeddings[text_id], 0).astype(np.float32)
+    return Content("text", of_items, embeddings.mean(axis=0))
 
 
 def _without_events(arguments: Arguments, until: str | None, stages: Stages) -> MorecError:

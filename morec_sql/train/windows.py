@@ -129,7 +129,7 @@ def _window(
     """One window: of the events, what came before it and what in it is to be found."""
     after = events.take(target).history(clock, until)
     before = events.take(past).history(clock, until)
-    return Window(before, after.user, after.item, signals, timed, clock.timeless)
+    return Window(before, after.user, after.item, signals, timed, clock.timeless, until)
 
 
 def signals_of(

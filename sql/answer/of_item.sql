@@ -7,7 +7,7 @@ FROM ${later} (
         CAST(item_id AS VARCHAR),
         (${item}),
         _a._most,
-        (${history}),
+        ${with_context}((${history})${context}),
         epoch(_a._as_of),
         _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
     )) AS _r

@@ -1,4 +1,5 @@
--- Makes recommend, recommend_for and complete_basket; and, among some items alone, rank_items.
+-- Makes recommend, recommend_for and complete_basket; and, among some items alone, rank_items. Where
+-- the recommender has contexts, list_concat puts that of the query behind the history.
 CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
 SELECT
     _r.rank AS rank,
@@ -21,7 +22,7 @@ FROM ${later} (
             _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
         )) AS _r
     FROM (
-        SELECT *, (${history}) AS _history
+        SELECT *, ${with_context}((${history})${context}) AS _history
         FROM (
             ${asked}
         )

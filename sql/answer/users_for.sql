@@ -14,7 +14,7 @@ FROM ${later} (
         SELECT
             _h.user_id AS _user_id,
             _h._known AS _known,
-            _h._history IS NOT NULL AS _personal,
+            coalesce(len(_h._history), 0) > 0 AS _personal,
             morec_score(
                 current_database(), ${schema_name}, ${version}, current_query_id(),
                 CAST(_h.user_id AS VARCHAR),

@@ -32,6 +32,11 @@ CREATE TABLE IF NOT EXISTS ${schema}.archive (
     item_type VARCHAR,
     metrics VARCHAR[],
     views VARCHAR[],
+    labels STRUCT(
+        label VARCHAR, users BIGINT, key BIGINT, weight DOUBLE, vector FLOAT[]
+    )[],
+    attributes VARCHAR,
+    context VARCHAR,
     fold_in STRUCT(
         mean FLOAT[],
         axes FLOAT[],
@@ -41,3 +46,9 @@ CREATE TABLE IF NOT EXISTS ${schema}.archive (
         late_share DOUBLE
     )
 );
+
+-- archives made before have none of these
+ALTER TABLE ${schema}.archive ADD COLUMN IF NOT EXISTS labels
+STRUCT(label VARCHAR, users BIGINT, key BIGINT, weight DOUBLE, vector FLOAT[])[];
+ALTER TABLE ${schema}.archive ADD COLUMN IF NOT EXISTS attributes VARCHAR;
+ALTER TABLE ${schema}.archive ADD COLUMN IF NOT EXISTS context VARCHAR;

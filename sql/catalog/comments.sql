@@ -28,7 +28,7 @@ COMMENT ON TABLE ${schema}.reason_templates IS
     'The sentences of reasons; yours to change and to add languages to.';
 COMMENT ON COLUMN ${schema}.reason_templates.language IS 'As in reasons => ''de''; true is en.';
 COMMENT ON COLUMN ${schema}.reason_templates.reason IS
-    'repeat, history item, content, popularity, objective, or objective and the name of one.';
+    'repeat, history item, content, attribute, popularity, objective, or objective and one''s name.';
 COMMENT ON COLUMN ${schema}.reason_templates.template IS
     'The sentence, with {name} for the history item or objective.';
 COMMENT ON VIEW ${schema}.events IS
@@ -43,6 +43,22 @@ COMMENT ON VIEW ${schema}.items IS 'The items table, with the standard column it
 COMMENT ON COLUMN ${schema}.items.item_id IS 'Id of the item; the other columns are your own.';
 COMMENT ON VIEW ${schema}.users IS 'The users table, with the standard column user_id.';
 COMMENT ON COLUMN ${schema}.users.user_id IS 'Id of the user; the other columns are your own.';
+COMMENT ON VIEW ${schema}.user_labels IS
+    'What the user_features say of each user, read when a list is made; empty without any.';
+COMMENT ON COLUMN ${schema}.user_labels.user_id IS 'Id of the user.';
+COMMENT ON COLUMN ${schema}.user_labels.labels IS
+    'Labels such as age=25 to 34; those of fewer than five users count for nothing.';
+COMMENT ON VIEW ${schema}.sources IS
+    'What user_features, contexts and vectors were worth when the version in use was made.';
+COMMENT ON COLUMN ${schema}.sources.source IS 'user_features, or context or vectors and their name.';
+COMMENT ON COLUMN ${schema}.sources.lists IS
+    'By what it is measured: first lists of users, as if they had no history, lists for visits, or'
+    ' lists of what is new to users by content alone.';
+COMMENT ON COLUMN ${schema}.sources.count IS 'How many of these were held out.';
+COMMENT ON COLUMN ${schema}.sources.ndcg IS 'Their nDCG@20 with it.';
+COMMENT ON COLUMN ${schema}.sources.ndcg_without IS 'Their nDCG@20 without it.';
+COMMENT ON COLUMN ${schema}.sources.error IS 'Standard error of the difference.';
+COMMENT ON COLUMN ${schema}.sources.used IS 'Whether it counts.';
 COMMENT ON VIEW ${schema}.versions IS
     'The versions that are kept, for recommend(..., version => id) and use_version.';
 COMMENT ON COLUMN ${schema}.versions.id IS 'Number of the version, from 1.';
@@ -78,5 +94,11 @@ COMMENT ON COLUMN ${schema}.archive.user_type IS 'SQL type of the ids of users.'
 COMMENT ON COLUMN ${schema}.archive.item_type IS 'SQL type of the ids of items.';
 COMMENT ON COLUMN ${schema}.archive.metrics IS 'What its lists are measured by.';
 COMMENT ON COLUMN ${schema}.archive.views IS 'The statements that make its views events and items.';
+COMMENT ON COLUMN ${schema}.archive.labels IS
+    'What labels of users and contexts add to vectors: aggregates of at least five users.';
+COMMENT ON COLUMN ${schema}.archive.attributes IS
+    'SQL of the labels of what a query says in its argument attributes.';
+COMMENT ON COLUMN ${schema}.archive.context IS
+    'SQL of the labels of what a query says in its argument context.';
 COMMENT ON COLUMN ${schema}.archive.fold_in IS
     'What refresh_items makes vectors of new items by; matrices are row by row.';

@@ -8,5 +8,9 @@ SELECT
     CAST(NULL AS DOUBLE) AS weight,
     CAST(NULL AS BOOLEAN) AS wanted;
 
+CREATE OR REPLACE VIEW ${schema}.user_labels AS
+SELECT CAST(NULL AS ${user_type}) AS user_id, CAST(NULL AS VARCHAR[]) AS labels
+WHERE false;
+
 CREATE OR REPLACE VIEW ${schema}.users AS
 SELECT DISTINCT _e.user_id FROM ${schema}.events AS _e;

@@ -14,6 +14,27 @@ SELECT unnest(_a.stages, recursive := true)
 FROM ${schema}.archive AS _a
 WHERE _a.settings.version = (SELECT _s.version FROM ${schema}.settings AS _s);
 
+CREATE OR REPLACE VIEW ${schema}.sources AS
+SELECT
+    _f.source AS source,
+    _f.found ->> 'lists' AS lists,
+    CAST(_f.found ->> 'users' AS BIGINT) AS count,
+    CAST(_f.found ->> 'with' AS DOUBLE) AS ndcg,
+    CAST(_f.found ->> 'without' AS DOUBLE) AS ndcg_without,
+    CAST(_f.found ->> 'error' AS DOUBLE) AS error,
+    CAST(_f.found ->> 'used' AS BOOLEAN) AS used
+FROM (
+    SELECT 'user_features' AS source, CAST(_s.model AS JSON) -> '$$.of_labels' AS found
+    FROM ${schema}.settings AS _s
+    UNION ALL
+    SELECT 'context ' || _c.key, _c.value
+    FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_context') AS _c
+    UNION ALL
+    SELECT 'vectors ' || _c.key, _c.value
+    FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_content') AS _c
+) AS _f
+WHERE _f.found IS NOT NULL;
+
 CREATE OR REPLACE VIEW ${schema}.versions AS
 SELECT
     _a.id,

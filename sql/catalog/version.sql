@@ -36,6 +36,9 @@ SELECT
     _k.item_type,
     _k.metrics,
     _k.views,
+    _k.labels,
+    _k.attributes,
+    _k.context,
     _k.fold_in
 FROM
     morec_new_settings AS _s,

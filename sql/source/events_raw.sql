@@ -5,5 +5,5 @@ SELECT
     ${item_id} AS item_id,
     ${event_time} AS event_time,
     CAST((${event_weight}) AS DOUBLE) AS weight,
-    coalesce(${wanted}, false) AS wanted
+    coalesce(${wanted}, false) AS wanted${beside}
 FROM ${events} AS _e

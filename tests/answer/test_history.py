@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morec_sql.answer.history import unpacked
+from morec_sql.answer.history import halves, unpacked
+from morec_sql.catalog.versions import history_parts
 from morec_sql.templates import arrow, sql
 
 
@@ -40,9 +41,9 @@ def test_events_pass_through_sql_as_they_are(
                 "INSERT INTO events VALUES (1, ?, make_timestamp(?), ?)", [item, time, weight]
             )
         con.execute("INSERT INTO item_vectors SELECT DISTINCT item_id, item_id FROM events")
-        history = sql("answer/history_of_user", schema="main", user_type="INTEGER")
+        history = sql("answer/history_of_user", **history_parts("main", "INTEGER", False))
         lists = arrow(con, f"SELECT coalesce(({history}), []) FROM (SELECT 1 AS user_id)").column(0)
-    item, time, weight = unpacked(pc.list_flatten(lists.combine_chunks()))
+    item, time, weight = unpacked(*halves(pc.list_flatten(lists.combine_chunks())))
     order = np.argsort(item)
     rows = sorted(events)
     assert item[order].tolist() == [row[0] for row in rows]

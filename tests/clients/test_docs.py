@@ -14,7 +14,12 @@ HOUSE = Path(__file__).parents[2]
 PAGES = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
 SHOP = """
 CREATE TABLE customers AS
-SELECT 1 + i AS customer_id, ['Graz', 'Linz', 'Wien'][1 + i % 3] AS city FROM range(80) AS t(i);
+SELECT
+    1 + i AS customer_id,
+    ['Graz', 'Linz', 'Wien'][1 + i % 3] AS city,
+    DATE '1950-01-01' + CAST(200 * i AS INTEGER) AS born,
+    [['tea', 'tools', 'home'][1 + i % 3]] AS interests
+FROM range(81) AS t(i);
 CREATE TABLE products AS
 SELECT
     1001 + (i + 13) % 60 AS product_id,
@@ -33,7 +38,8 @@ SELECT
     1001 + (CAST(md5_number_lower(u || ' ' || d) % 12 AS BIGINT) * 5 + (u + d % 3) % 5 + 13) % 60
         AS product_id,
     TIMESTAMP '2025-01-01' + INTERVAL (4 * d) DAY AS ordered_at,
-    ['view', 'cart', 'purchase'][1 + d % 3] AS kind
+    ['view', 'cart', 'purchase'][1 + d % 3] AS kind,
+    ['Graz', 'Linz', 'Wien'][1 + (u + d) % 3] AS store
 FROM range(80) AS t(u), range(60) AS s(d)
 WHERE (u + d) % 4 <> 0;
 CREATE TABLE interactions AS

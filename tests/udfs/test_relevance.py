@@ -13,6 +13,7 @@ from morec_sql.udfs.ranking import catalogue, lists
 from morec_sql.udfs.ranking import likeness as likeness_of
 from morec_sql.udfs.relevance import low_rank, sample
 from morec_sql.udfs.relevance.choice import OPTIONS
+from morec_sql.udfs.relevance.content import Content
 from morec_sql.udfs.relevance.model import normalised, pair_weights
 from morec_sql.udfs.relevance.training import fit
 from tests.udfs.kernels import random_history
@@ -47,7 +48,8 @@ def test_an_item_without_events_is_near_items_with_like_features() -> None:
     history = random_history(generator, users, items)
     bought = history.take(history.item < 9)
     features = np.eye(5, dtype=np.float32)[np.arange(items) // 2]
-    model = fit(bought, users, items, features, [], [], "sum", {**OPTIONS, "rank": (8,)}, seed=1)
+    sources = [Content("text", features, np.zeros(5, np.float32))]
+    model = fit(bought, users, items, sources, [], [], "sum", {**OPTIONS, "rank": (8,)}, seed=1)
     likeness = model.encoder[:9] @ model.decoder[9]
     assert likeness.argmax() == 8
 
@@ -61,7 +63,7 @@ def test_the_gpu_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     for where in ("cuda", "cpu"):
         for module in (low_rank, sample, catalogue, likeness_of, lists):
             monkeypatch.setattr(module, "device", lambda where=where: torch.device(where))
-        model = fit(history, 50, 60, None, [], [], "sum", options, seed=3)
+        model = fit(history, 50, 60, [], [], [], "sum", options, seed=3)
         fitted.append(model.encoder @ model.decoder.T)
         assert all(np.isfinite(value).all() for value in (model.encoder, model.decoder))
     np.testing.assert_allclose(fitted[0], fitted[1], atol=1e-3)

@@ -17,14 +17,15 @@ class Reason:
 
     kind is "history item" or "content" for what an item of the history adds by behaviour or by its
     text, "list item" for what one listed before adds in diversity, each of which names the `item`;
-    "repeat", "popularity" or "average" (minus the mean relevance over the catalogue); or
-    "objective", which names that at `position`.
+    "attribute" or "context" for what a `label` adds; "repeat", "popularity" or "average" (minus the
+    mean relevance over the catalogue); or "objective", which names that at `position`.
     """
 
     kind: str
     contribution: float
     item: int = -1
     position: int = -1
+    label: int = -1
 
 
 def reasons(
@@ -70,14 +71,23 @@ def _of_relevance(
     catalogue: Catalogue, history: History, item: int, known: float | None
 ) -> list[Reason]:
     """The parts of the log-odds of relevance, but for the mean."""
+    parts, labels = catalogue.model.in_parts(history, item), history.labels.label
+    by_label = [
+        Reason(kind, part, label=label)
+        for kind, label, part in zip(
+            catalogue.model.kinds_of(labels), labels.tolist(), parts.labels.tolist(), strict=True
+        )
+        if part
+    ]
     if known is not None:
-        return [Reason("repeat", known, item)]
-    behaviour, content, popularity = catalogue.model.in_parts(history, item)
-    found = [Reason("popularity", popularity)]
-    for kind, parts in (("history item", behaviour), ("content", content)):
-        pairs = zip(history.item.tolist(), parts.tolist(), strict=True)
+        by_context = [one for one in by_label if one.kind == "context"]
+        rest = known - sum(one.contribution for one in by_context)
+        return [Reason("repeat", rest, item), *by_context]
+    found = [Reason("popularity", parts.popularity)]
+    for kind, of_pairs in (("history item", parts.behaviour), ("content", parts.content)):
+        pairs = zip(history.item.tolist(), of_pairs.tolist(), strict=True)
         found += [Reason(kind, part, of) for of, part in pairs if part]
-    return found
+    return found + by_label
 
 
 def _of_list(

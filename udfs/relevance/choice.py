@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..history import NO_DECAY, History, bounds
+from .content import Content, content_axes, features_of, projected
 from .model import added, user_vectors
 from .neighbours import RIDGES as NEIGHBOUR_RIDGES
 from .neighbours import affordable
@@ -45,6 +46,10 @@ UNTIMED_DAMPING = (0.5, 0.5)  # is tried first where time does not say what come
 BESIDE = 0.5  # the weight of neighbours beside which others are tried
 # settings that are numbers in order, of which the next is tried from where that was better
 CLIMBED = ("ridge", "neighbour_ridge", "neighbour_weight")
+# of a source of content beside the first, other than 1; it is never left out, since what has no
+# text is known by it alone
+CONTENT_WEIGHTS = (0.1, 0.3, 3.0)
+ENOUGH = 50  # users by whom weights of content are chosen
 WORTH_IT = 1.01  # how much better a larger rank must be
 PROMISING = 1.03  # how much better a rank must be than half of it for a larger one to be tried
 # what a rank above the smallest may cost: pairs times rank, items times its square
@@ -121,6 +126,46 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
     for name in ("neighbour_weight", "neighbour_ridge"):
         found = choice.best(found, name)
     return {**found, "validation_ndcg": mean(choice.ndcg(found))}
+
+
+def weigh_content(sources: list[Content], sample: Sample) -> dict[str, Any]:
+    """What each source of content is worth, with its weight, and the weights in the order given.
+
+    By the lists of what is new to users by content alone: each source but the first is tried with
+    others beside what is found so far.
+
+    Args:
+        sources: of the items.
+        sample: against what.
+    """
+    starts, pair = sample.pairs(NO_DECAY)
+
+    def ndcg(weights: list[float]) -> npt.NDArray[np.float64]:
+        features = features_of(sources, weights)
+        assert features is not None
+        content = projected(features, content_axes(features))
+        return sample.ndcg(user_vectors(content, sample.whole.item, pair, starts), content)
+
+    weights = [1.0] * len(sources)
+    told: dict[str, Any] = {}
+    best = ndcg(weights) if len(sources) > 1 else np.zeros(0)
+    for place in range(1, len(sources)):
+        without = ndcg([*weights[:place], 0.0, *weights[place + 1 :]])
+        for weight in CONTENT_WEIGHTS:
+            option = [*weights[:place], weight, *weights[place + 1 :]]
+            found = ndcg(option)
+            if len(best) >= ENOUGH and better(found, best):
+                best, weights = found, option
+        gain = best - without
+        told[sources[place].name] = {
+            "lists": "lists by content",
+            "users": len(best),
+            "with": mean(best),
+            "without": mean(without),
+            "error": float(gain.std() / max(len(gain), 1) ** 0.5),
+            "used": True,
+        }
+    return {"content_weights": weights, "of_content": told}
 
 
 class _Choice:

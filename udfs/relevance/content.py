@@ -1,6 +1,8 @@
-"""The likeness of texts."""
+"""The likeness of content: of texts, and of vectors that items have."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 
@@ -8,6 +10,44 @@ from ..history import Floats
 
 CONTENT_DIMENSIONS = 32
 TEXTS_PER_DIMENSION = 10  # from so many on deviations are taken out by more than half
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What items are like by one source, such as texts or images.
+
+    vectors, shape (items, width), are of length 1 where an item has one, and 0 otherwise; mean,
+    shape (width,), is what they are counted from.
+    """
+
+    name: str
+    vectors: Floats
+    mean: Floats
+
+    @staticmethod
+    def of(name: str, vectors: Floats) -> Content:
+        """Counted from the mean of the items that have a vector."""
+        there = vectors.any(axis=1)
+        return Content(name, vectors, vectors.sum(axis=0) / np.float32(max(there.sum(), 1)))
+
+    def features(self, weight: float) -> Floats:
+        """The centred vectors times a weight; 0 without one."""
+        return weighed(self.vectors, self.mean, weight)
+
+
+def weighed(vectors: Floats, mean: Floats, weight: float) -> Floats:
+    """Vectors, of length 1 or 0, counted from a mean, times a weight; 0 stays 0."""
+    there = vectors.any(axis=1, keepdims=True)
+    out: Floats = np.where(there, np.float32(weight) * (vectors - mean), np.float32(0))
+    return out
+
+
+def features_of(sources: list[Content], weights: list[float]) -> Floats | None:
+    """The sources side by side, centred and weighed, shape (items, features); None without any."""
+    parts = [one.features(weight) for one, weight in zip(sources, weights, strict=True)]
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def content_axes(features: Floats | None) -> Floats:

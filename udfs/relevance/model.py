@@ -5,7 +5,9 @@ The relevance of item j for a user with history h is the log-odds of a purchase,
     <A_u q_u, v_j> + a_u s_uj + <p_u, b_j> + c_u            for an item the user does not know,
     f(u, j)                                                 for one in the history (repeats.py),
 
-with q_u = sum_h x_h e_h / |x|^(1/2) and s_uj = sum_h x_h S_hj / |x|^(1/2).
+with q_u = sum_h x_h e_h / |x|^(1/2) and s_uj = sum_h x_h S_hj / |x|^(1/2). Labels of the user, such
+as attributes, add l_u <sum_l z_l, v_j> to what a user does not know, and those of the query, its
+context, sum_l l_l <z_l, v_j> to everything (labels.py).
 
 - e and v come from a truncated EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"). By the
   Woodbury identity the inverse in EASE's closed form, P = (X'X + lambda)^-1, is
@@ -24,7 +26,7 @@ with q_u = sum_h x_h e_h / |x|^(1/2) and s_uj = sum_h x_h S_hj / |x|^(1/2).
   popularity.
 - A_u, p_u and c_u weigh the blocks of likeness and popularity, and depend on how much is known of
   the user: A_u and p_u are linear in 1 / (1 + items in the history / 20), c_u in that and in how
-  active the user was.
+  active the user was. l_u is weight / (1 + items in the history / fade).
 
 What is chosen and learnt is so on the latest window of time: the history before it against what
 the users did in it, over the best unseen items; or on events held out, where time does not say what
@@ -60,13 +62,16 @@ class RelevanceModel:
     encoder and decoder have shape (n, d); statistics (n, s) are the repeats.item_features, whose
     first two are popularity: log users ever and of late. unknown, shape (5, 5), gives the weights
     of behaviour, content, the two popularities and 1 for items that a user does not know, as a
-    linear function of the user's features: 1, sparsity of the history, and activity. repeats is for
-    the items of the history. unit is the difference in log-odds that counts as 1 beside other
-    objectives. cold, of the same shape, takes the place of unknown for users without a history, and
-    has a share in theirs whose history has fewer than `few` items, the larger the fewer; None for
-    the same. neighbours, shape (n, n), are the weights of an item of a history for one of
-    a list, which add to the likeness by behaviour; None for none. fold_in is what a training leaves
-    for items that come later; None for a model that was read.
+    linear function of the user's features: 1, sparsity of the history, and activity. labels, shape
+    (labels, d - content), are added to the vectors of users who have them; None for none. context,
+    shape (labels,), gives the weights of those that are of contexts, and 0 for attributes; None
+    where all are attributes, whose weight is among what was chosen. repeats is for the items of the
+    history. unit is the difference in log-odds that counts as 1 beside other objectives. cold, of
+    the same shape, takes the place of unknown for users without a history, and has a share in
+    theirs whose history has fewer than `few` items, the larger the fewer; None for the same.
+    neighbours, shape (n, n), are the weights of an item of a history for one of a list, which add
+    to the likeness by behaviour; None for none. fold_in is what a training leaves for items that
+    come later; None for a model that was read.
     """
 
     encoder: Floats
@@ -82,6 +87,8 @@ class RelevanceModel:
     few: int = 1
     neighbours: csr_array | None = None
     fold_in: FoldIn | None = None
+    labels: Floats | None = None
+    context: Floats | None = None
 
     @functools.cached_property
     def own(self) -> Floats:
@@ -112,6 +119,11 @@ class RelevanceModel:
         queries = user_vectors(self.encoder, history.item, pair, starts)
         blocks = np.repeat(weights[:, :2], [queries.shape[1] - self.content, self.content], axis=1)
         queries *= blocks
+        in_context = None
+        if self.labels is not None and len(history.labels):
+            by_attributes, in_context = self.of_labels(history, users)
+            mine = self.attribute_weights(np.diff(starts))[:, None]
+            queries[:, : by_attributes.shape[1]] += mine * by_attributes
         more, of_known = self._neighbours(history, pair, starts, weights[:, 0])
         if wanted is not None:
             history, pair = history.take(wanted), pair[wanted]
@@ -129,7 +141,50 @@ class RelevanceModel:
         ).astype(np.float64)
         if more is not None:
             bonus += more.sum(axis=1)
+        if in_context is not None:
+            columns = in_context.shape[1]
+            queries[:, :columns] += in_context
+            known = known + dot(in_context, history.user, self.decoder[:, :columns], history.item)
         return OfUsers(queries, known, bonus, design, more)
+
+    def of_labels(self, history: History, users: int) -> tuple[Floats, Floats | None]:
+        """What attributes, before their weight, and contexts add to the vectors of users."""
+        assert self.labels is not None
+        user, label = history.labels.user, history.labels.label
+        starts, ones = bounds(user, users), np.ones(len(label), np.float32)
+        if self.context is None:
+            return user_vectors(self.labels, label, ones, starts), None
+        weight = self.context[label]
+        attributes = (weight == 0).astype(np.float32)
+        return (
+            user_vectors(self.labels, label, attributes, starts),
+            user_vectors(self.labels, label, weight, starts) if weight.any() else None,
+        )
+
+    def with_attributes(self, labels: Floats, weight: float, fade: float = 1.0) -> RelevanceModel:
+        """The model with labels, all of attributes, of such a weight."""
+        told = {"weight": weight, "fade": fade, "used": True}
+        chosen = {**self.chosen, "of_labels": told}
+        return dataclasses.replace(self, labels=labels, chosen=chosen)
+
+    @property
+    def attributed(self) -> bool:
+        """Whether attributes of users count."""
+        return bool(self.chosen.get("of_labels", {}).get("used"))
+
+    def attribute_weights(self, items: Longs) -> Floats:
+        """The weight of attributes for users with so many items in the history, shape (users,)."""
+        if not self.attributed:
+            return np.zeros(len(items), np.float32)
+        weight, fade = (self.chosen["of_labels"][name] for name in ("weight", "fade"))
+        out: Floats = (weight / (1 + items / fade)).astype(np.float32)
+        return out
+
+    def kinds_of(self, labels: Ints) -> list[str]:
+        """Of what some labels are: attribute or context."""
+        if self.context is None:
+            return ["attribute"] * len(labels)
+        return ["context" if weight else "attribute" for weight in self.context[labels]]
 
     def weights(self, starts: Longs, activity: Floats) -> Floats:
         """What the parts of relevance are multiplied by, shape (users, 5), as in `unknown`."""
@@ -146,16 +201,12 @@ class RelevanceModel:
         constant = self.weights(starts, repeats.activity(history, users))[:, 4]
         return self.of_users(history, users).known + constant[history.user]
 
-    def in_parts(self, history: History, item: int) -> tuple[Doubles, Doubles, float]:
+    def in_parts(self, history: History, item: int) -> Parts:
         """The relevance of an item that one user does not know, without its constant, in parts.
 
         Args:
             history: of the user.
             item: the item.
-
-        Returns:
-            what each pair of the history adds by behaviour and by content, shape (pairs,), and what
-            popularity adds.
         """
         starts = bounds(history.user, 1)
         weights = self.weights(starts, repeats.activity(history, 1))[0].astype(np.float64)
@@ -167,7 +218,16 @@ class RelevanceModel:
             behaviour += self.neighbours[:, [item]].toarray()[history.item, 0]
         content = products[:, split:].sum(axis=1)
         popularity = float(self.popularity[item] @ weights[2:4])
-        return weights[0] * pair * behaviour, weights[1] * pair * content, popularity
+        labels = np.zeros(len(history.labels))
+        if self.labels is not None and len(labels):
+            label = history.labels.label
+            of_attributes = float(self.attribute_weights(np.diff(starts))[0])
+            of_labels = np.full(len(label), of_attributes)
+            if self.context is not None:
+                of_labels = np.where(self.context[label] > 0, self.context[label], of_attributes)
+            vectors = self.labels[label].astype(np.float64)
+            labels = of_labels * (vectors @ self.decoder[item, :split])
+        return Parts(weights[0] * pair * behaviour, weights[1] * pair * content, popularity, labels)
 
     def _neighbours(
         self, history: History, pair: Floats, starts: Longs, weights: Floats
@@ -178,6 +238,19 @@ class RelevanceModel:
         more = added(self.neighbours, pair, history.item, starts)
         more.data *= np.repeat(weights, np.diff(more.indptr))
         return more, at(more, history.user, history.item)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What each pair of a history adds to the relevance of an item by behaviour and by content.
+
+    These have shape (pairs,); popularity is what that adds, labels what each label does.
+    """
+
+    behaviour: Doubles
+    content: Doubles
+    popularity: float
+    labels: Doubles
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,9 @@ part counts against an item: a weight that would be negative, for a user with mu
 a history, is 0. Likeness by behaviour, and by content where there is one, are used unless other
 parts rank clearly better: what is held out has hardly an item that is new to everyone, for which
 content is. Users without a history have all in any case, and those with a short one the more of
-them the shorter it is, where that ranks short histories clearly better.
+them the shorter it is, where that ranks short histories clearly better. What attributes of users
+add is largest without a history and fades with it; its weight is the one with which the lists of
+users without a history are best.
 """
 
 from __future__ import annotations
@@ -29,17 +31,73 @@ from .model import (
     user_features,
     user_vectors,
 )
-from .sample import Sample, best_unseen, better, mean
+from .sample import LISTED, Sample, best_unseen, better, mean
 
 CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
 # the columns of the parts: likeness by behaviour and by content, popularity ever and of late
 PARTS = ((0, 1), (0,), (0, 2, 3), (0, 1, 2, 3))
+# weights of attributes that are tried, of that of likeness by behaviour for a short history
+SHARES = (0.1, 0.3, 1.0, 3.0)
+FADES = (20.0, 5.0, 1.0)  # items in a history with which attributes count half
+CERTAIN = 2.5  # standard errors by which attributes must make first lists better, the best of some
 FEW = (14, 4)  # items, below which a history may be a short one
 
 
 def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
     """The model with the weights of its parts, learnt and chosen on the sample."""
+    plain = _weighed(sample, dataclasses.replace(model, labels=None))
+    return plain if model.labels is None else _attributed(sample, plain, model.labels)
+
+
+def _attributed(sample: Sample, model: RelevanceModel, labels: Floats) -> RelevanceModel:
+    """The model with labels that attributes of users have, where they make first lists better.
+
+    Of the ways to fade with the history that leave the lists of others as good, the one with the
+    best lists of short histories is taken.
+    """
+    unit = max(float(model.unknown[0, 0] + model.unknown[1, 0]), 1.0)
+    first = _first_lists(sample, model)
+    lists = {
+        share * unit: _first_lists(sample, model.with_attributes(labels, share * unit))
+        for share in SHARES
+    }
+    weight = max(lists, key=lambda one: mean(lists[one]))
+    gain = lists[weight] - first
+    error = float(gain.std() / max(len(gain), 1) ** 0.5)
+    found: dict[float, RelevanceModel] = {}
+    if mean(gain) > CERTAIN * error:
+        before = [_ndcg(sample, model, history) for history in (sample.whole, sample.short)]
+        for fade in FADES:
+            option = model.with_attributes(labels, weight, fade)
+            after = [_ndcg(sample, option, history) for history in (sample.whole, sample.short)]
+            if not any(better(*pair) for pair in zip(before, after, strict=True)):
+                found[mean(after[1])] = option
+    chosen = found[max(found)] if found else model
+    told = {
+        "lists": "first lists",
+        "users": len(gain),
+        "with": mean(lists[weight]),
+        "without": mean(first),
+        "error": error,
+    }
+    told |= chosen.chosen.get("of_labels", {"used": False})
+    return dataclasses.replace(chosen, chosen={**chosen.chosen, "of_labels": told})
+
+
+def _first_lists(sample: Sample, model: RelevanceModel) -> npt.NDArray[np.float64]:
+    """How good the lists of users with labels would be if they had no history."""
+    labelled = np.unique(sample.whole.labels.user).astype(np.int64)
+    nothing = sample.whole.take(np.zeros(len(sample.whole), bool)).of_users(labelled, sample.users)
+    queries = model.of_users(nothing, len(labelled)).queries
+    table = np.concatenate([model.decoder, model.popularity], axis=1)
+    lists = np.zeros((sample.users, min(LISTED, sample.items)), np.int64)
+    lists[labelled] = best_unseen(queries, table, nothing, lists.shape[1])
+    return sample.ndcg_of(lists, False)[np.isin(sample.evaluated(False), labelled)]
+
+
+def _weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
+    """The model with the weights of all parts but labels."""
     pairs = _contending(sample, model)
     if pairs.label.all() or not pairs.label.any():
         return model

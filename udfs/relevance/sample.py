@@ -96,6 +96,10 @@ class Sample:
         lists = best_unseen(queries, table, self.whole, min(LISTED, self.items), more)
         return self.ndcg_of(lists, True)
 
+    def evaluated(self, fresh: bool) -> Longs:
+        """The users who took anything up, or anything new to them."""
+        return np.unique((self.fresh if fresh else self.truth) // self.items)
+
     def ndcg_of(self, lists: npt.NDArray[np.int64], fresh: bool) -> npt.NDArray[np.float64]:
         """nDCG of lists, shape (users, k), of the users who took anything up, shape (these,).
 

@@ -10,13 +10,16 @@ from ..history import Floats, History, Longs, Signal, bounds
 from . import losses, repeats
 from .content import content_axes, projected
 from .fold_in import SMALLEST, FoldIn
+from .labels import folded_vectors, label_vectors
 from .low_rank import content_scale, damped, damping_mean, encoder_decoder, truncated_svd
-from .model import RelevanceModel, normalised, pair_weights
+from .model import RelevanceModel, normalised, pair_weights, user_vectors
 from .neighbours import neighbourhoods
 from .trend import late_share, trend
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+LABELLED_USERS = 100_000  # from whom what labels add is learnt
 
 
 class Trainer:
@@ -133,6 +136,7 @@ class Trainer:
             encoder, decoder = trained.encoder, trained.decoder
             settings = {**settings, "losses": trained.losses}
         decoder = decoder * self.trend(history, settings)[:, None]
+        labels, settings = self._labels(history, encoder, settings)
         return RelevanceModel(
             encoder=np.concatenate([encoder, self.content], axis=1),
             decoder=np.concatenate([decoder, self.content], axis=1),
@@ -145,4 +149,28 @@ class Trainer:
             repeats=again,
             half_life=settings["half_life"],
             chosen=settings,
+            labels=labels,
         )
+
+    def _labels(
+        self, history: History, encoder: Floats, settings: dict[str, Any]
+    ) -> tuple[Floats | None, dict[str, Any]]:
+        """The vectors of the labels that users have, and the settings with their ridge.
+
+        Whether they are used is chosen on labels in folds (parts.py), like the ridge.
+        """
+        chosen = settings.get("of_labels", {"used": history.labels.folds > 1})
+        if not len(history.labels) or not chosen["used"]:
+            return None, settings
+        # of many users some say enough
+        some = np.unique(history.labels.user).astype(np.int64)
+        some = some[:: -(-len(some) // LABELLED_USERS)]
+        folds = history.labels.folds
+        history = history.of_users(some, self.users)
+        starts = bounds(history.user, len(some))
+        weights = normalised(pair_weights(history, settings["half_life"]), starts)
+        vectors = user_vectors(encoder, history.item, weights, starts)
+        if folds == 1:
+            return label_vectors(history.labels, vectors, settings["label_ridge"]), settings
+        found, ridge = folded_vectors(history.labels, vectors, some % folds)
+        return found, {**settings, "label_ridge": ridge}

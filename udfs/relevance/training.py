@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..history import Floats, History, Signal, Window
+from ..history import History, Labels, Signal, Window
 from . import repeats
-from .choice import Options, choose, first_of, within_reach
+from .choice import Options, choose, first_of, weigh_content, within_reach
+from .content import Content, features_of
+from .labels import FOLDS
 from .model import RelevanceModel
 from .parts import weighed
 from .sample import VALIDATION_USERS, Sample
@@ -25,7 +27,7 @@ def fit(
     history: History,
     users: int,
     items: int,
-    features: Floats | None,
+    sources: list[Content],
     windows: Iterable[Window],
     signals: list[Signal],
     combine: str | list[float],
@@ -36,10 +38,10 @@ def fit(
     """Train the relevance model.
 
     Args:
-        history: all pairs as of now.
+        history: all pairs as of now, and the labels of users.
         users: number of users.
         items: number of items in the catalogue.
-        features: item features such as centred text embeddings, shape (items, features), or None.
+        sources: what items are like, such as by their texts.
         windows: windows of time to learn from, the latest first, of which each is used before the
             next is asked for; or folds held out. Without any that has enough pairs the parts have
             fixed weights.
@@ -50,11 +52,12 @@ def fit(
         judge: what else is to be told of the model before the latest window, from what came in it;
             joins what was chosen.
     """
-    trainer = Trainer(users, items, features, combine, seed)
     options = within_reach(options, history, users, items)
+    # what labels add to a user is learnt from others, or the own history would speak for them
+    known = history.labels.in_folds(FOLDS) if len(history.labels) else history.labels
     samples = (
         Sample(window, users, items, seed)
-        for window in map(_returning, windows)
+        for window in (_returning(window, known) for window in windows)
         if len(window.user) >= MIN_POSITIVES
     )
     # untrained: likeness first, then popularity, whoever the user is
@@ -62,16 +65,23 @@ def fit(
     unknown[0] = 10.0, 0.5, 0.25, 0.25, 0.0
     again = repeats.untrained()
     first = next(samples, None)
+    of_content: dict[str, Any] = {"content_weights": [1.0] * len(sources)}
+    if first is not None:
+        of_content = weigh_content(sources, first)
+    features = features_of(sources, of_content["content_weights"])
+    trainer = Trainer(users, items, features, combine, seed)
     if first is None:
-        chosen = first_of(options)
+        chosen = first_of(options) | of_content
         model = trainer.model(history, chosen, (unknown, None, 1), again, signals)
         return dataclasses.replace(model, fold_in=trainer.fold_in(history, chosen))
     # earlier windows of time are made when their turn comes: they say less of what is next
     together = [first] if first.timed else [first, *samples]
-    chosen = choose(trainer, together, options) | {"repeat_share": first.repeat_share()}
+    chosen = choose(trainer, together, options)
+    chosen |= {"repeat_share": first.repeat_share(), **of_content}
     latest = trainer.model(first.past, chosen, (unknown, None, 1), again, first.signals())
     latest = weighed(first, latest)
     parts = latest.unknown, latest.cold, latest.few
+    chosen = latest.chosen
     design = latest.of_users(first.whole, first.users).design
     designs, labels = [design], [first.repeated()]
     # of the others only the likeness of known items is needed, for which few columns do
@@ -97,7 +107,8 @@ def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
     return np.arange(count) * users // count
 
 
-def _returning(window: Window) -> Window:
-    """The pairs of the window whose users have a history before it."""
+def _returning(window: Window, labels: Labels) -> Window:
+    """The pairs of the window whose users have a history before it, with the labels of users."""
     known = np.isin(window.user, window.past.user)
-    return dataclasses.replace(window, user=window.user[known], item=window.item[known])
+    past = dataclasses.replace(window.past, labels=labels)
+    return dataclasses.replace(window, past=past, user=window.user[known], item=window.item[known])

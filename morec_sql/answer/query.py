@@ -1,0 +1,214 @@
+"""What a query needs beside the users: read once, and given to the functions that macros call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ..arrays import alike, whole
+from ..catalog.objectives import stored_weights
+from ..catalog.recommenders import check_here
+from ..catalog.versions import history_parts
+from ..errors import MorecError, shown
+from ..registry import udf
+from ..session import Latest, Session
+from ..templates import first_row, identifier, sql, type_of
+from ..udfs.device import share_of_cores
+from ..udfs.ranking.catalogue import Selection
+from ..udfs.ranking.constraints import Constraint
+from ..udfs.ranking.lists import PairScores
+from .constraints import constraints
+from .filters import filtered, items_of
+from .recommender import Recommender, Recommenders, load_recommender
+
+BATCHES = 256  # of few users each, whose scores are kept for further pairs
+MOST_HISTORIES = 200_000  # that a query keeps
+LOOKUPS = 12  # of users, after which a query has those of all looked up if they are not too many
+MOST_EVENTS = 20_000_000  # of all users, to be looked up together
+QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
+
+
+class Query:
+    """What a query needs of a recommender beside the users, read once for all of its chunks.
+
+    So all of them see the same default weights and items, too.
+
+    Args:
+        connect: opens a connection to the database of the recommender.
+        recommender: the recommender, loaded.
+        name: its name.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], duckdb.DuckDBPyConnection],
+        recommender: Recommender,
+        name: str,
+    ) -> None:
+        self.connect, self.recommender, self.name = connect, recommender, name
+        self.kept: Latest[Any] = Latest(QUERIES)
+        self.scores: Latest[PairScores] = Latest(BATCHES)
+        self._histories: dict[str | None, pa.Array] = {}
+        self._nothing = pa.nulls(1, pa.list_(pa.decimal128(38, 0)))
+        self._lookups = 0
+        self._lock = Lock()
+        self._defaults: Latest[list[float]] = Latest(1)
+        self._selections: Latest[Selection | None] = Latest(QUERIES)
+        self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
+
+    def default_weights(self) -> list[float]:
+        """The default weights as they are stored."""
+
+        def read() -> list[float]:
+            with self.connect() as con:
+                objectives = self.recommender.where.objectives
+                return stored_weights(con, objectives, self.recommender.names)
+
+        return self._defaults.get(None, read)
+
+    def histories(self, users: pa.Array) -> pa.Array:
+        """The histories of users, by their ids as text, each looked up once; NULL without any."""
+        asked = users.to_pylist()
+        with self._lock:
+            if len(self._histories) > MOST_HISTORIES:
+                self._histories = {}
+            new = sorted({user for user in asked if user is not None} - self._histories.keys())
+            if new:
+                self._histories |= self._look_up(new)
+            kept = [self._histories.get(user, self._nothing) for user in asked]
+        return pa.concat_arrays(kept)
+
+    def _look_up(self, users: list[str]) -> dict[str | None, pa.Array]:
+        """The histories of users, and of all where it has been done often already."""
+        self._lookups += 1
+        with self.connect() as con:
+            schema = identifier(self.name)
+            if self._lookups == LOOKUPS:
+                row = first_row(con, sql("answer/users_and_events", schema=schema))
+                assert row is not None
+                everybody, events = row
+                if events <= MOST_EVENTS and len(everybody) <= MOST_HISTORIES:
+                    users = sorted({*users, *everybody})
+            user_type = type_of(con, "user_id", f"{schema}.events")
+            labelled = self.recommender.catalogue.model.attributed
+            parts = history_parts(schema, user_type, labelled)
+            history = sql("answer/history_of_user", **parts)
+            table = con.sql(
+                sql("answer/histories_of_users", history=history), params=[users]
+            ).to_arrow_table()
+        names, lists = (whole(column) for column in table.columns)
+        self._nothing = pa.nulls(1, lists.type)
+        return {name: lists.slice(row, 1) for row, name in enumerate(names.to_pylist())}
+
+    def only(self, predicate: str | None) -> Selection | None:
+        """The items that a filter keeps, of those that are recommended; None for all there are."""
+        recommender = self.recommender
+
+        def read() -> Selection | None:
+            if predicate is None:
+                return recommender.catalogue.listed(recommender.listed)
+            with self.connect() as con:
+                items = filtered(con, self.name, predicate, recommender.where.item_vectors)
+                items = items[recommender.listed[items]]
+                return recommender.catalogue.only(items)
+
+        return self._selections.get(predicate, read)
+
+    def constraints(self, text: str) -> list[Constraint]:
+        """The constraints that the JSON `text` states."""
+
+        def read() -> list[Constraint]:
+            with self.connect() as con:
+                items = items_of(con, self.name)
+                catalogue, raw = self.recommender.where.item_vectors, self.recommender.raw
+                return constraints(con, self.name, text, items, catalogue, raw)
+
+        return self._constraints.get(text, read)
+
+
+class Queries(Latest[Query]):
+    """The latest queries, by their number, database and version of the recommender."""
+
+    def __init__(self) -> None:
+        super().__init__(QUERIES)
+
+
+def query_of(session: Session, catalog: str, name: str, version: str, query: int) -> Query:
+    """The query that a macro of a recommender is called in.
+
+    Args:
+        session: of the database instance.
+        catalog: the database.
+        name: the recommender.
+        version: the training of the version in use, and behind / another version that is asked for.
+        query: a number of the query.
+    """
+    connect = functools.partial(session.cursor, catalog)
+
+    def load() -> Recommender:
+        present, _, number = version.partition("/")
+        with connect() as cursor:
+            check_here(cursor, catalog, name, present)
+            return load_recommender(cursor, name, present, number or None)
+
+    recommenders = session.shared(Recommenders)
+    return session.shared(Queries).get(
+        (query, catalog, version),
+        lambda: Query(connect, recommenders.get((catalog, name, version), load), name),
+    )
+
+
+def query_udf(
+    name: str, takes: list[str], returns: str
+) -> Callable[[Callable[..., pa.Array]], Callable[..., pa.Array]]:
+    """Declare function(query, *columns), which the macros of recommenders call.
+
+    They pass database, recommender, version and a number of the query before the columns, as they
+    are for query_of; all but the version are the same in all rows.
+
+    Args:
+        name: of the function in SQL.
+        takes: the SQL types of the columns.
+        returns: the SQL type of what it gives.
+    """
+
+    def declare(function: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
+        @functools.wraps(function)
+        def of_query(session: Session, *columns: pa.Array) -> pa.Array:
+            catalog, name, _, number = (column[0].as_py() for column in columns[:4])
+
+            def answer(version: str, mine: tuple[pa.Array, ...]) -> pa.Array:
+                query = query_of(session, catalog, name, version, number)
+                with share_of_cores():
+                    return function(query, *mine)
+
+            if alike(columns[2]):
+                return answer(columns[2][0].as_py(), columns[4:])
+            versions = columns[2].dictionary_encode()
+            index = versions.indices.to_numpy()
+            rows = [np.flatnonzero(index == place) for place in range(len(versions.dictionary))]
+            found = [
+                answer(version, tuple(column.take(pa.array(mine)) for column in columns[4:]))
+                for version, mine in zip(versions.dictionary.to_pylist(), rows, strict=True)
+            ]
+            return pa.concat_arrays(found).take(pa.array(np.argsort(np.concatenate(rows))))
+
+        udf(name, ["VARCHAR", "VARCHAR", "VARCHAR", "UBIGINT", *takes], returns)(of_query)
+        return function
+
+    return declare
+
+
+def item_of(recommender: Recommender, name: str | None, index: int | None) -> int:
+    """The number of an item that a macro was given, or a MorecError."""
+    number = -1 if index is None else int(recommender.known(np.array([index]))[0])
+    if number < 0:
+        came = "NULL" if name is None else shown(name)
+        raise MorecError(f"item_id: {came} is not an item of the catalogue")
+    return number

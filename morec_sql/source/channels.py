@@ -1,0 +1,112 @@
+"""Events of several tables as one: a channel each, such as web, app and stores."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import duckdb
+
+from ..errors import MorecError, nearest, shown
+from ..templates import folded, identifier, literal, sql
+from .arguments import Arguments
+from .expressions import expression, is_number
+from .tables import Table, find_table
+
+COLUMNS = ("user_id", "item_id", "event_time", "event_weight")  # that a channel may call otherwise
+CHANNEL = "channel"  # the column that says where an event is from
+
+
+def events_of(
+    con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments
+) -> tuple[Table, Arguments]:
+    """The events, and the arguments as they are for them.
+
+    Those of several tables are one under the standard names of columns, with a column `channel`.
+
+    Raises:
+        MorecError: there is no such table or column, or ids are of different types.
+    """
+    if isinstance(arguments.events, str):
+        return find_table(con, "events", arguments.events, catalog, schema), arguments
+    given = arguments.events
+    if isinstance(given, list):
+        given = dict(zip(given, given, strict=True))
+    parts = []
+    types: dict[str, dict[str, str]] = {column: {} for column in COLUMNS}
+    for channel, said in given.items():
+        own = _own(channel, said, arguments)
+        argument = f"events.{channel}"
+        table = find_table(con, argument, own["events"], catalog, schema)
+        found = {}
+        for column in COLUMNS[:3]:
+            name = own[column]
+            if name is None:
+                found[column] = "CAST(NULL AS TIMESTAMP)"
+                continue
+            spelt = table.column(f"{argument}.{column}", name)
+            found[column] = f"_e.{identifier(spelt)}"
+            types[column][channel] = table.columns[spelt]
+        weight = own["event_weight"]
+        found["event_weight"] = "1.0"
+        if weight is not None:
+            written = expression(con, f"{argument}.event_weight", weight, table, every_row=True)
+            found["event_weight"] = f"CAST(({written}) AS DOUBLE)"
+        standard = {*COLUMNS, CHANNEL}
+        excluded = [identifier(name) for name in table.columns if folded(name) in standard]
+        parts.append(
+            sql(
+                "source/channel",
+                **found,
+                channel=literal(channel),
+                excluded=f" EXCLUDE ({', '.join(excluded)})" if excluded else "",
+                events=table.sql,
+            )
+        )
+    for column in COLUMNS[:2]:
+        _check_alike(column, types[column])
+    union = f"({' UNION ALL BY NAME '.join(parts)})"
+    columns = con.execute(f"DESCRIBE SELECT * FROM {union}").fetchall()
+    timed = bool(types["event_time"])
+    context = arguments.context or []
+    if len(parts) > 1:
+        more = {CHANNEL: CHANNEL}
+        context = {**more, **context} if isinstance(context, dict) else [*context, *more]
+    return Table(union, {row[0]: row[1] for row in columns}), dataclasses.replace(
+        arguments,
+        user_id="user_id",
+        item_id="item_id",
+        event_time="event_time" if timed else None,
+        event_weight="event_weight",
+        context=context,
+    )
+
+
+def _own(channel: str, said: Any, arguments: Arguments) -> dict[str, Any]:
+    """The table of a channel and what its columns are called."""
+    default = {column: getattr(arguments, column) for column in COLUMNS}
+    if isinstance(said, str):
+        return {**default, "events": said}
+    argument, allowed = f"events.{channel}", ("events", *COLUMNS)
+    if not isinstance(said, dict) or not isinstance(said.get("events"), str):
+        raise MorecError(
+            f"{argument}: the name of a table is needed, or a struct such as"
+            f" {{events: 'web_events', user_id: 'visitor'}}, not {said!r}"
+        )
+    for name, value in said.items():
+        if name not in allowed:
+            raise MorecError(f"{argument}: unknown field {name!r}; {nearest(name, allowed)}")
+        if not isinstance(value, str | None):
+            raise MorecError(f"{argument}.{name}: a name is needed, not {value!r}")
+    return {**default, **said}
+
+
+def _check_alike(column: str, types: dict[str, str]) -> None:
+    """Raise a MorecError where channels have ids of types that do not go together."""
+    (first, kind), *others = types.items()
+    for channel, other in others:
+        if other != kind and not (is_number(other) and is_number(kind)):
+            raise MorecError(
+                f"events: the {column} of {shown(channel)} is {other}, but that of {shown(first)}"
+                f" is {kind}; a view with CAST makes them one type"
+            )

@@ -1,0 +1,143 @@
+"""Which contexts count, and how much: by the lists of visits that were held out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..udfs.history import NO_LABELS, Labels
+from ..udfs.relevance.labels import Context
+from ..udfs.relevance.model import RelevanceModel
+from ..udfs.relevance.sample import LISTED, Sample, mean
+from .beside import Beside
+from .objectives import by_relevance
+from .windows import REPEAT_SHARE
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+VISITS = 2000  # by which weights are chosen
+FEWEST = 50  # of them, below which they say too little
+SHARES = (1.0, 3.0, 10.0, 30.0)  # weights that are tried, of that of likeness by behaviour
+CERTAIN = 2.5  # standard errors by which a context must make lists better, the best of some
+
+
+def weighed_context(beside: Beside, sample: Sample, model: RelevanceModel) -> dict[str, Any]:
+    """What each context is worth, with its weight, 0 where it does not make lists better.
+
+    Contexts are tried one after the other, beside those that count already.
+
+    Args:
+        beside: the labels of users and events.
+        sample: users of the window that is held out.
+        model: as of before it.
+    """
+    events = beside.of_events
+    if events is None:
+        return {}
+    pair = events.user.astype(np.int64) * sample.items + events.item
+    window = sample.window
+    held_out = np.isin(pair, window.user.astype(np.int64) * sample.items + window.item)
+    late = events.time >= window.since if sample.timed else held_out
+    past = events.take(~late)
+    visits = _Visits(sample, events.take(late & held_out))
+    if visits.count < FEWEST:
+        return {}
+    weights: dict[str, float] = {}
+    unit = max(float(model.unknown[0, 0]), 1.0)
+    best = visits.ndcg(model)
+    told = {}
+    for feature in beside.features:
+        tried = {}
+        for share in SHARES:
+            weight = share * unit
+            option = beside.in_context(model, {**weights, feature.name: weight}, past)
+            tried[weight] = visits.ndcg(option)
+            if mean(tried[weight]) < mean(best):
+                break
+        weight = max(tried, key=lambda one: mean(tried[one]))
+        gain = tried[weight] - best
+        error = float(gain.std() / len(gain) ** 0.5)
+        used = mean(gain) > CERTAIN * error
+        told[feature.name] = {
+            "weight": weight if used else 0.0,
+            "lists": "visits",
+            "users": visits.count,
+            "with": mean(tried[weight]),
+            "without": mean(best),
+            "error": error,
+            "used": used,
+        }
+        if used:
+            weights[feature.name], best = weight, tried[weight]
+    return {"of_context": told}
+
+
+class _Visits:
+    """What users of a sample took in one context, in rounds of at most one visit a user."""
+
+    def __init__(self, sample: Sample, events: Context) -> None:
+        """Visits by the events in the window that is held out."""
+        generator = np.random.default_rng(sample.seed)
+        place = np.minimum(np.searchsorted(sample.numbers, events.user), sample.users - 1)
+        known = sample.numbers[place] == events.user
+        events, place = events.take(known), place[known]
+        # events of a user with the same labels are one visit
+        kind = events.labels @ generator.integers(1, 1 << 40, events.labels.shape[1])
+        visit = np.unique(np.column_stack([place, kind]), axis=0, return_inverse=True)[1].ravel()
+        first = np.unique(visit, return_index=True)[1]
+        self._sample, self._labels = sample, events.labels[first]
+        self._user, self._item, self._visit = place[first], events.item, visit
+        order = generator.permutation(len(first))
+        order = order[np.argsort(self._user[order], kind="stable")]
+        mine = self._user[order]
+        turn = np.arange(len(order)) - np.searchsorted(mine, mine)
+        self._rounds = []
+        left = VISITS
+        for one in range(int(turn.max(initial=-1)) + 1):
+            if left <= 0:
+                break
+            self._rounds.append(order[turn == one])
+            left -= len(self._rounds[-1])
+        self.count = sum(map(len, self._rounds))
+
+    def ndcg(self, model: RelevanceModel) -> npt.NDArray[np.float64]:
+        """How good the list of each visit is, shape (visits,)."""
+        return np.concatenate([self._of_round(model, visits) for visits in self._rounds])
+
+    def _of_round(
+        self, model: RelevanceModel, visits: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        sample = self._sample
+        users = len(visits)
+        history = sample.whole.of_users(self._user[visits], sample.users)
+        labels = history.labels if model.attributed else NO_LABELS
+        if model.context is not None:
+            labels = self._in_context(labels, model, visits)
+        history = dataclasses.replace(history, labels=labels)
+        fresh = np.full(users, sample.repeat_share() < REPEAT_SHARE)
+        lists = by_relevance(model, history, users, LISTED, fresh).item
+        number = np.full(len(self._user), -1)
+        number[visits] = np.arange(users)
+        row = number[self._visit]
+        truth = np.unique(row[row >= 0] * sample.items + self._item[row >= 0])
+        hits = np.isin(np.arange(users)[:, None] * sample.items + lists, truth)
+        discount = 1 / np.log2(np.arange(lists.shape[1]) + 2)
+        sizes = np.bincount(truth // sample.items, minlength=users)
+        ideal = np.cumsum(discount)[np.minimum(sizes, lists.shape[1]) - 1]
+        out: npt.NDArray[np.float64] = (hits * discount).sum(axis=1) / ideal
+        return out
+
+    def _in_context(
+        self, labels: Labels, model: RelevanceModel, visits: npt.NDArray[np.int64]
+    ) -> Labels:
+        """The labels of the users of visits, with those of the context."""
+        mine = self._labels[visits].tocoo()
+        assert model.labels is not None
+        first = len(model.labels) - mine.shape[1]
+        user = np.concatenate([labels.user, mine.coords[0]]).astype(np.int32)
+        label = np.concatenate([labels.label, mine.coords[1] + first]).astype(np.int32)
+        order = np.argsort(user, kind="stable")
+        return dataclasses.replace(labels, user=user[order], label=label[order])

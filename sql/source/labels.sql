@@ -1,0 +1,2 @@
+-- All labels of a row, each once, from lists of them.
+list_distinct(flatten([${lists}]))

@@ -1,0 +1,107 @@
+"""Events in several tables: a channel each."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from tests.answer.test_items import rows
+from tests.conftest import catalogue_of, create
+
+# half of the orders are clicks of the web, under other names and behind a view
+CLICKS = """
+CREATE TABLE raw_clicks AS
+SELECT customer_id AS visitor, product_id AS sku, ordered_at AS clicked_at, 'page ' || product_id AS page
+FROM orders WHERE quantity = 1;
+CREATE VIEW clicks AS FROM raw_clicks;
+CREATE TABLE sales AS FROM orders WHERE quantity = 2;
+CREATE TABLE texts AS SELECT customer_id::VARCHAR AS customer_id, product_id, ordered_at FROM orders;
+CREATE TABLE customers AS SELECT range AS customer_id FROM range(60);
+"""
+WEB = "{events: 'clicks', user_id: 'visitor', item_id: 'sku', event_time: 'clicked_at'%s}"
+LISTS = (
+    "SELECT u.customer_id, r.rank, r.item_id, round(r.score, 4) FROM customers AS u,"
+    " shop.recommend(u.customer_id, weights => {relevance: 1}, k => 5) AS r ORDER BY ALL"
+)
+
+
+@pytest.fixture
+def shop(tables: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    tables.execute(CLICKS)
+    return tables
+
+
+def test_they_are_one_history(shop: duckdb.DuckDBPyConnection) -> None:
+    create(shop)
+    whole = rows(shop, LISTS)
+    events = f"{{web: {WEB % ''}, till: 'sales'}}"
+    stages = dict(
+        row[:2] for row in create(shop, events=events, users="'customers'", replace="true")
+    )
+    assert stages["events: read"] == 1200
+    assert stages["events: read from web"] == stages["events: read from till"] == 600
+    assert rows(shop, LISTS) == whole
+    # a list names channels by their tables
+    shop.execute("CREATE TABLE more AS FROM orders WHERE false")
+    create(shop, events="['orders', 'more']", replace="true")
+    assert rows(shop, LISTS) == whole
+
+
+def test_each_counts_at_once_and_with_its_weight(shop: duckdb.DuckDBPyConnection) -> None:
+    weighed = WEB % ", event_weight: '0.25'"
+    create(shop, events=f"{{web: {weighed}, till: 'sales'}}", event_weight="'quantity'")
+    counted = rows(shop, "SELECT weight, count(*) FROM shop.events GROUP BY ALL ORDER BY ALL")
+    assert counted == [(0.25, 600), (2.0, 600)]
+    for insert in (
+        "INSERT INTO raw_clicks VALUES (900, 12, TIMESTAMP '2024-03-30', 'page 12')",
+        "INSERT INTO sales VALUES (901, 12, TIMESTAMP '2024-03-30', 1)",
+    ):
+        shop.execute(insert)
+    query = "SELECT DISTINCT personal FROM shop.recommend({})"
+    assert [rows(shop, query.format(user)) for user in (900, 901, 902)] == [
+        [(True,)], [(True,)], [(False,)],
+    ]  # fmt: skip
+    shop.execute("FROM refresh_recommender('shop')")
+    assert rows(shop, "SELECT count(*) FROM shop.events") == [(1202,)]
+
+
+def test_the_channel_is_a_context_and_a_column(shop: duckdb.DuckDBPyConnection) -> None:
+    create(
+        shop,
+        events=f"{{web: {WEB % ''}, till: 'sales'}}",
+        context="['dayname(event_time)']",
+        objectives="{'relevance': NULL, 'clicked': 'avg(CASE channel WHEN ''web'' THEN 1 ELSE 0 END)'}",
+    )
+    sources = rows(shop, "SELECT source FROM shop.sources ORDER BY ALL")
+    assert sources == [("context channel",), ("context dayname",)]
+    shop.execute("FROM shop.recommend(3, context => {channel: 'web', dayname: 'Monday'})")
+    assert rows(shop, "SELECT round(mean, 1) FROM shop.objectives WHERE objective = 'clicked'") == [
+        (0.5,)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ("[]", "events: the name of a table is needed, a list of several, or a struct"),
+        ("7", "events: the name of a table is needed, a list of several, or a struct"),
+        ("[7, 8]", "events: a list of names of tables is needed"),
+        ("['orders', 'odrers']", "events.odrers: there is no table or view 'odrers'"),
+        ("['orders', 'texts']", "events: the user_id of 'texts' is VARCHAR, but that of 'orders'"),
+        ("['orders', 'clicks']", "events.clicks.user_id: .*clicks.* has no column 'customer_id'"),
+        ("{web: {user_id: 'visitor'}}", "events.web: the name of a table is needed, or a struct"),
+        (
+            "{web: {events: 'sales', usr: 'a'}}",
+            "events.web: unknown field 'usr'; did you mean 'user_id'",
+        ),
+        (
+            "{web: {events: 'sales', event_weight: 'getenv(''HOME'')'}}",
+            "events.web.event_weight: .*getenv",
+        ),
+    ],
+)
+def test_channels_that_are_none(shop: duckdb.DuckDBPyConnection, events: str, said: str) -> None:
+    before = catalogue_of(shop)
+    with pytest.raises(duckdb.Error, match=said):
+        create(shop, events=events)
+    assert catalogue_of(shop) == before
