@@ -161,13 +161,16 @@ def _read_recommender(
         # recommenders made before have none
         cold=None if chosen.get("cold") is None else np.array(chosen["cold"], np.float32),
         few=chosen.get("few", 1),
-        neighbours=_neighbours(vectors) if chosen.get("neighbour_weight") else None,
+        neighbours=_by_item(vectors, "neighbours", "neighbour_weights", len(vectors))
+        if chosen.get("neighbour_weight")
+        else None,
         repeats=RepeatModel.from_json(chosen["repeats"]),
         half_life=int(chosen["half_life"]),
         chosen=chosen,
         unit=chosen["unit"],
         labels=None if labels is None else matrix(labels.column("vector")),
-        context=None if labels is None else labels.column("weight").to_numpy().astype(np.float32),
+        context=None if labels is None else labels.column("context").to_numpy(),
+        context_items=None if labels is None else _by_item(labels, "items", "odds", len(vectors)),
     )
     return Recommender(
         where=where,
@@ -204,10 +207,10 @@ def _labels(con: duckdb.DuckDBPyConnection, name: str, where: Relations) -> pa.T
     return arrow(con, sql("answer/labels_kept", schema=identifier(name), settings=where.settings))
 
 
-def _neighbours(vectors: pa.Table) -> csr_array:
-    """The weights of neighbours, shape (items, items)."""
+def _by_item(table: pa.Table, numbers: str, values: str, items: int) -> csr_array:
+    """The values of items that rows have as lists beside the numbers of these, (rows, items)."""
     from scipy.sparse import csr_array
 
-    index, weight = (whole(vectors.column(name)) for name in ("neighbours", "neighbour_weights"))
-    entries = weight.flatten().to_numpy(), index.flatten().to_numpy()
-    return csr_array((*entries, index.offsets.to_numpy()), shape=(len(vectors), len(vectors)))
+    index, value = (whole(table.column(name)) for name in (numbers, values))
+    entries = value.flatten().to_numpy(), index.flatten().to_numpy()
+    return csr_array((*entries, index.offsets.to_numpy()), shape=(len(table), items))

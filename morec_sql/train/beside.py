@@ -61,58 +61,72 @@ class Beside:
     def with_context(self, model: RelevanceModel) -> RelevanceModel:
         """The model with the contexts that it was found to have (context.py)."""
         found = model.chosen.get("of_context", {})
-        weights = {name: one["weight"] for name, one in found.items() if one["weight"]}
-        if not weights:
-            return model
-        return self.in_context(model, weights, self.of_events)
+        weights = {name: tuple(one["weights"]) for name, one in found.items() if one["used"]}
+        return self.in_context(model, weights, self.of_events) if weights else model
 
     def in_context(
-        self, model: RelevanceModel, weights: dict[str, float], events: Context | None
+        self,
+        model: RelevanceModel,
+        weights: dict[str, tuple[float, float]],
+        events: Context | None,
     ) -> RelevanceModel:
-        """The model with the contexts of these weights, learnt from some events.
+        """The model with contexts, whose labels are numbered on from those of the attributes.
 
-        Their labels are numbered on from those of the attributes.
+        Args:
+            model: without them.
+            weights: of each context: of its vectors, and of the log-odds of its items.
+            events: from which both are learnt.
         """
+        from scipy.sparse import csr_array, vstack
+
         assert self.contexts is not None
         assert events is not None
-        wanted = [one for one in self.features if one.name in weights]
-        columns = self.contexts.of(wanted)
-        split = model.encoder.shape[1] - model.content
-        of_contexts = np.zeros((len(self.contexts.names), split), np.float32)
+        columns = self.contexts.of([one for one in self.features if one.name in weights])
+        items, split = len(model.encoder), model.encoder.shape[1] - model.content
+        of_vectors, of_items = np.zeros((2, len(self.contexts.names)), np.float32)
+        for one in self.features:
+            if one.name in weights:
+                mine = self.contexts.of([one])
+                of_vectors[mine], of_items[mine] = weights[one.name]
+        vectors = np.zeros((len(of_vectors), split), np.float32)
         used = dataclasses.replace(events, labels=events.labels[:, columns])
-        of_contexts[columns] = context_vectors(used, model.encoder[:, :split])
-        of_labels = np.zeros(len(of_contexts), np.float32)
-        for one in wanted:
-            of_labels[self.contexts.of([one])] = weights[one.name]
+        vectors[columns] = context_vectors(used, model.encoder[:, :split])
+        by_items = events.log_odds.multiply(of_items[:, None]).tocsr()
+        by_items.eliminate_zeros()
+        nothing = csr_array((0 if model.labels is None else len(model.labels), items))
         before = np.zeros((0, split), np.float32) if model.labels is None else model.labels
         return dataclasses.replace(
             model,
-            labels=np.concatenate([before, of_contexts]),
-            context=np.concatenate([np.zeros(len(before), np.float32), of_labels]),
+            labels=np.concatenate([before, of_vectors[:, None] * vectors]),
+            context=np.arange(len(before) + len(vectors)) >= len(before),
+            context_items=vstack([nothing, by_items]).tocsr().astype(np.float32),
         )
 
     def rows(self, model: RelevanceModel) -> list[dict[str, Any]]:
         """The labels with what they add, for the archive; none of what does not count."""
         if model.labels is None:
             return []
-        attributes = self.attributes if model.attributed else None
         found = []
-        for place, known in enumerate((attributes, self.contexts)):
-            if known is None:
-                continue
-            first = len(attributes.names) if place and attributes is not None else 0
-            for number, name in enumerate(known.names):
-                weight = 0.0 if model.context is None else float(model.context[first + number])
-                if weight or not place:
-                    found.append(
-                        {
-                            "label": name,
-                            "users": int(known.users[number]),
-                            "key": int(known.keys[number]),
-                            "weight": weight,
-                            "vector": model.labels[first + number],
-                        }
-                    )
+        known = []
+        if self.attributes is not None and model.attributed:
+            known += [(self.attributes, place) for place in range(len(self.attributes.names))]
+        if self.contexts is not None and model.context is not None:
+            known += [(self.contexts, place) for place in range(len(self.contexts.names))]
+        for number, (labels, place) in enumerate(known):
+            row: dict[str, Any] = {
+                "label": labels.names[place],
+                "users": int(labels.users[place]),
+                "key": int(labels.keys[place]),
+                "context": labels is self.contexts,
+                "vector": model.labels[number],
+                "items": [],
+                "odds": [],
+            }
+            if model.context_items is not None:
+                items = model.context_items[[number]]
+                row |= {"items": items.indices.tolist(), "odds": items.data.tolist()}
+            if not row["context"] or row["vector"].any() or row["items"]:
+                found.append(row)
         return found
 
     def report(self, stages: Stages, chosen: dict[str, Any]) -> None:
@@ -128,13 +142,14 @@ class Beside:
                 say(stages, f"context {one.name}", found.get(one.name))
 
 
-def read_beside(con: duckdb.DuckDBPyConnection, source: Source, events: int) -> Beside:
+def read_beside(con: duckdb.DuckDBPyConnection, source: Source, events: int, items: int) -> Beside:
     """Read what is known beside the events.
 
     Args:
         con: with the temporary tables of the users and items.
         source: the user's tables.
         events: how many there are.
+        items: likewise.
     """
     attributes, of_users = None, history.NO_LABELS
     if source.users is not None and source.user_features:
@@ -161,7 +176,7 @@ def read_beside(con: duckdb.DuckDBPyConnection, source: Source, events: int) -> 
             every=str(max(-(-events // WINDOW_EVENTS), 1)),
         )
         contexts, row, label = _known(con, query, written, "morec_context")
-        of_events = _context(con, row, label, len(contexts.names))
+        of_events = _context(con, row, label, len(contexts.names), items)
     return Beside(attributes, of_users, contexts, of_events, source.contexts)
 
 
@@ -197,6 +212,7 @@ def _context(
     row: npt.NDArray[np.int32],
     label: npt.NDArray[np.int32],
     labels: int,
+    items: int,
 ) -> Context:
     """The events of the table morec_context."""
     from scipy.sparse import csr_array
@@ -212,4 +228,5 @@ def _context(
         np.asarray(columns["item_index"], np.int32),
         np.asarray(columns["event_time"], np.float64),
         csr_array((np.ones(len(label)), label, starts), shape=(events, labels)),
+        items,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..udfs.history import NO_LABELS, Labels
+from ..udfs.history import NO_LABELS, Doubles, Labels
 from ..udfs.relevance.labels import Context
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.sample import LISTED, Sample, mean
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 VISITS = 2000  # by which weights are chosen
 FEWEST = 50  # of them, below which they say too little
-SHARES = (1.0, 3.0, 10.0, 30.0)  # weights that are tried, of that of likeness by behaviour
+VECTOR_SHARES = (0.0, 1.0, 3.0, 10.0, 30.0)  # of the weight of likeness by behaviour, for vectors
+ITEM_SHARES = (0.3, 1.0, 2.0, 4.0)  # of the log-odds of items, that are tried beside
 CERTAIN = 2.5  # standard errors by which a context must make lists better, the best of some
 
 
@@ -45,33 +46,40 @@ def weighed_context(beside: Beside, sample: Sample, model: RelevanceModel) -> di
     visits = _Visits(sample, events.take(late & held_out))
     if visits.count < FEWEST:
         return {}
-    weights: dict[str, float] = {}
+    weights: dict[str, tuple[float, float]] = {}
     unit = max(float(model.unknown[0, 0]), 1.0)
     best = visits.ndcg(model)
     told = {}
     for feature in beside.features:
-        tried = {}
-        for share in SHARES:
-            weight = share * unit
-            option = beside.in_context(model, {**weights, feature.name: weight}, past)
-            tried[weight] = visits.ndcg(option)
-            if mean(tried[weight]) < mean(best):
-                break
-        weight = max(tried, key=lambda one: mean(tried[one]))
-        gain = tried[weight] - best
+
+        def measured(option: tuple[float, float], name: str = feature.name) -> Doubles:
+            return visits.ndcg(beside.in_context(model, {**weights, name: option}, past))
+
+        found, with_it = (0.0, 0.0), best
+        # vectors once more at the end, since items may make up for them
+        for place in (0, 1, 0):
+            start = found
+            for share in ITEM_SHARES if place else VECTOR_SHARES:
+                option = (start[0], share) if place else (share * unit, start[1])
+                after = measured(option) if any(option) else best
+                if mean(after) > mean(with_it):
+                    found, with_it = option, after
+                elif mean(after) < mean(with_it) and share:
+                    break
+        gain = with_it - best
         error = float(gain.std() / len(gain) ** 0.5)
         used = mean(gain) > CERTAIN * error
         told[feature.name] = {
-            "weight": weight if used else 0.0,
+            "weights": list(found),
             "lists": "visits",
             "users": visits.count,
-            "with": mean(tried[weight]),
+            "with": mean(with_it),
             "without": mean(best),
             "error": error,
             "used": used,
         }
         if used:
-            weights[feature.name], best = weight, tried[weight]
+            weights[feature.name], best = found, with_it
     return {"of_context": told}
 
 

@@ -29,8 +29,10 @@ LABELS = pa.list_(
             "label": pa.string(),
             "users": pa.int64(),
             "key": pa.int64(),
-            "weight": pa.float64(),
+            "context": pa.bool_(),
             "vector": pa.list_(pa.float32()),
+            "items": pa.list_(pa.int32()),
+            "odds": pa.list_(pa.float32()),
         }
     )
 )

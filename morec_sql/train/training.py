@@ -129,7 +129,7 @@ def train(
             load_catalogue(con, source, listed)
             recommended = listed_items(con, source, stages)
             users, items, events = index_events(con, source, stages)
-            beside = read_beside(con, source, events)
+            beside = read_beside(con, source, events, items)
             done(events)
         if not events:
             if until is not None or not items or _of_events(stages):

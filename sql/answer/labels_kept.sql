@@ -1,5 +1,5 @@
--- The labels that a version knows, with their vectors; those of contexts have a weight.
-SELECT _l.label, _l.key, _l.weight, _l.vector
+-- The labels that a version knows, with what they add to vectors and to the relevance of items.
+SELECT _l.label, _l.key, _l.context, _l.vector, _l.items, _l.odds
 FROM (
     SELECT unnest(_a.labels, recursive := true)
     FROM ${schema}.archive AS _a

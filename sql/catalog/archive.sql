@@ -33,7 +33,13 @@ CREATE TABLE IF NOT EXISTS ${schema}.archive (
     metrics VARCHAR[],
     views VARCHAR[],
     labels STRUCT(
-        label VARCHAR, users BIGINT, key BIGINT, weight DOUBLE, vector FLOAT[]
+        label VARCHAR,
+        users BIGINT,
+        key BIGINT,
+        context BOOLEAN,
+        vector FLOAT[],
+        items INTEGER[],
+        odds FLOAT[]
     )[],
     attributes VARCHAR,
     context VARCHAR,
@@ -49,6 +55,14 @@ CREATE TABLE IF NOT EXISTS ${schema}.archive (
 
 -- archives made before have none of these
 ALTER TABLE ${schema}.archive ADD COLUMN IF NOT EXISTS labels
-STRUCT(label VARCHAR, users BIGINT, key BIGINT, weight DOUBLE, vector FLOAT[])[];
+STRUCT(
+    label VARCHAR,
+    users BIGINT,
+    key BIGINT,
+    context BOOLEAN,
+    vector FLOAT[],
+    items INTEGER[],
+    odds FLOAT[]
+)[];
 ALTER TABLE ${schema}.archive ADD COLUMN IF NOT EXISTS attributes VARCHAR;
 ALTER TABLE ${schema}.archive ADD COLUMN IF NOT EXISTS context VARCHAR;

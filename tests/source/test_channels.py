@@ -66,18 +66,25 @@ def test_each_counts_at_once_and_with_its_weight(shop: duckdb.DuckDBPyConnection
 
 
 def test_the_channel_is_a_context_and_a_column(shop: duckdb.DuckDBPyConnection) -> None:
+    # everyone clicks on what is in the garage, and buys what is in the kitchen
+    shop.execute("UPDATE raw_clicks SET sku = 10 + sku % 10")
+    shop.execute("UPDATE sales SET product_id = product_id % 10")
     create(
         shop,
         events=f"{{web: {WEB % ''}, till: 'sales'}}",
         context="['dayname(event_time)']",
         objectives="{'relevance': NULL, 'clicked': 'avg(CASE channel WHEN ''web'' THEN 1 ELSE 0 END)'}",
     )
-    sources = rows(shop, "SELECT source FROM shop.sources ORDER BY ALL")
-    assert sources == [("context channel",), ("context dayname",)]
-    shop.execute("FROM shop.recommend(3, context => {channel: 'web', dayname: 'Monday'})")
-    assert rows(shop, "SELECT round(mean, 1) FROM shop.objectives WHERE objective = 'clicked'") == [
-        (0.5,)
-    ]
+    sources = dict(rows(shop, "SELECT source, used FROM shop.sources"))
+    assert sources == {"context channel": True, "context dayname": False}
+    listed = (
+        "SELECT item_id FROM shop.recommend(3, weights => {{relevance: 1}}, k => 3,"
+        " context => {{channel: '{}'}})"
+    )
+    assert all(item >= 10 for (item,) in rows(shop, listed.format("web")))
+    assert all(item < 10 for (item,) in rows(shop, listed.format("till")))
+    clicked = "SELECT round(mean, 1) FROM shop.objectives WHERE objective = 'clicked'"
+    assert rows(shop, clicked) == [(0.5,)]
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,20 @@ def test_contexts_are_a_ridge_regression_over_events() -> None:
     has = (generator.random((events, 4)) < 0.3).astype(float)
     item = generator.integers(0, items, events).astype(np.int32)
     encoder = generator.normal(size=(items, WIDTH)).astype(np.float32)
-    context = Context(item, item, np.zeros(events), csr_array(has))
+    context = Context(item, item, np.zeros(events), csr_array(has), items)
     expected = plain_ridge(has, encoder[item].astype(float), CONTEXT_RIDGE)
     np.testing.assert_allclose(context_vectors(context, encoder), expected, atol=1e-6)
+
+
+def test_items_that_stand_out_in_a_context_have_log_odds() -> None:
+    # of 300 events in two contexts the item 0 is taken in one alone, 1 in the other, 2 in both
+    item = np.repeat(np.array([0, 1, 2], np.int32), 100)
+    has = np.zeros((300, 2))
+    has[:100, 0] = has[100:200, 1] = 1
+    has[200:250, 0] = has[250:, 1] = 1
+    found = Context(item, item, np.zeros(300), csr_array(has), 4).log_odds.toarray()
+    high, low = np.log((100 + 10) / (50 + 10)), np.log((0 + 10) / (50 + 10))
+    np.testing.assert_allclose(found, [[high, low, 0, 0], [low, high, 0, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("of_context", [False, True])
@@ -93,9 +104,13 @@ def test_what_they_add_to_relevance(of_context: bool) -> None:
     history = dataclasses.replace(history, labels=labels)
     adds = has.astype(float) @ (vectors @ model.decoder[:, :split].T)
     if of_context:
-        weight = np.full(3, 2.5, np.float32)
-        model = dataclasses.replace(model, labels=vectors, context=weight)
-        expected = plain * model.unit + 2.5 * adds
+        by_items = generator.normal(size=(3, items)) * (generator.random((3, items)) < 0.3)
+        by_items = by_items.astype(np.float32)
+        model = dataclasses.replace(
+            model, labels=vectors, context=np.ones(3, bool), context_items=csr_array(by_items)
+        )
+        adds += has.astype(float) @ by_items
+        expected = plain * model.unit + adds
     else:
         model = model.with_attributes(vectors, 2.5, fade=3)
         adds *= 2.5 / (1 + np.bincount(history.user, minlength=users)[:, None] / 3)
@@ -106,6 +121,8 @@ def test_what_they_add_to_relevance(of_context: bool) -> None:
     of_users = model.of_users(history, users)
     table = np.concatenate([model.decoder, model.popularity], axis=1)
     found = of_users.queries @ table.T
+    if of_users.more is not None:
+        found += of_users.more.toarray()
     known = found.copy()
     known[history.user, history.item] = of_users.known
     for row in range(users):
@@ -114,6 +131,8 @@ def test_what_they_add_to_relevance(of_context: bool) -> None:
             apart[history.item[history.user == row]] = False
         difference = (known[row] - expected[row])[apart]
         np.testing.assert_allclose(difference, difference[0], atol=2e-3)
+    mean = of_users.queries @ table.mean(axis=0) + of_users.bonus / items
+    np.testing.assert_allclose(mean, known.mean(axis=1), atol=2e-3)
     # the parts of one user and item add up to it
     one = history.of_users(np.array([2]), users)
     item = int(np.setdiff1d(np.arange(items), one.item)[0])

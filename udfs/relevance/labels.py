@@ -9,12 +9,18 @@ or less, than others (Koren, Bell and Volinsky 2009 add attributes to the factor
 no history gets the lists of people of these labels, in so far as they differ from everyone's.
 
 The context of an event, such as the store, has labels, too. Their vectors are the same regression
-over events instead of users, of the vector of the event's item.
+over events instead of users, of the vector of the event's item. Beside it the items that stand out
+most have the log-odds of being taken in the context, shrunk,
+
+    S'_lj = log((n_lj + k) / (n_l p_j + k)),
+
+for what sets contexts apart need not be what sets users apart, along which the vectors go.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +34,9 @@ if TYPE_CHECKING:
 FOLDS = 5
 RIDGES = (1.0, 10.0, 100.0, 1000.0)  # users of whom the label says nothing, added to each label's
 CONTEXT_RIDGE = 300.0  # events likewise
+PRIOR_EVENTS = 10.0  # k: as many as expected, added to those of each item in a context
+OUTSTANDING = 512  # items of a context with log-odds of their own
+DEVIATES = 2.0  # standard deviations by which an item stands out
 
 
 def label_vectors(labels: Labels, vectors: Floats, ridge: float) -> Floats:
@@ -81,18 +90,13 @@ def context_vectors(context: Context, encoder: Floats) -> Floats:
         context: of the events that are learnt from.
         encoder: shape (items, d).
     """
-    from scipy.sparse import csr_array
-
-    whole, items = context.labels, len(encoder)
-    rows = len(context.item)
-    taken = csr_array((np.ones(rows), context.item, np.arange(rows + 1)), shape=(rows, items))
-    wide = encoder.astype(np.float64)
+    whole, taken, wide = context.labels, context.taken, encoder.astype(np.float64)
     sums = _Sums(
-        rows,
+        len(context.item),
         (whole.T @ whole).toarray(),
         (whole.T @ taken) @ wide,
         whole.sum(axis=0),
-        np.bincount(context.item, minlength=items) @ wide,
+        taken.sum(axis=0) @ wide,
     )
     out: Floats = sums.vectors(CONTEXT_RIDGE).astype(np.float32)
     return out
@@ -103,18 +107,53 @@ class Context:
     """Events with the labels of their context.
 
     user, item and time (seconds) have one entry per event; labels, shape (events, count), is 1
-    where an event has a label.
+    where an event has a label; items is how many there are.
     """
 
     user: Ints
     item: Ints
     time: Doubles
     labels: csr_array
+    items: int
 
     def take(self, keep: npt.NDArray[np.bool_]) -> Context:
         """The events where `keep` is true."""
         kept = np.flatnonzero(keep)
-        return Context(self.user[kept], self.item[kept], self.time[kept], self.labels[kept])
+        return Context(
+            self.user[kept], self.item[kept], self.time[kept], self.labels[kept], self.items
+        )
+
+    @functools.cached_property
+    def taken(self) -> csr_array:
+        """1 for the item of each event, shape (events, items)."""
+        from scipy.sparse import csr_array
+
+        events = len(self.item)
+        return csr_array(
+            (np.ones(events), self.item, np.arange(events + 1)), shape=(events, self.items)
+        )
+
+    @functools.cached_property
+    def log_odds(self) -> csr_array:
+        """Of the items that stand out in a context, shape (count, items)."""
+        from scipy.sparse import csr_array
+
+        counts = (self.labels.T @ self.taken).tocsr()
+        share = self.taken.sum(axis=0) / max(len(self.item), 1)
+        rows, columns, values = [], [], []
+        for label, total in enumerate(self.labels.sum(axis=0)):
+            expected = total * share
+            found = counts[[label]].toarray()[0]
+            deviates = np.abs(found - expected) / np.sqrt(expected + PRIOR_EVENTS)
+            most = np.argsort(-deviates, kind="stable")[:OUTSTANDING]
+            most = most[deviates[most] > DEVIATES]
+            rows.append(np.full(len(most), label))
+            columns.append(most)
+            values.append(np.log((found[most] + PRIOR_EVENTS) / (expected[most] + PRIOR_EVENTS)))
+        nothing = np.zeros(0, np.int64)
+        place = np.concatenate([nothing, *rows]), np.concatenate([nothing, *columns])
+        entries = np.concatenate([nothing, *values]).astype(np.float32)
+        return csr_array((entries, place), shape=(self.labels.shape[1], self.items))
 
 
 def _labelled(labels: Labels, vectors: Floats) -> tuple[csr_array, Doubles]:

@@ -7,7 +7,7 @@ The relevance of item j for a user with history h is the log-odds of a purchase,
 
 with q_u = sum_h x_h e_h / |x|^(1/2) and s_uj = sum_h x_h S_hj / |x|^(1/2). Labels of the user, such
 as attributes, add l_u <sum_l z_l, v_j> to what a user does not know, and those of the query, its
-context, sum_l l_l <z_l, v_j> to everything (labels.py).
+context, sum_l <z_l, v_j> + S'_lj to everything (labels.py).
 
 - e and v come from a truncated EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"). By the
   Woodbury identity the inverse in EASE's closed form, P = (X'X + lambda)^-1, is
@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..history import NO_DECAY, Doubles, Floats, History, Ints, Longs, bounds, places
+from ..history import NO_DECAY, Doubles, Floats, History, Ints, Labels, Longs, bounds, places
 from . import repeats
 from .fold_in import FoldIn
 
@@ -64,14 +64,15 @@ class RelevanceModel:
     of behaviour, content, the two popularities and 1 for items that a user does not know, as a
     linear function of the user's features: 1, sparsity of the history, and activity. labels, shape
     (labels, d - content), are added to the vectors of users who have them; None for none. context,
-    shape (labels,), gives the weights of those that are of contexts, and 0 for attributes; None
-    where all are attributes, whose weight is among what was chosen. repeats is for the items of the
-    history. unit is the difference in log-odds that counts as 1 beside other objectives. cold, of
-    the same shape, takes the place of unknown for users without a history, and has a share in
-    theirs whose history has fewer than `few` items, the larger the fewer; None for the same.
-    neighbours, shape (n, n), are the weights of an item of a history for one of a list, which add
-    to the likeness by behaviour; None for none. fold_in is what a training leaves for items that
-    come later; None for a model that was read.
+    shape (labels,), says which are of contexts; None for none. Their weight is in their vectors,
+    that of attributes among what was chosen. context_items, shape (labels, n), are added to the
+    relevance of items, too. repeats is for the items of the history. unit is the difference in log-
+    odds that counts as 1 beside other objectives. cold, of the same shape, takes the place of
+    unknown for users without a history, and has a share in theirs whose history has fewer than
+    `few` items, the larger the fewer; None for the same. neighbours, shape (n, n), are the weights
+    of an item of a history for one of a list, which add to the likeness by behaviour; None for
+    none. fold_in is what a training leaves for items that come later; None for a model that was
+    read.
     """
 
     encoder: Floats
@@ -88,7 +89,8 @@ class RelevanceModel:
     neighbours: csr_array | None = None
     fold_in: FoldIn | None = None
     labels: Floats | None = None
-    context: Floats | None = None
+    context: npt.NDArray[np.bool_] | None = None
+    context_items: csr_array | None = None
 
     @functools.cached_property
     def own(self) -> Floats:
@@ -145,6 +147,11 @@ class RelevanceModel:
             columns = in_context.shape[1]
             queries[:, :columns] += in_context
             known = known + dot(in_context, history.user, self.decoder[:, :columns], history.item)
+            by_items = self._items_of_context(history.labels, users)
+            known += at(by_items, history.user, history.item)
+            bonus += by_items.sum(axis=1)
+            more = by_items if more is None else (more + by_items).tocsr()
+            more.sort_indices()
         return OfUsers(queries, known, bonus, design, more)
 
     def of_labels(self, history: History, users: int) -> tuple[Floats, Floats | None]:
@@ -154,12 +161,24 @@ class RelevanceModel:
         starts, ones = bounds(user, users), np.ones(len(label), np.float32)
         if self.context is None:
             return user_vectors(self.labels, label, ones, starts), None
-        weight = self.context[label]
-        attributes = (weight == 0).astype(np.float32)
+        mine = self.context[label]
+        attributes, contexts = (which.astype(np.float32) for which in (~mine, mine))
         return (
             user_vectors(self.labels, label, attributes, starts),
-            user_vectors(self.labels, label, weight, starts) if weight.any() else None,
+            user_vectors(self.labels, label, contexts, starts) if mine.any() else None,
         )
+
+    def _items_of_context(self, labels: Labels, users: int) -> csr_array:
+        """What contexts add to the relevance of some items, shape (users, n), entries sorted."""
+        from scipy.sparse import csr_array
+
+        assert self.context_items is not None
+        ones = np.ones(len(labels), np.float32)
+        shape = users, self.context_items.shape[0]
+        mine = csr_array((ones, labels.label, bounds(labels.user, users)), shape=shape)
+        more = (mine @ self.context_items).tocsr()
+        more.sort_indices()
+        return more
 
     def with_attributes(self, labels: Floats, weight: float, fade: float = 1.0) -> RelevanceModel:
         """The model with labels, all of attributes, of such a weight."""
@@ -184,7 +203,7 @@ class RelevanceModel:
         """Of what some labels are: attribute or context."""
         if self.context is None:
             return ["attribute"] * len(labels)
-        return ["context" if weight else "attribute" for weight in self.context[labels]]
+        return ["context" if mine else "attribute" for mine in self.context[labels]]
 
     def weights(self, starts: Longs, activity: Floats) -> Floats:
         """What the parts of relevance are multiplied by, shape (users, 5), as in `unknown`."""
@@ -224,9 +243,11 @@ class RelevanceModel:
             of_attributes = float(self.attribute_weights(np.diff(starts))[0])
             of_labels = np.full(len(label), of_attributes)
             if self.context is not None:
-                of_labels = np.where(self.context[label] > 0, self.context[label], of_attributes)
+                of_labels = np.where(self.context[label], 1.0, of_attributes)
             vectors = self.labels[label].astype(np.float64)
             labels = of_labels * (vectors @ self.decoder[item, :split])
+            if self.context_items is not None:
+                labels += self.context_items[label][:, [item]].toarray()[:, 0]
         return Parts(weights[0] * pair * behaviour, weights[1] * pair * content, popularity, labels)
 
     def _neighbours(
