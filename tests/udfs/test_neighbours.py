@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 from morec_sql.udfs.history import bounds
 from morec_sql.udfs.ranking.lists import rank
 from morec_sql.udfs.relevance import neighbours
-from morec_sql.udfs.relevance.model import added, at, normalised, pair_weights
+from morec_sql.udfs.relevance.model import normalised, pair_weights
+from morec_sql.udfs.relevance.sparse import added, at
 from tests.udfs.kernels import random_catalogue, random_history
 
 

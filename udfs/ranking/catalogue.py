@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..device import device
 from ..history import Doubles, Floats, History, Ints, Longs, bounds
-from ..relevance.model import entries
+from ..relevance.sparse import entries
 from .likeness import Likeness, Scale
 from .similar import Likes
 

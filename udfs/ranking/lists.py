@@ -11,7 +11,7 @@ import numpy as np
 
 from ..device import device
 from ..history import Doubles, Floats, Ints, Longs, places
-from ..relevance.model import dot, entries
+from ..relevance.sparse import dot, entries
 from .catalogue import Batch, Catalogue
 from .constraints import Constraint, unmet
 from .greedy import greedy, greedy_limited

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from ..history import NO_DECAY, History, bounds
 from .content import Content, content_axes, features_of, projected
-from .model import added, user_vectors
+from .model import user_vectors
 from .neighbours import RIDGES as NEIGHBOUR_RIDGES
 from .neighbours import affordable
 from .sample import Sample, better, mean
+from .sparse import added
 from .trainer import Trainer
 from .trend import NO_TREND, TRENDS
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..device import device
 from ..history import Doubles, Floats, History, Ints
-from .model import SLICE, times
+from .sparse import SLICE, times
 
 if TYPE_CHECKING:
     import torch

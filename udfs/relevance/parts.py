@@ -23,15 +23,13 @@ from ..history import Floats, History, bounds
 from . import repeats
 from .model import (
     RelevanceModel,
-    added,
-    at,
-    dot,
     normalised,
     pair_weights,
     user_features,
     user_vectors,
 )
 from .sample import LISTED, Sample, best_unseen, better, mean
+from .sparse import added, at, dot
 
 CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ..device import device
 from ..history import Floats, History, Longs, Window, bounds
-from .model import entries, normalised, pair_weights
+from .model import normalised, pair_weights
+from .sparse import entries
 
 if TYPE_CHECKING:
     import torch
