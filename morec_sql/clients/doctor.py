@@ -13,6 +13,7 @@ from typing import NamedTuple
 import duckdb
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from ..catalog.installed import VERSION
 from ..catalog.recommenders import default_of, recommenders
@@ -53,7 +54,9 @@ def shown(rows: list[Finding]) -> Table:
     """Findings as a table for the terminal."""
     table = Table("", "is", "what helps", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in rows:
-        table.add_row(row.what, row.state, row.advice, style="red" if row.broken else "")
+        # as they are: [dbt] of an extra is no markup
+        cells = (Text(cell) for cell in (row.what, row.state, row.advice))
+        table.add_row(*cells, style="red" if row.broken else "")
     return table
 
 

@@ -74,6 +74,7 @@ def test_it_finds_what_is_broken(warehouse: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["doctor", str(empty)], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert "no recommender" in done.output
+    assert "morec_sql[superset]" in done.output
     done = CliRunner().invoke(app, ["doctor", str(tmp_path / "none.duckdb")])
     assert (done.exit_code, "path: there is no file" in done.stderr) == (2, True)
 
