@@ -1,9 +1,9 @@
 """What attributes of users and the context of events are worth, on Complete Journey.
 
 - Attributes: the 801 households with demographics in five folds. For each the recommender is made
-  without any event of the fold's households, and their first lists (20 of all products) are
-  measured against what they bought in their first 28 days, with attributes and without (the list of
-  an unknown user).
+  of weeks 1 to 49 without any event of the fold's households, as if they came new in week 50. Their
+  lists (20 of all products) are measured against what they bought in weeks 50 to 53, with
+  attributes and without (the list of an unknown user).
 - Context: the recommender is made of weeks 1 to 49. 6,000 visits of weeks 50 to 53 get a list of 20
   for their household with the context of the visit, and one without; the truth is what was bought.
 
@@ -26,13 +26,11 @@ TABLES = """
 CREATE TABLE sold AS FROM orders WHERE quantity > 0;
 CREATE TABLE folds AS
 SELECT household_id, CAST(hash(household_id) % 5 AS INTEGER) AS fold FROM households;
-CREATE TABLE first_days AS
+CREATE TABLE first_weeks AS
 SELECT DISTINCT s.household_id AS user_id, s.product_id AS item_id
 FROM sold AS s
-JOIN (
-    SELECT household_id, min(transaction_timestamp) AS began FROM sold GROUP BY household_id
-) AS f ON f.household_id = s.household_id
-WHERE s.transaction_timestamp < f.began + INTERVAL 28 DAY;
+SEMI JOIN folds AS f ON f.household_id = s.household_id
+WHERE s.transaction_timestamp >= {cut};
 CREATE TABLE lists (model VARCHAR, user_id BIGINT, rank BIGINT, item_id BIGINT);
 CREATE TABLE visits AS
 SELECT
@@ -98,12 +96,9 @@ def show(con: duckdb.DuckDBPyConnection, title: str, truth: str) -> None:
     con.execute("DELETE FROM lists")
 
 
-def main() -> None:
-    con = morec_sql.connect()
-    demo.load_warehouse(con)
-    con.execute(TABLES.format(cut=CUT))
-    create(con, "past", "context => ['store_id', 'hour(transaction_timestamp)', "
-           "'isodow(transaction_timestamp)']")  # fmt: skip
+def visits(con: duckdb.DuckDBPyConnection) -> None:
+    contexts = "['store_id', 'hour(transaction_timestamp)', 'isodow(transaction_timestamp)']"
+    create(con, "past", f"context => {contexts}")
     for model, context in (
         ("without", "NULL"),
         ("store", "{store_id: v.store_id}"),
@@ -111,16 +106,23 @@ def main() -> None:
     ):
         con.execute(VISITS.format(model=model, context=context))
     show(con, "Lists for visits of weeks 50 to 53", "bought")
+
+
+def first_lists(con: duckdb.DuckDBPyConnection) -> None:
     for fold in range(5):
         con.execute(
-            "CREATE OR REPLACE VIEW others AS SELECT s.* FROM sold AS s ANTI JOIN"
+            "CREATE OR REPLACE VIEW others AS SELECT s.* FROM past AS s ANTI JOIN"
             f" (FROM folds WHERE fold = {fold}) AS f ON f.household_id = s.household_id"
         )
         create(con, "others", f"users => 'households', user_features => {FEATURES}")
         for model, user in (("without", "NULL"), ("with attributes", "f.household_id")):
             con.execute(FIRST.format(model=model, user=user, fold=fold))
-    show(con, "First lists of households of whom nothing but demographics is known", "first_days")
+    show(con, "First lists of households of whom nothing but demographics is known", "first_weeks")
 
 
 if __name__ == "__main__":
-    main()
+    warehouse = morec_sql.connect()
+    demo.load_warehouse(warehouse)
+    warehouse.execute(TABLES.format(cut=CUT))
+    visits(warehouse)
+    first_lists(warehouse)
