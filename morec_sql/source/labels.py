@@ -100,7 +100,7 @@ def _called(text: str) -> str:
     return name.strip('"') if text.count("(") <= 1 and name.isidentifier() else text
 
 
-class Labels:
+class WrittenLabels:
     """The labels of the rows of a table, as SQL.
 
     sql is the list of the labels of a row, given that of what a query says in an argument.

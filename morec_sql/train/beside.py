@@ -9,10 +9,10 @@ import duckdb
 import numpy as np
 
 from ..progress import Stages
-from ..source.labels import LEAST_USERS, Feature, Labels
+from ..source.labels import LEAST_USERS, Feature, WrittenLabels
 from ..source.source import Source
 from ..templates import arrow, sql
-from ..udfs import history
+from ..udfs.history import NO_LABELS, Labels
 from ..udfs.relevance.labels import Context, context_vectors
 from ..udfs.relevance.model import RelevanceModel
 from .check import say
@@ -26,10 +26,10 @@ LABELS = f"labels of {LEAST_USERS} users or more"
 
 
 @dataclasses.dataclass(frozen=True)
-class Known:
+class KnownLabels:
     """The labels that enough users have, in the order of their keys, and how they are written."""
 
-    written: Labels
+    written: WrittenLabels
     names: list[str]
     users: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
@@ -47,9 +47,9 @@ class Beside:
     of_users are the labels of the users who have events, of_events those of events.
     """
 
-    attributes: Known | None
-    of_users: history.Labels
-    contexts: Known | None
+    attributes: KnownLabels | None
+    of_users: Labels
+    contexts: KnownLabels | None
     of_events: Context | None
     features: list[Feature]
 
@@ -151,10 +151,10 @@ def read_beside(con: duckdb.DuckDBPyConnection, source: Source, events: int, ite
         events: how many there are.
         items: likewise.
     """
-    attributes, of_users = None, history.NO_LABELS
+    attributes, of_users = None, NO_LABELS
     if source.users is not None and source.user_features:
         rows, key = f"{source.users.sql} AS _i", source.users_key
-        written = Labels(con, rows, source.user_features, "attributes", "user_features")
+        written = WrittenLabels(con, rows, source.user_features, "attributes", "user_features")
         query = sql(
             "train/labels_of_users",
             labels=written.sql,
@@ -163,11 +163,11 @@ def read_beside(con: duckdb.DuckDBPyConnection, source: Source, events: int, ite
             usable=key.usable(key.sql),
         )
         attributes, row, label = _known(con, query, written, "morec_users")
-        of_users = history.Labels(row, label, len(attributes.names))
+        of_users = Labels(row, label, len(attributes.names))
     contexts, of_events = None, None
     if source.contexts:
         rows = f"(SELECT * FROM ({source.events_context}) AS _c WHERE {source.usable}) AS _c"
-        written = Labels(con, rows, source.contexts, "context", "context")
+        written = WrittenLabels(con, rows, source.contexts, "context", "context")
         query = sql(
             "train/labels_of_events",
             labels=written.sql,
@@ -181,8 +181,8 @@ def read_beside(con: duckdb.DuckDBPyConnection, source: Source, events: int, ite
 
 
 def _known(
-    con: duckdb.DuckDBPyConnection, query: str, written: Labels, rows: str
-) -> tuple[Known, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    con: duckdb.DuckDBPyConnection, query: str, written: WrittenLabels, rows: str
+) -> tuple[KnownLabels, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """The labels that a query writes to the table morec_labelled, and those of each of `rows`."""
     con.execute(query)
     con.execute(
@@ -195,7 +195,7 @@ def _known(
         )
     )
     table = arrow(con, "SELECT label, users, key FROM morec_labels ORDER BY number")
-    known = Known(
+    known = KnownLabels(
         written,
         table.column("label").to_pylist(),
         table.column("users").to_numpy(),
