@@ -12,7 +12,6 @@ import pytest
 import morec_sql
 from morec_sql.clients import demo
 
-
 # what validation chooses for these orders, so that each training of them takes less
 SETTLED = """
     dimensions => 64,
