@@ -133,9 +133,9 @@ def ranked_lists(asked: Asked) -> pa.Array:
         batch = asked.batch(rows)
         if batch is not None:
             lists.put(rows, asked.ranked(rows, batch))
-    labels, kinds = asked.history.labels, query.recommender.catalogue.model.kinds_of
-    of_user = np.array(kinds(labels.label)) == "attribute"
-    known = np.concatenate([asked.history.user, labels.user[of_user]])
+    labels = asked.history.labels
+    in_context = query.recommender.catalogue.model.in_context(labels.label)
+    known = np.concatenate([asked.history.user, labels.user[~in_context]])
     personal = np.bincount(known, minlength=asked.users) > 0
     return _entries(lists, asked.k, personal, query.recommender.item_ids)
 

@@ -13,13 +13,7 @@ import pyarrow as pa
 
 from ..arrays import matrix, whole
 from ..catalog.installed import VERSION, is_newer
-from ..catalog.versions import (
-    Relations,
-    in_use,
-    kept,
-    relations,
-    version_of,
-)
+from ..catalog.versions import Relations, in_use, kept, relations, version_of
 from ..errors import MorecError
 from ..session import Latest
 from ..templates import arrow, first_row, identifier, literal, sql, transaction, type_of

@@ -10,7 +10,7 @@ import duckdb
 from ..errors import MorecError, nearest, shown
 from ..templates import folded, identifier, literal, sql
 from .arguments import Arguments
-from .expressions import expression, is_number
+from .expressions import expression, go_together
 from .tables import Table, find_table
 
 COLUMNS = ("user_id", "item_id", "event_time", "event_weight")  # that a channel may call otherwise
@@ -105,7 +105,7 @@ def _check_alike(column: str, types: dict[str, str]) -> None:
     """Raise a MorecError where channels have ids of types that do not go together."""
     (first, kind), *others = types.items()
     for channel, other in others:
-        if other != kind and not (is_number(other) and is_number(kind)):
+        if not go_together(kind, other):
             raise MorecError(
                 f"events: the {column} of {shown(channel)} is {other}, but that of {shown(first)}"
                 f" is {kind}; a view with CAST makes them one type"

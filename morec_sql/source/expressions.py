@@ -175,6 +175,11 @@ def expression(
     return written
 
 
+def go_together(kind: str, other: str) -> bool:
+    """Whether ids of two types can be compared."""
+    return kind == other or (is_number(kind) and is_number(other))
+
+
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type name is numeric."""
     name, _, rest = kind.partition("(")

@@ -19,7 +19,7 @@ LEAST_USERS = 5  # of a label, or it would say something of a person
 RANGES = 8  # into which numbers are cut, each with as many users
 FEW = 12  # values of a number, up to which there are no ranges of it
 COMMON = 0.5  # share of the rows whose value LEAST_USERS have, from which on values are labels
-WORDS = 2  # of a text, from which on it has labels by its words, where its values are not common
+WORDS = 2  # that most texts have, from which on labels are words, where values are not common
 NO_FEATURES = ("STRUCT", "MAP", "UNION", "VARIANT", "BLOB", "INTERVAL", "BIT", "GEOMETRY")
 
 
@@ -179,11 +179,12 @@ def _read(con: duckdb.DuckDBPyConnection, rows: str, feature: Feature) -> _Read:
         number=_number(feature.value, kind),
         rows=rows,
         least=str(LEAST_USERS),
+        words=str(WORDS),
         quantiles=", ".join(str(place / RANGES) for place in range(1, RANGES)),
     )
     row = first_row(con, report)
     assert row is not None
-    distinct, common, words, cuts = row
+    distinct, common, long, cuts = row
     common, cuts = (common or 0) >= COMMON, sorted(cuts or [])
     if _is_time(kind):
         return _Read(feature, ["source/label_range"], cuts, "TIMESTAMP")
@@ -193,7 +194,7 @@ def _read(con: duckdb.DuckDBPyConnection, rows: str, feature: Feature) -> _Read:
         return _Read(
             feature, ["source/label_number"] * (common or not ranges) + ranges, cuts, "DOUBLE"
         )
-    free = kind == "VARCHAR" and not common and (words or 0) >= WORDS
+    free = kind == "VARCHAR" and not common and (long or 0) > 0.5
     return _Read(feature, ["source/label_words" if free else "source/label_text"], [], "VARCHAR")
 
 

@@ -10,7 +10,7 @@ from ..errors import MorecError, shortened, shown
 from ..templates import identifier, literal, sql, type_of
 from .arguments import Arguments
 from .channels import events_of
-from .expressions import expression, is_number
+from .expressions import expression, go_together, is_number
 from .labels import Feature, features_of_events, features_of_users
 from .losses import Loss, declared, wanted
 from .tables import Table, find_table
@@ -223,7 +223,7 @@ def _key(table: Table, name: str, standard: str, arguments: Arguments, of_events
     own = f"{name}_{standard}"
     argument = own if getattr(arguments, own) else standard
     key = Id.of(argument, table.column(argument, getattr(arguments, argument)), table, "_i")
-    if key.kind != of_events.kind and not (is_number(key.kind) and is_number(of_events.kind)):
+    if not go_together(key.kind, of_events.kind):
         raise MorecError(
             f"{standard}: {of_events.column!r} is {of_events.kind} in the events but"
             f" {key.column!r} is {key.kind} in the {name}; both must have one type"

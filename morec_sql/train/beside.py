@@ -89,8 +89,7 @@ class Beside:
                 mine = self.contexts.of([one])
                 of_vectors[mine], of_items[mine] = weights[one.name]
         vectors = np.zeros((len(of_vectors), split), np.float32)
-        used = dataclasses.replace(events, labels=events.labels[:, columns])
-        vectors[columns] = context_vectors(used, model.encoder[:, :split])
+        vectors[columns] = context_vectors(events, columns, model.encoder[:, :split])
         by_items = events.log_odds.multiply(of_items[:, None]).tocsr()
         by_items.eliminate_zeros()
         nothing = csr_array((0 if model.labels is None else len(model.labels), items))

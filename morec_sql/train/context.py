@@ -10,7 +10,7 @@ import numpy as np
 from ..udfs.history import NO_LABELS, Doubles, Labels
 from ..udfs.relevance.labels import Context
 from ..udfs.relevance.model import RelevanceModel
-from ..udfs.relevance.sample import LISTED, Sample, mean
+from ..udfs.relevance.sample import LISTED, Sample, compared, mean, ndcg_of
 from .beside import Beside
 from .objectives import by_relevance
 from .windows import REPEAT_SHARE
@@ -22,7 +22,6 @@ VISITS = 2000  # by which weights are chosen
 FEWEST = 50  # of them, below which they say too little
 VECTOR_SHARES = (0.0, 1.0, 3.0, 10.0, 30.0)  # of the weight of likeness by behaviour, for vectors
 ITEM_SHARES = (0.3, 1.0, 2.0, 4.0)  # of the log-odds of items, that are tried beside
-CERTAIN = 2.5  # standard errors by which a context must make lists better, the best of some
 
 
 def weighed_context(beside: Beside, sample: Sample, model: RelevanceModel) -> dict[str, Any]:
@@ -66,19 +65,8 @@ def weighed_context(beside: Beside, sample: Sample, model: RelevanceModel) -> di
                     found, with_it = option, after
                 elif mean(after) < mean(with_it) and share:
                     break
-        gain = with_it - best
-        error = float(gain.std() / len(gain) ** 0.5)
-        used = mean(gain) > CERTAIN * error
-        told[feature.name] = {
-            "weights": list(found),
-            "lists": "visits",
-            "users": visits.count,
-            "with": mean(with_it),
-            "without": mean(best),
-            "error": error,
-            "used": used,
-        }
-        if used:
+        told[feature.name] = compared("visits", with_it, best) | {"weights": list(found)}
+        if told[feature.name]["used"]:
             weights[feature.name], best = found, with_it
     return {"of_context": told}
 
@@ -97,6 +85,7 @@ class _Visits:
         visit = np.unique(np.column_stack([place, kind]), axis=0, return_inverse=True)[1].ravel()
         first = np.unique(visit, return_index=True)[1]
         self._sample, self._labels = sample, events.labels[first]
+        self._fresh = sample.repeat_share() < REPEAT_SHARE
         self._user, self._item, self._visit = place[first], events.item, visit
         order = generator.permutation(len(first))
         order = order[np.argsort(self._user[order], kind="stable")]
@@ -125,18 +114,13 @@ class _Visits:
         if model.context is not None:
             labels = self._in_context(labels, model, visits)
         history = dataclasses.replace(history, labels=labels)
-        fresh = np.full(users, sample.repeat_share() < REPEAT_SHARE)
-        lists = by_relevance(model, history, users, LISTED, fresh).item
+        unseen = np.full(users, self._fresh)
+        lists = by_relevance(model, history, users, LISTED, unseen).item
         number = np.full(len(self._user), -1)
         number[visits] = np.arange(users)
         row = number[self._visit]
-        truth = np.unique(row[row >= 0] * sample.items + self._item[row >= 0])
-        hits = np.isin(np.arange(users)[:, None] * sample.items + lists, truth)
-        discount = 1 / np.log2(np.arange(lists.shape[1]) + 2)
-        sizes = np.bincount(truth // sample.items, minlength=users)
-        ideal = np.cumsum(discount)[np.minimum(sizes, lists.shape[1]) - 1]
-        out: npt.NDArray[np.float64] = (hits * discount).sum(axis=1) / ideal
-        return out
+        truth = np.unique(row[row >= 0].astype(np.int64) * sample.items + self._item[row >= 0])
+        return ndcg_of(lists, truth, sample.items)
 
     def _in_context(
         self, labels: Labels, model: RelevanceModel, visits: npt.NDArray[np.int64]

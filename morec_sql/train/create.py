@@ -283,7 +283,7 @@ def _settings(trained: Trained, arguments: Arguments, schema: str, version: str)
         "clock": dataclasses.asdict(clock),
         "distance": dataclasses.asdict(trained.scale),
         "exclude_seen": trained.exclude_seen,
-        "vector_widths": [len(one.mean) for one in trained.content if one.name != "text"],
+        "vector_widths": [len(one.mean) for one in trained.content[bool(trained.texts) :]],
         "made_with": VERSION,
     }
     return pa.table(

@@ -158,17 +158,19 @@ def read_vectors(
         width = int(np.bincount(lengths[lengths > 0]).argmax()) if lengths.any() else 1
         if widths is not None:
             width = widths[place]
-        values = np.zeros((len(found), width), np.float32)
-        fitting = lengths == width
-        flat = found.filter(pa.array(fitting)).flatten().to_numpy(zero_copy_only=False)
-        values[fitting] = flat.reshape(-1, width)
-        norm = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+        fitting = np.flatnonzero(lengths == width)
+        values = found.take(pa.array(fitting)).flatten().to_numpy(zero_copy_only=False)
+        values = values.reshape(-1, width)
+        norm = np.linalg.norm(values.astype(np.float64), axis=1)
         good = np.isfinite(norm) & (norm > 0)
-        stages.count(f"vectors {name}: items that have one", int(good.sum()))
-        bad = int((lengths > 0).sum() - good.sum())
+        unit = (values[good] / norm[good, None]).astype(np.float32)
+        row = np.full(len(found), -1)
+        row[fitting[good]] = np.arange(len(unit))
+        stages.count(f"vectors {name}: items that have one", len(unit))
+        bad = int((lengths > 0).sum()) - len(unit)
         stages.count(f"vectors {name}: left out, not {width} finite numbers or all 0", bad)
-        unit = np.where(good, values / np.where(good, norm, 1), 0).astype(np.float32)
-        out.append(Content.of(name, unit))
+        mean = unit.sum(axis=0) / np.float32(max(len(unit), 1))
+        out.append(Content(name, unit, row, mean))
     return out
 
 

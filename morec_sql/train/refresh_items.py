@@ -24,7 +24,7 @@ from ..source.source import Source
 from ..templates import arrow, first_row, identifier, literal, sql, transaction
 from ..udfs.embedding import embed_texts
 from ..udfs.history import Clock, Events, Floats, History, Longs, bounds
-from ..udfs.relevance.content import weighed
+from ..udfs.relevance.content import Content
 from ..udfs.relevance.fold_in import FoldIn
 from ..udfs.relevance.model import normalised, pair_weights, user_vectors
 from ..udfs.relevance.repeats import item_features
@@ -181,13 +181,13 @@ def _texts(
     con.execute(present.sql("train/texts_numbered"))
     found = whole(arrow(con, present.sql("train/texts_changed")).column(0))
     text_id: Longs = found.fill_null(-1).to_numpy().astype(np.int64)
-    features = np.zeros((len(text_id), len(mean)), np.float32)
-    there = text_id >= 0
-    if there.any() and len(mean):
-        wanted = np.unique(text_id[there])
-        con.register("morec_wanted", pa.table({"text_id": pa.array(wanted)}))
+    known = np.unique(text_id[text_id >= 0])
+    con.register("morec_wanted", pa.table({"text_id": pa.array(known)}))
+    stored = np.zeros((0, len(mean)), np.float32)
+    if len(known) and len(mean):
         stored = matrix(arrow(con, present.sql("train/embeddings_of_texts")).column(0))
-        features[there] = weighed(stored[np.searchsorted(wanted, text_id[there])], mean, weight)
+    row = np.where(text_id >= 0, np.searchsorted(known, text_id), -1)
+    features = Content("text", stored, row, mean).features(weight)
     return text_id, features, len(fresh)
 
 
@@ -217,14 +217,12 @@ def _write_vectors(
     count = len(known)
     con.execute(present.sql("train/events_of_new"))
     load_catalogue(con, source.among("morec_changed"), listed)
-    of_vectors = zip(
-        read_vectors(con, source, Stages(Progress()), present.widths),
-        present.parts[1:],
-        strict=True,
-    )
-    features = np.concatenate(
-        [features, *(weighed(one.vectors, *part) for one, part in of_vectors)], axis=1
-    )
+    given = read_vectors(con, source, Stages(Progress()), present.widths)
+    of_vectors = [
+        dataclasses.replace(one, mean=mean).features(weight)
+        for one, (mean, weight) in zip(given, present.parts[1:], strict=True)
+    ]
+    features = np.concatenate([features, *of_vectors], axis=1)
     users, items, _ = index_events(con, source, Stages(Progress()))
     assert items == count
     clock = Clock(**present.chosen["clock"])

@@ -138,7 +138,9 @@ def train(
             users = 1  # someone unknown stands for all
         with stages.stage("embed") as done:
             texts, embeddings, text_id, fresh = embed_items(con, catalog, arguments, progress)
-            sources = [_texts(embeddings, text_id)] if texts else []
+            sources = []
+            if texts:
+                sources.append(Content("text", embeddings, text_id, embeddings.mean(axis=0)))
             sources += read_vectors(con, source, stages)
             done(fresh)
         with stages.stage("train") as done:
@@ -208,12 +210,6 @@ def _told(
         told["check"] = checked(sample, model, seed)
         told |= weighed_context(beside, sample, model)
     return told
-
-
-def _texts(embeddings: npt.NDArray[np.float32], text_id: npt.NDArray[np.int64]) -> Content:
-    """What the texts of items say, counted from the mean of the distinct texts."""
-    of_items = np.where((text_id >= 0)[:, None], embeddings[text_id], 0).astype(np.float32)
-    return Content("text", of_items, embeddings.mean(axis=0))
 
 
 def _without_events(arguments: Arguments, until: str | None, stages: Stages) -> MorecError:

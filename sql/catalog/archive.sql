@@ -32,17 +32,6 @@ CREATE TABLE IF NOT EXISTS ${schema}.archive (
     item_type VARCHAR,
     metrics VARCHAR[],
     views VARCHAR[],
-    labels STRUCT(
-        label VARCHAR,
-        users BIGINT,
-        key BIGINT,
-        context BOOLEAN,
-        vector FLOAT[],
-        items INTEGER[],
-        odds FLOAT[]
-    )[],
-    attributes VARCHAR,
-    context VARCHAR,
     fold_in STRUCT(
         mean FLOAT[],
         axes FLOAT[],
@@ -53,7 +42,7 @@ CREATE TABLE IF NOT EXISTS ${schema}.archive (
     )
 );
 
--- archives made before have none of these
+-- what archives made before lack
 ALTER TABLE ${schema}.archive ADD COLUMN IF NOT EXISTS labels
 STRUCT(
     label VARCHAR,

@@ -1,9 +1,9 @@
--- What a feature is like: how many values, how many of them are rare, how many words, and where
--- its numbers are to be cut.
+-- What a feature is like: how many values, the share of the rows whose value ${least} of them have, and
+-- of those that have ${words} words, and where its numbers are to be cut.
 SELECT
-    count(DISTINCT _v._value) AS _values,
-    avg(CAST(_v._users >= ${least} AS DOUBLE)) AS _common,
-    quantile_cont(_v._words, 0.5) AS _words,
+    count(*) AS _values,
+    sum(_v._rows) FILTER (_v._rows >= ${least}) / sum(_v._rows) AS _common,
+    sum(_v._rows) FILTER (len(string_split(_v._value, ' ')) >= ${words}) / sum(_v._rows) AS _long,
     (
         SELECT list_distinct(list(_q))
         FROM (
@@ -15,12 +15,10 @@ SELECT
         )
     ) AS _cuts
 FROM (
-    SELECT
-        _c._value AS _value,
-        len(string_split(_c._value, ' ')) AS _words,
-        count(*) OVER (PARTITION BY _c._value) AS _users
+    SELECT _c._value AS _value, count(*) AS _rows
     FROM (
         SELECT trim(CAST(${value} AS VARCHAR)) AS _value FROM ${rows}
     ) AS _c
     WHERE _c._value <> ''
+    GROUP BY _c._value
 ) AS _v

@@ -75,7 +75,7 @@ def test_contexts_are_a_ridge_regression_over_events() -> None:
     encoder = generator.normal(size=(items, WIDTH)).astype(np.float32)
     context = Context(item, item, np.zeros(events), csr_array(has), items)
     expected = plain_ridge(has, encoder[item].astype(float), CONTEXT_RIDGE)
-    np.testing.assert_allclose(context_vectors(context, encoder), expected, atol=1e-6)
+    np.testing.assert_allclose(context_vectors(context, np.arange(4), encoder), expected, atol=1e-6)
 
 
 def test_items_that_stand_out_in_a_context_have_log_odds() -> None:

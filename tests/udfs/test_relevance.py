@@ -48,7 +48,7 @@ def test_an_item_without_events_is_near_items_with_like_features() -> None:
     history = random_history(generator, users, items)
     bought = history.take(history.item < 9)
     features = np.eye(5, dtype=np.float32)[np.arange(items) // 2]
-    sources = [Content("text", features, np.zeros(5, np.float32))]
+    sources = [Content("text", features, np.arange(items), np.zeros(5, np.float32))]
     model = fit(bought, users, items, sources, [], [], "sum", {**OPTIONS, "rank": (8,)}, seed=1)
     likeness = model.encoder[:9] @ model.decoder[9]
     assert likeness.argmax() == 8

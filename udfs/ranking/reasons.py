@@ -72,11 +72,10 @@ def _of_relevance(
 ) -> list[Reason]:
     """The parts of the log-odds of relevance, but for the mean."""
     parts, labels = catalogue.model.in_parts(history, item), history.labels.label
+    kinds = np.where(catalogue.model.in_context(labels), "context", "attribute")
     by_label = [
-        Reason(kind, part, label=label)
-        for kind, label, part in zip(
-            catalogue.model.kinds_of(labels), labels.tolist(), parts.labels.tolist(), strict=True
-        )
+        Reason(str(kind), part, label=label)
+        for kind, label, part in zip(kinds, labels.tolist(), parts.labels.tolist(), strict=True)
         if part
     ]
     if known is not None:

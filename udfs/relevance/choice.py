@@ -13,7 +13,7 @@ from .content import Content, content_axes, features_of, projected
 from .model import user_vectors
 from .neighbours import RIDGES as NEIGHBOUR_RIDGES
 from .neighbours import affordable
-from .sample import Sample, better, mean
+from .sample import Sample, better, compared, mean
 from .sparse import added
 from .trainer import Trainer
 from .trend import NO_TREND, TRENDS
@@ -152,20 +152,12 @@ def weigh_content(sources: list[Content], sample: Sample) -> dict[str, Any]:
     best = ndcg(weights) if len(sources) > 1 else np.zeros(0)
     for place in range(1, len(sources)):
         without = ndcg([*weights[:place], 0.0, *weights[place + 1 :]])
-        for weight in CONTENT_WEIGHTS:
+        for weight in CONTENT_WEIGHTS if len(best) >= ENOUGH else ():
             option = [*weights[:place], weight, *weights[place + 1 :]]
             found = ndcg(option)
-            if len(best) >= ENOUGH and better(found, best):
+            if better(found, best):
                 best, weights = found, option
-        gain = best - without
-        told[sources[place].name] = {
-            "lists": "lists by content",
-            "users": len(best),
-            "with": mean(best),
-            "without": mean(without),
-            "error": float(gain.std() / max(len(gain), 1) ** 0.5),
-            "used": True,
-        }
+        told[sources[place].name] = compared("lists by content", best, without) | {"used": True}
     return {"content_weights": weights, "of_content": told}
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ..history import Floats
+from ..history import Floats, Longs
 
 CONTENT_DIMENSIONS = 32
 TEXTS_PER_DIMENSION = 10  # from so many on deviations are taken out by more than half
@@ -16,30 +16,23 @@ TEXTS_PER_DIMENSION = 10  # from so many on deviations are taken out by more tha
 class Content:
     """What items are like by one source, such as texts or images.
 
-    vectors, shape (items, width), are of length 1 where an item has one, and 0 otherwise; mean,
-    shape (width,), is what they are counted from.
+    vectors, shape (m, width), are of length 1; row, shape (items,), is that of each item among
+    them, -1 without one; mean, shape (width,), is what they are counted from.
     """
 
     name: str
     vectors: Floats
+    row: Longs
     mean: Floats
 
-    @staticmethod
-    def of(name: str, vectors: Floats) -> Content:
-        """Counted from the mean of the items that have a vector."""
-        there = vectors.any(axis=1)
-        return Content(name, vectors, vectors.sum(axis=0) / np.float32(max(there.sum(), 1)))
-
     def features(self, weight: float) -> Floats:
-        """The centred vectors times a weight; 0 without one."""
-        return weighed(self.vectors, self.mean, weight)
-
-
-def weighed(vectors: Floats, mean: Floats, weight: float) -> Floats:
-    """Vectors, of length 1 or 0, counted from a mean, times a weight; 0 stays 0."""
-    there = vectors.any(axis=1, keepdims=True)
-    out: Floats = np.where(there, np.float32(weight) * (vectors - mean), np.float32(0))
-    return out
+        """The centred vector of each item times a weight, 0 without one, shape (items, width)."""
+        if not len(self.vectors):
+            return np.zeros((len(self.row), len(self.mean)), np.float32)
+        there = (self.row >= 0)[:, None]
+        centred = np.float32(weight) * (self.vectors[self.row] - self.mean)
+        out: Floats = np.where(there, centred, np.float32(0))
+        return out
 
 
 def features_of(sources: list[Content], weights: list[float]) -> Floats | None:

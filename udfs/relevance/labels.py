@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..history import Doubles, Floats, Ints, Labels, bounds
+from ..history import Doubles, Floats, Ints, Labels, Longs, bounds
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -83,20 +83,21 @@ def folded_vectors(
     return found[best][1].astype(np.float32), best
 
 
-def context_vectors(context: Context, encoder: Floats) -> Floats:
-    """The vectors of the labels of contexts, shape (count, d).
+def context_vectors(context: Context, columns: Longs, encoder: Floats) -> Floats:
+    """The vectors of some of the labels of contexts, shape (columns, d).
 
     Args:
         context: of the events that are learnt from.
+        columns: the labels.
         encoder: shape (items, d).
     """
-    whole, taken, wide = context.labels, context.taken, encoder.astype(np.float64)
+    wide = encoder.astype(np.float64)
     sums = _Sums(
         len(context.item),
-        (whole.T @ whole).toarray(),
-        (whole.T @ taken) @ wide,
-        whole.sum(axis=0),
-        taken.sum(axis=0) @ wide,
+        context.gram[np.ix_(columns, columns)],
+        context.counts[columns] @ wide,
+        context.totals[columns],
+        context.of_items @ wide,
     )
     out: Floats = sums.vectors(CONTEXT_RIDGE).astype(np.float32)
     return out
@@ -124,26 +125,42 @@ class Context:
         )
 
     @functools.cached_property
-    def taken(self) -> csr_array:
-        """1 for the item of each event, shape (events, items)."""
+    def gram(self) -> Doubles:
+        """How many events have two labels, shape (count, count)."""
+        out: Doubles = (self.labels.T @ self.labels).toarray()
+        return out
+
+    @functools.cached_property
+    def totals(self) -> Doubles:
+        """How many events have a label, shape (count,)."""
+        return self.gram.diagonal()
+
+    @functools.cached_property
+    def of_items(self) -> Doubles:
+        """How many events items have, shape (items,)."""
+        return np.bincount(self.item, minlength=self.items).astype(np.float64)
+
+    @functools.cached_property
+    def counts(self) -> csr_array:
+        """How many events with a label items have, shape (count, items)."""
         from scipy.sparse import csr_array
 
         events = len(self.item)
-        return csr_array(
+        taken = csr_array(
             (np.ones(events), self.item, np.arange(events + 1)), shape=(events, self.items)
         )
+        return (self.labels.T @ taken).tocsr()
 
     @functools.cached_property
     def log_odds(self) -> csr_array:
         """Of the items that stand out in a context, shape (count, items)."""
         from scipy.sparse import csr_array
 
-        counts = (self.labels.T @ self.taken).tocsr()
-        share = self.taken.sum(axis=0) / max(len(self.item), 1)
+        share = self.of_items / max(len(self.item), 1)
         rows, columns, values = [], [], []
-        for label, total in enumerate(self.labels.sum(axis=0)):
+        for label, total in enumerate(self.totals):
             expected = total * share
-            found = counts[[label]].toarray()[0]
+            found = self.counts[[label]].toarray()[0]
             deviates = np.abs(found - expected) / np.sqrt(expected + PRIOR_EVENTS)
             most = np.argsort(-deviates, kind="stable")[:OUTSTANDING]
             most = most[deviates[most] > DEVIATES]

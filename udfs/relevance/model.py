@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..history import NO_DECAY, Doubles, Floats, History, Ints, Labels, Longs, bounds
+from ..history import NO_DECAY, Doubles, Floats, History, Ints, Longs, bounds
 from . import repeats
 from .fold_in import FoldIn
 from .sparse import added, at, dot, times
@@ -145,7 +145,10 @@ class RelevanceModel:
             columns = in_context.shape[1]
             queries[:, :columns] += in_context
             known = known + dot(in_context, history.user, self.decoder[:, :columns], history.item)
-            by_items = self._items_of_context(history.labels, users)
+            assert self.context_items is not None
+            labels, of_users = history.labels, bounds(history.labels.user, users)
+            ones = np.ones(len(labels), np.float32)
+            by_items = added(self.context_items, ones, labels.label, of_users)
             known += at(by_items, history.user, history.item)
             bonus += by_items.sum(axis=1)
             more = by_items if more is None else (more + by_items).tocsr()
@@ -155,28 +158,13 @@ class RelevanceModel:
     def of_labels(self, history: History, users: int) -> tuple[Floats, Floats | None]:
         """What attributes, before their weight, and contexts add to the vectors of users."""
         assert self.labels is not None
-        user, label = history.labels.user, history.labels.label
-        starts, ones = bounds(user, users), np.ones(len(label), np.float32)
-        if self.context is None:
-            return user_vectors(self.labels, label, ones, starts), None
-        mine = self.context[label]
+        label, starts = history.labels.label, bounds(history.labels.user, users)
+        mine = self.in_context(label)
         attributes, contexts = (which.astype(np.float32) for which in (~mine, mine))
         return (
             user_vectors(self.labels, label, attributes, starts),
             user_vectors(self.labels, label, contexts, starts) if mine.any() else None,
         )
-
-    def _items_of_context(self, labels: Labels, users: int) -> csr_array:
-        """What contexts add to the relevance of some items, shape (users, n), entries sorted."""
-        from scipy.sparse import csr_array
-
-        assert self.context_items is not None
-        ones = np.ones(len(labels), np.float32)
-        shape = users, self.context_items.shape[0]
-        mine = csr_array((ones, labels.label, bounds(labels.user, users)), shape=shape)
-        more = (mine @ self.context_items).tocsr()
-        more.sort_indices()
-        return more
 
     def with_attributes(self, labels: Floats, weight: float, fade: float = 1.0) -> RelevanceModel:
         """The model with labels, all of attributes, of such a weight."""
@@ -197,11 +185,9 @@ class RelevanceModel:
         out: Floats = (weight / (1 + items / fade)).astype(np.float32)
         return out
 
-    def kinds_of(self, labels: Ints) -> list[str]:
-        """Of what some labels are: attribute or context."""
-        if self.context is None:
-            return ["attribute"] * len(labels)
-        return ["context" if mine else "attribute" for mine in self.context[labels]]
+    def in_context(self, labels: Ints) -> npt.NDArray[np.bool_]:
+        """Which labels are of contexts; the others are of attributes."""
+        return np.zeros(len(labels), bool) if self.context is None else self.context[labels]
 
     def weights(self, starts: Longs, activity: Floats) -> Floats:
         """What the parts of relevance are multiplied by, shape (users, 5), as in `unknown`."""
@@ -239,9 +225,7 @@ class RelevanceModel:
         if self.labels is not None and len(labels):
             label = history.labels.label
             of_attributes = float(self.attribute_weights(np.diff(starts))[0])
-            of_labels = np.full(len(label), of_attributes)
-            if self.context is not None:
-                of_labels = np.where(self.context[label], 1.0, of_attributes)
+            of_labels = np.where(self.in_context(label), 1.0, of_attributes)
             vectors = self.labels[label].astype(np.float64)
             labels = of_labels * (vectors @ self.decoder[item, :split])
             if self.context_items is not None:

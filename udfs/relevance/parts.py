@@ -28,7 +28,7 @@ from .model import (
     user_features,
     user_vectors,
 )
-from .sample import LISTED, Sample, best_unseen, better, mean
+from .sample import LISTED, Sample, best_unseen, better, compared, mean
 from .sparse import added, at, dot
 
 CONTENDERS = 200  # items per user that contend for a list
@@ -38,7 +38,6 @@ PARTS = ((0, 1), (0,), (0, 2, 3), (0, 1, 2, 3))
 # weights of attributes that are tried, of that of likeness by behaviour for a short history
 SHARES = (0.1, 0.3, 1.0, 3.0)
 FADES = (20.0, 5.0, 1.0)  # items in a history with which attributes count half
-CERTAIN = 2.5  # standard errors by which attributes must make first lists better, the best of some
 FEW = (14, 4)  # items, below which a history may be a short one
 
 
@@ -61,10 +60,9 @@ def _attributed(sample: Sample, model: RelevanceModel, labels: Floats) -> Releva
         for share in SHARES
     }
     weight = max(lists, key=lambda one: mean(lists[one]))
-    gain = lists[weight] - first
-    error = float(gain.std() / max(len(gain), 1) ** 0.5)
+    told = compared("first lists", lists[weight], first)
     found: dict[float, RelevanceModel] = {}
-    if mean(gain) > CERTAIN * error:
+    if told["used"]:
         before = [_ndcg(sample, model, history) for history in (sample.whole, sample.short)]
         for fade in FADES:
             option = model.with_attributes(labels, weight, fade)
@@ -72,13 +70,6 @@ def _attributed(sample: Sample, model: RelevanceModel, labels: Floats) -> Releva
             if not any(better(*pair) for pair in zip(before, after, strict=True)):
                 found[mean(after[1])] = option
     chosen = found[max(found)] if found else model
-    told = {
-        "lists": "first lists",
-        "users": len(gain),
-        "with": mean(lists[weight]),
-        "without": mean(first),
-        "error": error,
-    }
     told |= chosen.chosen.get("of_labels", {"used": False})
     return dataclasses.replace(chosen, chosen={**chosen.chosen, "of_labels": told})
 

@@ -20,6 +20,7 @@ SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
 OTHERS = 500  # users that say enough beside those of a sample
 CLEARLY = 1.02  # how much better what is clearly better is at least
+CERTAIN = 2.5  # standard errors by which a source must make lists better, the best of some
 LISTED = 20  # length of the lists by which settings are compared
 
 
@@ -106,14 +107,48 @@ class Sample:
 
         fresh: whether only what is new to the user counts.
         """
-        truth = self.fresh if fresh else self.truth
-        sizes = np.bincount(truth // self.items, minlength=self.users)
-        evaluated = np.flatnonzero(sizes[: len(lists)])
-        hits = np.isin(evaluated[:, None] * self.items + lists[evaluated], truth)
-        discount = 1 / np.log2(np.arange(lists.shape[1]) + 2)
-        ideal = np.cumsum(discount)[np.minimum(sizes[evaluated], lists.shape[1]) - 1]
-        out: npt.NDArray[np.float64] = (hits * discount).sum(axis=1) / ideal
-        return out
+        return ndcg_of(lists, self.fresh if fresh else self.truth, self.items)
+
+
+def ndcg_of(
+    lists: npt.NDArray[np.int64], truth: npt.NDArray[np.int64], items: int
+) -> npt.NDArray[np.float64]:
+    """nDCG of lists, shape (users, k), of the users of whom anything is true, shape (these,).
+
+    Args:
+        lists: of items.
+        truth: distinct pairs, each the user's place among the lists * items + the item.
+        items: how many there are.
+    """
+    sizes = np.bincount(truth // items, minlength=len(lists))
+    evaluated = np.flatnonzero(sizes[: len(lists)])
+    hits = np.isin(evaluated[:, None] * items + lists[evaluated], truth)
+    discount = 1 / np.log2(np.arange(lists.shape[1]) + 2)
+    ideal = np.cumsum(discount)[np.minimum(sizes[evaluated], lists.shape[1]) - 1]
+    out: npt.NDArray[np.float64] = (hits * discount).sum(axis=1) / ideal
+    return out
+
+
+def compared(
+    lists: str, new: npt.NDArray[np.float64], old: npt.NDArray[np.float64]
+) -> dict[str, Any]:
+    """What a source is worth, as it is told of: nDCG with and without it, and whether that is sure.
+
+    Args:
+        lists: what is measured.
+        new: nDCG with it, shape (users,).
+        old: without, of the same.
+    """
+    gain = new - old
+    error = float(gain.std() / max(len(gain), 1) ** 0.5)
+    return {
+        "lists": lists,
+        "users": len(new),
+        "with": mean(new),
+        "without": mean(old),
+        "error": error,
+        "used": mean(gain) > CERTAIN * error,
+    }
 
 
 def mean(values: npt.NDArray[np.float64]) -> float:

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 SLICE = 4096  # rows that are held at once
 
 
-def added(neighbours: csr_array, pair: Floats, item: Ints, starts: Longs) -> csr_array:
-    """What neighbours add to the likeness of all items, shape (users, n), entries sorted.
+def added(matrix: csr_array, weights: Floats, row: Ints, starts: Longs) -> csr_array:
+    """What rows of a matrix, such as neighbours, add to all items, shape (users, n), sorted.
 
     Args:
-        neighbours: shape (n, n).
-        pair: the weight of each pair of the histories.
-        item: the item of each.
-        starts: where each user's pairs start, length users + 1.
+        matrix: shape (rows, n).
+        weights: of each entry, such as a pair of the histories.
+        row: of each entry, such as its item.
+        starts: where each user's entries start, length users + 1.
     """
     from scipy.sparse import csr_array
 
-    x = csr_array((pair, item, starts), shape=(len(starts) - 1, neighbours.shape[0]))
-    more = (x @ neighbours).tocsr()
+    x = csr_array((weights, row, starts), shape=(len(starts) - 1, matrix.shape[0]))
+    more = (x @ matrix).tocsr()
     more.sort_indices()
     return more
 
