@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 
 import duckdb
@@ -69,6 +69,15 @@ def opened(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     with _lock:
         _connections.add(con)
     return con
+
+
+def stop_in(threads: Iterable[threading.Thread] | None) -> None:
+    """Give up what is at work for us, as Ctrl-C does: in some threads, or for None in all."""
+    wanted = None if threads is None else {thread.ident for thread in threads}
+    with _lock:
+        for thread in _working:
+            if wanted is None or thread in wanted:
+                _raise(thread, KeyboardInterrupt)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,16 @@ PICTURE = Annotated[
 ]
 
 
+SERVED = Annotated[Path, typer.Argument(help="The warehouse file that is served.")]
+USER = Annotated[str, typer.Argument(help="The user's name.")]
+USERS = Annotated[
+    Path | None,
+    typer.Option("--users", help="The file of users; that beside the warehouse by default."),
+]
+user = typer.Typer(help="Who is let in by `morec serve`.", no_args_is_help=True)
+app.add_typer(user, name="user")
+
+
 @app.command()
 def demo(
     path: Annotated[Path, typer.Argument(help="The warehouse file to write.")] = Path(
@@ -226,6 +236,106 @@ def shell(
         with contextlib.closing(_connect(path, read_only, there=read_only)) as con:
             history = Path(typer.get_app_dir("morec")) / "history"
             prompt.run(con, history, f"morec_sql {VERSION}, {path}")
+
+
+@app.command()
+def serve(
+    path: Annotated[Path, typer.Argument(help="The warehouse file.")],
+    port: Annotated[int, typer.Option(help="The port; 0 for one that is free.")] = 5433,
+    host: Annotated[str, typer.Option(help="The address; others than this machine's need TLS.")] = (
+        "127.0.0.1"
+    ),
+    allow_write: Annotated[
+        bool, typer.Option("--allow-write", help="Serve to write, too: tables and recommenders.")
+    ] = False,
+    users: USERS = None,
+    certificate: Annotated[
+        Path | None, typer.Option(exists=True, help="A certificate, for TLS.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(exists=True, help="Its key.")] = None,
+    require_tls: Annotated[
+        bool, typer.Option("--require-tls", help="Let in nobody without TLS.")
+    ] = False,
+    sessions: Annotated[int, typer.Option(help="How many there may be at once.")] = 100,
+    timeout: Annotated[float, typer.Option(help="Seconds for a statement, 0 for no end.")] = 300.0,
+    memory: Annotated[str | None, typer.Option(help="Memory of the database, such as 4GB.")] = None,
+) -> None:
+    """Serve a warehouse to what speaks PostgreSQL: BI tools, psql, JDBC, ODBC."""
+    with _errors():
+        server = _served()
+        options = server.Options(
+            host=host,
+            port=port,
+            allow_write=allow_write,
+            users=users,
+            certificate=certificate,
+            key=key,
+            require_tls=require_tls,
+            most=sessions,
+            timeout=timeout,
+            memory=memory,
+        )
+        running = server.Server(path, options)
+        listened, at = running.address
+        how = "to read and to write" if allow_write else "to read only"
+        typer.echo(
+            f"serving {path.name} {how} at {listened}:{at}; a client connects by"
+            f" psql -h {listened} -p {at} -U NAME {running.catalog.database}"
+        )
+        server.run_until_signalled(running)
+
+
+@user.command("add")
+def add_user(path: SERVED, name: USER, users: USERS = None) -> None:
+    """Let a user in, or change the password: asked for, or the first line of what is piped in."""
+    with _errors():
+        _served()
+        from ..server import users as kept
+
+        kept.check_name(name)
+        if sys.stdin.isatty():
+            password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        else:
+            password = sys.stdin.readline().rstrip("\n")
+        file = users or kept.users_file(path)
+        known = kept.read(file)
+        kept.write(file, known | {name: kept.verifier(password)})
+        typer.echo(f"{'changed' if name in known else 'added'} {name} in {file.name}")
+
+
+@user.command("remove")
+def remove_user(path: SERVED, name: USER, users: USERS = None) -> None:
+    """Let a user in no longer."""
+    with _errors():
+        _served()
+        from ..server import users as kept
+
+        file = users or kept.users_file(path)
+        known = kept.read(file)
+        if known.pop(name, None) is None:
+            raise MorecError(f"name: there is no user {name!r}; {nearest(name, known)}")
+        kept.write(file, known)
+        typer.echo(f"removed {name} from {file.name}")
+
+
+@user.command("list")
+def list_users(path: SERVED, users: USERS = None) -> None:
+    """The users that are let in."""
+    with _errors():
+        _served()
+        from ..server import users as kept
+
+        for name in kept.read(users or kept.users_file(path)):
+            typer.echo(name)
+
+
+def _served() -> Any:
+    """The module of the server, which needs packages of its own."""
+    try:
+        from ..server import server
+    except ModuleNotFoundError as error:
+        raise MorecError(f"serve: it needs {error.name}; pip install 'morec_sql[server]'") from None
+    return server
 
 
 @app.command("dbt")

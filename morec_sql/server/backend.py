@@ -1,0 +1,389 @@
+"""One client's side of PostgreSQL's protocol: coming in, and then statement after statement."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import select
+import struct
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pg_mimic import messages
+
+from . import parameters, wire
+from .answers import Answer, Prepared
+from .cursors import Cursor
+from .gate import statements_of
+from .login import login
+from .refused import (
+    INTERNAL,
+    PROTOCOL,
+    TOO_LONG,
+    UNKNOWN_CURSOR,
+    UNKNOWN_STATEMENT,
+    RefusedError,
+    protocol,
+    refused,
+)
+from .sending import Sender, format_of
+from .statements import Statements
+from .stream import ClosedError, Stream
+
+if TYPE_CHECKING:
+    from .server import Server
+
+logger = logging.getLogger("morec_sql.server")
+LOGIN_SECONDS = 20.0
+SENDING_SECONDS = 60.0  # that a client may take none of what is sent
+MOST_PREPARED = 1000
+# what is run when its columns are asked for, so that DuckDB reads it once
+READS = {"select", "with", "from", "values", "table", "show", "describe", "summarize", "fetch"}
+
+
+@dataclasses.dataclass
+class Portal:
+    """A statement with its values: run when it is first executed, and read as far as is asked."""
+
+    prepared: Prepared
+    values: list[Any]
+    formats: list[int]
+    answer: Answer | None = None
+    cursor: Cursor | None = None
+    sent: int = 0
+
+
+class Backend:
+    """Serves one client, from its login to its end, in a thread of its own.
+
+    Args:
+        server: whose it is.
+        stream: of its messages.
+        number: of the session.
+        secret: which who cancels a statement has to know.
+        place: from where the client comes.
+    """
+
+    def __init__(
+        self, server: Server, stream: Stream, number: int, secret: int, place: str
+    ) -> None:
+        self.number, self.secret = number, secret
+        self._server, self._stream, self._place = server, stream, place
+        self._prepared: dict[str, Prepared] = {}
+        self._portals: dict[str, Portal] = {}
+        self._skipping = False
+        self._sender = Sender(stream, self._check)
+        self._statements: Statements | None = None
+        self.user = ""
+        # of the statement that is running, for who cancels it: since when, and what ends it
+        self.running_since: float | None = None
+        self.thread = threading.current_thread()
+        self._stopped: RefusedError | None = None
+        self._lock = threading.Lock()
+        self.interrupt: Callable[[], None] = lambda: None
+        self.seconds: float = 0
+
+    # coming in
+
+    def serve(self, given: dict[str, str]) -> None:
+        """Let the client in and carry out what it says until it goes.
+
+        Args:
+            given: what it said of itself when it began.
+        """
+        self._stream.within(LOGIN_SECONDS)
+        self.user = given.get("user", "")
+        if not self.user:
+            raise RefusedError("28000", "a user name is needed")
+        login(self._stream, self.user, self._place, self._server.users, self._server.failures)
+        database = given.get("database") or self.user
+        # clients that name none give that of the user
+        if database not in (*self._server.names, self.user):
+            raise RefusedError("3D000", f"there is no database {database!r}; there is"
+                          f" {self._server.names[0]!r}")  # fmt: skip
+        with self._server.session(self) as (statements, settings):
+            self._statements = statements
+            statements.forget_prepared = self._forget
+            for name, value in given.items():
+                if (
+                    name not in ("user", "database", "options", "replication")
+                    and name[:5] != "_pq_."
+                ):
+                    settings.set(name, value)
+            write = self._stream.write
+            write(messages.make_authentication_ok())
+            for name, value in settings.reported():
+                write(messages.make_parameter_status(name, value))
+            write(messages.make_backend_key_data(self.number, self.secret))
+            self._ready()
+            try:
+                self._listen(statements, settings)
+            finally:
+                statements.end()
+
+    # message after message
+
+    def _listen(self, statements: Statements, settings: Any) -> None:
+        handlers: dict[bytes, Callable[[bytes], None]] = {
+            messages.QUERY: self._simple,
+            messages.PARSE: self._parse,
+            messages.BIND: self._bind,
+            messages.DESCRIBE: self._describe,
+            messages.EXECUTE: self._execute,
+            messages.CLOSE: self._close,
+            messages.FLUSH: lambda _: self._stream.flush(),
+        }
+        reported = dict(settings.reported())
+        while True:
+            self._stream.within(self._server.idle)
+            kind, payload = self._stream.read()
+            self._stream.within(SENDING_SECONDS)
+            if kind == messages.TERMINATE:
+                return
+            if kind == messages.SYNC:
+                self._skipping = False
+                if statements.status == "I":
+                    self._portals.clear()
+                    statements.close_rows()
+                self._ready()
+                continue
+            if self._skipping and kind != messages.QUERY:
+                continue
+            if kind in (messages.COPY_DATA, messages.COPY_DONE, messages.COPY_FAIL):
+                continue
+            self._skipping = False
+            try:
+                if kind not in handlers:
+                    raise RefusedError(PROTOCOL, f"there is no message {kind!r}")
+                self._timed(handlers[kind], payload, settings.timeout)
+            except (ClosedError, MemoryError):
+                raise
+            except Exception as error:
+                statements.failed()
+                self._error(error)
+                self._skipping = kind != messages.QUERY
+            if kind == messages.QUERY:
+                now = dict(settings.reported())
+                for name in now:
+                    if now[name] != reported[name]:
+                        self._stream.write(messages.make_parameter_status(name, now[name]))
+                reported = now
+                self._ready()
+
+    def _timed(self, handler: Callable[[bytes], None], payload: bytes, wanted: float) -> None:
+        """Carry out a message, while others may cancel it."""
+        limits = [one for one in (wanted, self._server.timeout) if one]
+        with self._lock:
+            self._stopped = None
+            self.seconds = min(limits, default=0)
+            self.running_since = time.monotonic()
+        try:
+            handler(payload)
+        except BaseException as error:
+            if self._stopped is not None and not isinstance(error, ClosedError):
+                raise self._stopped from error
+            if isinstance(error, struct.error | IndexError | UnicodeError):
+                raise protocol(error) from error
+            raise
+        finally:
+            with self._lock:
+                self.running_since = None
+
+    def _check(self) -> None:
+        """Raise where the statement is to be given up."""
+        if self._stopped is not None:
+            raise self._stopped
+
+    def stop(self, why: RefusedError) -> None:
+        """Have the statement that is running given up; from another thread."""
+        with self._lock:
+            if self.running_since is not None:
+                self._stopped = self._stopped or why
+                self.interrupt()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the statement that is running is to be given up."""
+        return self._stopped is not None and self.running_since is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client has closed its side."""
+        try:
+            watched = select.poll()
+            watched.register(self._stream.socket, getattr(select, "POLLRDHUP", select.POLLHUP))
+            return bool(watched.poll(0))
+        except (OSError, ValueError):
+            return True
+
+    def leave(self) -> None:
+        """End the session; from another thread."""
+        self.stop(RefusedError("57P01", "the server is being stopped"))
+        self._stream.close()
+
+    def _error(self, error: BaseException) -> None:
+        told = refused(error)
+        if told.code == INTERNAL:
+            logger.error("a statement of %s failed in the server", self.user, exc_info=error)
+        self._stream.write(messages.make_error_response(told.fields()))
+        # a client that asks for no answers yet waits for this one
+        self._stream.flush()
+
+    def _ready(self) -> None:
+        assert self._statements is not None
+        self._stream.write(messages.make_ready_for_query(self._statements.status.encode()))
+        self._stream.flush()
+
+    def _forget(self, name: str) -> None:
+        if name.lower() == "all":
+            self._prepared.clear()
+        else:
+            self._prepared.pop(name, None)
+
+    # the simple protocol
+
+    def _simple(self, payload: bytes) -> None:
+        text = self._text(messages.parse_query(payload))
+        statements = self._of()
+        self._portals.pop("", None)
+        pieces = statements_of(text)
+        if not pieces:
+            self._stream.write(messages.make_empty_query_response())
+        # several are carried out all or none
+        together = len(pieces) > 1 and statements.status == "I" and not any(
+            piece.lstrip()[:8].lower().startswith(("begin", "start", "commit", "rollback", "end"))
+            for piece in pieces
+        )  # fmt: skip
+        if together:
+            statements.run(statements.prepare("BEGIN", []), [])
+        try:
+            for piece in pieces:
+                prepared = statements.prepare(piece, [])
+                answer = statements.run(prepared, [])
+                self._sender.whole(answer)
+        except BaseException:
+            if together:
+                statements.failed()
+                statements.run(statements.prepare("ROLLBACK", []), [])
+            raise
+        if together:
+            statements.run(statements.prepare("COMMIT", []), [])
+
+    def _text(self, text: str) -> str:
+        longest = self._server.longest
+        if len(text) > longest:
+            raise RefusedError(
+                TOO_LONG, f"the statement has {len(text)} characters, {longest} at most are read"
+            )
+        return text
+
+    def _of(self) -> Statements:
+        assert self._statements is not None
+        return self._statements
+
+    # the extended protocol
+
+    def _parse(self, payload: bytes) -> None:
+        parsed = messages.parse_parse(payload)
+        pieces = statements_of(self._text(parsed.sql))
+        if len(pieces) > 1:
+            raise RefusedError("42601", "a prepared statement is one statement")
+        if parsed.statement_name and len(self._prepared) >= MOST_PREPARED:
+            raise RefusedError(
+                "53400", f"a session has at most {MOST_PREPARED} prepared statements"
+            )
+        text = pieces[0] if pieces else ""
+        if pieces:
+            prepared = self._of().prepare(text, [oid & 0xFFFFFFFF for oid in parsed.param_oids])
+        else:
+            prepared = Prepared("", [])
+        self._prepared[parsed.statement_name] = prepared
+        self._stream.write(messages.make_parse_complete())
+
+    def _bind(self, payload: bytes) -> None:
+        parsed = messages.parse_bind(payload)
+        prepared = self._named(parsed.statement_name)
+        if len(parsed.params) != len(prepared.oids):
+            came, wanted = len(parsed.params), len(prepared.oids)
+            raise RefusedError(PROTOCOL, f"{came} values came for {wanted} parameters")
+        codes = parsed.param_format_codes
+        values = [
+            parameters.value(given, oid, bool(format_of(codes, place - 1)), place)
+            for place, (given, oid) in enumerate(zip(parsed.params, prepared.oids, strict=True), 1)
+        ]
+        self._portals[parsed.portal_name] = Portal(prepared, values, parsed.result_format_codes)
+        self._stream.write(messages.make_bind_complete())
+
+    def _named(self, name: str) -> Prepared:
+        if name not in self._prepared:
+            raise RefusedError(UNKNOWN_STATEMENT, f"there is no prepared statement {name!r}")
+        return self._prepared[name]
+
+    def _portal(self, name: str) -> Portal:
+        if name in self._portals:
+            return self._portals[name]
+        # what DECLARE made is one, too
+        declared = self._of().cursors.get(name)
+        if declared is None:
+            raise RefusedError(UNKNOWN_CURSOR, f"there is no portal {name!r}")
+        return Portal(Prepared("DECLARE", ["fetch"]), [], [], declared.answer, declared)
+
+    def _describe(self, payload: bytes) -> None:
+        parsed = messages.parse_describe(payload)
+        formats: list[int] = []
+        if parsed.kind == messages.TARGET_STATEMENT:
+            prepared = self._named(parsed.name)
+            self._stream.write(messages.make_parameter_description(prepared.oids))
+            columns = self._of().describe(prepared) if prepared.text else None
+        else:
+            portal = self._portal(parsed.name)
+            formats = portal.formats
+            columns = self._columns_of(portal)
+        self._sender.description(columns, formats)
+
+    def _columns_of(self, portal: Portal) -> list[wire.Column] | None:
+        """The columns of a portal; what only reads is run for it, so that it is read once."""
+        if not portal.prepared.text:
+            return None
+        if portal.prepared.reads and portal.prepared.first in READS:
+            self._start(portal)
+            assert portal.answer is not None
+            return portal.answer.columns
+        return self._of().describe(portal.prepared)
+
+    def _start(self, portal: Portal) -> None:
+        if portal.answer is None:
+            portal.answer = self._of().run(portal.prepared, portal.values)
+            portal.cursor = Cursor(portal.answer)
+
+    def _execute(self, payload: bytes) -> None:
+        parsed = messages.parse_execute(payload)
+        portal = self._portal(parsed.portal_name)
+        if not portal.prepared.text:
+            self._stream.write(messages.make_empty_query_response())
+            return
+        self._start(portal)
+        answer, cursor = portal.answer, portal.cursor
+        assert answer is not None
+        assert cursor is not None
+        self._sender.notice(answer)
+        if answer.copied is not None:
+            self._sender.complete(answer, self._sender.copied(answer))
+            return
+        limit = parsed.max_rows if parsed.max_rows > 0 else None
+        if answer.columns is not None:
+            portal.sent += self._sender.rows(answer.columns, cursor.take(limit), portal.formats)
+        if limit is not None and answer.columns is not None and cursor.more:
+            self._stream.write(messages.make_portal_suspended())
+        else:
+            self._sender.complete(answer, portal.sent)
+
+    def _close(self, payload: bytes) -> None:
+        parsed = messages.parse_close(payload)
+        if parsed.kind == messages.TARGET_STATEMENT:
+            self._prepared.pop(parsed.name, None)
+        else:
+            self._portals.pop(parsed.name, None)
+        self._stream.write(messages.make_close_complete())

@@ -1,0 +1,181 @@
+"""What a client's statement may be: deny by default, in front of DuckDB's own wall.
+
+A SELECT is read by DuckDB's own parser, so that nothing is taken for something else than DuckDB
+takes it for; every function that it names has to be on the list, or a macro of the warehouse. What
+writes is let through only where the server was told to; DuckDB does not tell its tree, and so every
+name in front of a parenthesis counts as a function.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+
+import duckdb
+
+from ..errors import nearest
+from ..templates import sql
+from .refused import PRIVILEGE, SYNTAX, TOO_LONG, UNKNOWN_FUNCTION, RefusedError
+
+# views of DuckDB's own that show nothing but what is in the warehouse
+SYSTEM = {
+    "duckdb_columns", "duckdb_constraints", "duckdb_indexes", "duckdb_schemas", "duckdb_tables",
+    "duckdb_types", "duckdb_views", "sqlite_master",
+}  # fmt: skip
+WRITES = {"ALTER", "CREATE", "DELETE", "DROP", "INSERT", "MERGE_INTO", "UPDATE"}
+# of CREATE: only what stays inside the warehouse
+CREATED = {"function", "index", "macro", "schema", "sequence", "table", "type", "view"}
+
+
+@cache
+def allowed() -> frozenset[str]:
+    """The functions of DuckDB that clients may call."""
+    text = (resources.files(__package__) / "functions.txt").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return frozenset(name for line in lines for name in line.split())
+
+
+class Gate:
+    """Checks the statements of one client.
+
+    Args:
+        con: a connection of its own, in which nothing else is going on.
+        writes: whether statements may write.
+        views: names of views of DuckDB's that may be read besides, since there is another of the
+            name.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, writes: bool, views: Iterable[str]) -> None:
+        self._con = con
+        self._writes = writes
+        self._views = SYSTEM.union(views)
+        self._macros: set[str] = set()
+        self._system: set[str] = set()
+
+    def check(self, text: str) -> bool:
+        """Whether a statement only reads.
+
+        Raises:
+            RefusedError: it may not be run.
+        """
+        [(wrong, place, statements, functions, tables)] = self._con.execute(
+            sql("server/parsed"), [text]
+        ).fetchall()
+        if wrong is None:
+            if statements != 1:
+                raise RefusedError(SYNTAX, f"one statement is needed here, {statements} came")
+            self._check_functions({name.lower() for name in functions})
+            self._check_tables({name.lower() for name in tables})
+            return True
+        if "expression depth" in wrong:
+            raise RefusedError(TOO_LONG, "the statement is nested more than 1,000 levels deep")
+        if place is not None:
+            raise RefusedError(SYNTAX, wrong, place=place + 1)
+        self._check_other(text)
+        return False
+
+    def _check_other(self, text: str) -> None:
+        """Of a statement that is no SELECT."""
+        try:
+            kinds = [one.type.name for one in self._con.extract_statements(text)]
+        except duckdb.ParserException as error:
+            raise RefusedError(
+                SYNTAX, str(error).split("\n")[0].removeprefix("Parser Error: ")
+            ) from None
+        words = words_of(text)
+        if len(kinds) != 1 or kinds[0] not in WRITES:
+            kind = words[0].upper() if words else "it"
+            raise RefusedError(PRIVILEGE, f"the statement is of a kind that is not served: {kind}")
+        if not self._writes:
+            raise RefusedError(
+                PRIVILEGE,
+                f"{words[0].upper()} changes the warehouse, which is served to read only",
+                "`morec serve --allow-write` serves a warehouse to write, too.",
+            )
+        ignored = {"or", "replace", "temp", "temporary", "unique", "recursive"}
+        made = next((word for word in words[1:] if word not in ignored), "")
+        if kinds[0] in ("CREATE", "ALTER", "DROP") and made not in CREATED:
+            raise RefusedError(PRIVILEGE, f"{words[0].upper()} {made.upper()} is not served")
+        called = called_in(text)
+        known = self._known_to_duckdb(called)
+        self._check_functions(called & known)
+
+    def _known_to_duckdb(self, names: set[str]) -> set[str]:
+        query = (
+            "SELECT DISTINCT lower(function_name) FROM duckdb_functions()"
+            " WHERE lower(function_name) IN (SELECT unnest($names))"
+        )
+        return {row[0] for row in self._con.execute(query, {"names": sorted(names)}).fetchall()}
+
+    def _check_functions(self, names: set[str]) -> None:
+        unknown = names - allowed() - self._macros
+        if unknown:
+            self._look()
+            unknown -= self._macros
+        for name in sorted(unknown):
+            if self._known_to_duckdb({name}):
+                raise RefusedError(PRIVILEGE, f"the function {name} is not served")
+            known = sorted(self._macros | {one for one in allowed() if one[0].isalpha()})
+            raise RefusedError(
+                UNKNOWN_FUNCTION, f"there is no function {name}; {nearest(name, known)}"
+            )
+
+    def _check_tables(self, names: set[str]) -> None:
+        if not self._system:
+            self._look()
+        for name in sorted(names & self._system - self._views):
+            raise RefusedError(PRIVILEGE, f"the view {name} is not served")
+
+    def _look(self) -> None:
+        """Read anew what is in the warehouse."""
+        rows = self._con.execute(sql("server/named")).fetchall()
+        self._macros = {name for name, kind in rows if kind == "macro"}
+        self._system = {name for name, kind in rows if kind == "system"}
+
+
+def words_of(text: str) -> list[str]:
+    """The keywords and names with which a statement begins, in lower case."""
+    tokens = (token for token in _tokens(text) if token[1] != "comment")
+    found = itertools.takewhile(lambda token: token[1] in ("keyword", "identifier"), tokens)
+    return [word.lower() for word, _ in itertools.islice(found, 6)]
+
+
+def called_in(text: str) -> set[str]:
+    """Names in front of a parenthesis, in lower case."""
+    tokens = [token for token in _tokens(text) if token[1] != "comment"]
+    return {
+        word.strip('"').replace('""', '"').lower()
+        for (word, kind), (following, _) in itertools.pairwise(tokens)
+        if following == "(" and kind in ("identifier", "keyword")
+    }
+
+
+def statements_of(text: str) -> list[str]:
+    """The statements of a text, as they are written; empty ones are left out."""
+    if ";" not in text:
+        return [text] if text.strip() else []
+    encoded = text.encode()
+    ends = [place for place, kind in duckdb.tokenize(text) if encoded[place : place + 1] == b";"]
+    starts = [0, *(end + 1 for end in ends)]
+    pieces = (
+        encoded[start:end].decode()
+        for start, end in zip(starts, [*ends, len(encoded)], strict=True)
+    )
+    return [piece for piece in pieces if _tokens_worth(piece)]
+
+
+def _tokens_worth(text: str) -> bool:
+    return any(kind != "comment" for _, kind in _tokens(text))
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    """Words of a text as DuckDB splits it, and their kinds."""
+    encoded = text.encode()
+    found = duckdb.tokenize(text)
+    ends = [*(place for place, _ in found), len(encoded)][1:]
+    return [
+        (encoded[place:end].decode(errors="replace").strip(), kind.name)
+        for (place, kind), end in zip(found, ends, strict=False)
+    ]

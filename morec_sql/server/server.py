@@ -1,0 +1,338 @@
+"""The server: its socket, its clients in threads, what ends their statements, and its own end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import secrets
+import signal
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+from pg_mimic import messages
+
+from ..errors import MorecError
+from ..extension import connect, load
+from ..interrupts import stop_in
+from . import users
+from .backend import LOGIN_SECONDS, Backend
+from .catalog import Catalog
+from .gate import Gate
+from .refused import CANCELLED, STOPPING, TOO_MANY, RefusedError, refused
+from .settings import Settings
+from .statements import Statements
+from .stream import ClosedError, Stream
+
+logger = logging.getLogger("morec_sql.server")
+LOOK = 0.05  # seconds between looks at what is to be ended
+PROTOCOL_VERSION = 196608  # 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a warehouse is served.
+
+    Args:
+        host: the address that is listened on.
+        port: its port; 0 for one that is free.
+        allow_write: whether statements may write.
+        users: the file of users.
+        certificate: of TLS, None for none.
+        key: of the certificate; None where it is in the same file.
+        require_tls: whether clients have to use it.
+        most: how many sessions there may be at once.
+        timeout: seconds that a statement may take, 0 for no end.
+        idle: seconds after which a session that says nothing ends, None for never.
+        longest: characters of a statement.
+        memory: of DuckDB, such as 4GB; None for its own default.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 5433
+    allow_write: bool = False
+    users: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    require_tls: bool = False
+    most: int = 100
+    timeout: float = 300.0
+    idle: float | None = 8 * 3600.0
+    longest: int = 1_000_000
+    memory: str | None = None
+
+
+class Server:
+    """A warehouse that is served.
+
+    Args:
+        warehouse: its file.
+        options: how.
+
+    Raises:
+        MorecError: it cannot be served so.
+    """
+
+    def __init__(self, warehouse: Path, options: Options) -> None:
+        self._options = options
+        self._users_file = options.users or users.users_file(warehouse)
+        self.users: dict[str, str] = {}
+        self.reload()
+        if not self.users:
+            raise MorecError(
+                f"users: there are none in {self._users_file.name};"
+                f" `morec user add {warehouse.name} NAME` adds one"
+            )
+        self._tls = _tls(options)
+        if self._tls is None and not _is_loopback(options.host):
+            raise MorecError(
+                f"host: {options.host!r} is not of this machine alone, which needs TLS;"
+                " --certificate and --key give it"
+            )
+        self._con = _walled(warehouse, options)
+        self.catalog = Catalog(self._con)
+        self._con.execute("SET lock_configuration = true")
+        self.names = [self.catalog.database, "postgres"]
+        self.failures = users.Failures()
+        self.timeout, self.idle, self.longest = options.timeout, options.idle, options.longest
+        self._backends: dict[int, Backend] = {}
+        self._lock = threading.Lock()
+        self._number = 0
+        self._open = 0
+        self._stopping = threading.Event()
+        try:
+            self._socket = socket.create_server((options.host, options.port), backlog=128)
+        except OSError as error:
+            self._con.close()
+            raise MorecError(
+                f"port: {options.host}:{options.port} cannot be listened on: {error.strerror}"
+            ) from None
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+
+    def reload(self) -> None:
+        """Read the users anew; who is in already stays."""
+        self.users = users.read(self._users_file)
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        watching = threading.Thread(target=self._watch, name="morec watch", daemon=True)
+        watching.start()
+        self._socket.settimeout(0.5)
+        while not self._stopping.is_set():
+            try:
+                connected, address = self._socket.accept()
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            with self._lock:
+                full = self._open >= self._options.most + 20
+                self._open += not full
+            if full:
+                connected.close()
+                continue
+            threading.Thread(
+                target=self._client, args=(connected, str(address[0])), daemon=True
+            ).start()
+        self._end()
+        watching.join()
+
+    def stop(self) -> None:
+        """Have `run` end: no more clients, and those that are there have a moment to finish."""
+        self._stopping.set()
+
+    def _end(self, patience: float = 5.0) -> None:
+        self._socket.close()
+        until = time.monotonic() + patience
+        while time.monotonic() < until and any(
+            one.running_since is not None for one in self._all()
+        ):
+            time.sleep(0.05)
+        for one in self._all():
+            one.leave()
+        for one in self._all():
+            one.thread.join(patience)
+        self._con.close()
+
+    def _all(self) -> list[Backend]:
+        with self._lock:
+            return list(self._backends.values())
+
+    # one client
+
+    def _client(self, connected: socket.socket, place: str) -> None:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        stream = Stream(connected)
+        stream.within(LOGIN_SECONDS)
+        try:
+            self._serve(stream, place)
+        except ClosedError:
+            pass
+        except Exception as error:
+            if not isinstance(error, RefusedError):
+                logger.exception("a session failed")
+            with contextlib.suppress(ClosedError):
+                told = refused(error).fields("FATAL")
+                stream.write(messages.make_error_response(told))
+                stream.flush()
+        finally:
+            stream.close()
+            with self._lock:
+                self._open -= 1
+
+    def _serve(self, stream: Stream, place: str) -> None:
+        given = self._begin(stream)
+        if given is None:
+            return
+        with self._lock:
+            self._number += 1
+            full = len(self._backends) >= self._options.most
+            backend = Backend(self, stream, self._number, secrets.randbits(31), place)
+            if not full:
+                self._backends[backend.number] = backend
+        if full:
+            raise RefusedError(TOO_MANY, f"there are {self._options.most} sessions already")
+        try:
+            backend.serve(given)
+        finally:
+            with self._lock:
+                del self._backends[backend.number]
+
+    def _begin(self, stream: Stream) -> dict[str, str] | None:
+        """What a client says of itself, after TLS where it wants it; None of one that cancels."""
+        secure = False
+        for _ in range(3):
+            code, payload = stream.first()
+            if code == messages.SSL_REQUEST_CODE and not secure:
+                secure = self._tls is not None
+                stream.write(b"S" if secure else b"N")
+                stream.flush()
+                if self._tls is not None:
+                    try:
+                        stream.replace(self._tls.wrap_socket(stream.socket, server_side=True))
+                    except (OSError, ssl.SSLError) as error:
+                        raise ClosedError(str(error)) from None
+            elif code == messages.GSSENC_REQUEST_CODE:
+                stream.write(b"N")
+                stream.flush()
+            elif code == messages.CANCEL_REQUEST_CODE:
+                if len(payload) >= 8:
+                    self._cancel(*messages.parse_cancel_request(payload))
+                return None
+            elif code >> 16 == PROTOCOL_VERSION >> 16:
+                if self._options.require_tls and not secure:
+                    raise RefusedError(
+                        "28000", "only connections with TLS are served; sslmode=require"
+                    )
+                try:
+                    return dict(messages.parse_startup_message(payload))
+                except (ValueError, IndexError):
+                    break
+            else:
+                break
+        raise RefusedError("08P01", "this is not version 3 of PostgreSQL's protocol")
+
+    def _cancel(self, number: int, secret: int) -> None:
+        with self._lock:
+            backend = self._backends.get(number)
+        if backend is not None and secrets.compare_digest(str(backend.secret), str(secret)):
+            backend.stop(RefusedError(CANCELLED, "the statement was cancelled by its user"))
+
+    @contextlib.contextmanager
+    def session(self, backend: Backend) -> Iterator[tuple[Statements, Settings]]:
+        """What a client that was let in works with."""
+        with self._con.cursor() as con, self._con.cursor() as looking:
+            if self._options.allow_write:
+                load(con)
+            settings = Settings(backend.user, not self._options.allow_write)
+            gate = Gate(looking, self._options.allow_write, self.catalog.views)
+            backend.interrupt = con.interrupt
+            yield (
+                Statements(con, gate, self.catalog, settings, backend.user, backend.number),
+                settings,
+            )
+
+    # what ends statements
+
+    def _watch(self) -> None:
+        """Give up statements that take too long, were cancelled, or whose client is gone."""
+        while not self._stopping.is_set() or self._all():
+            time.sleep(LOOK)
+            busy = [one for one in self._all() if one.running_since is not None]
+            for one in busy:
+                since = one.running_since
+                if since is not None and one.seconds and time.monotonic() - since > one.seconds:
+                    one.stop(
+                        RefusedError(
+                            CANCELLED, f"the statement took more than {one.seconds:g} seconds"
+                        )
+                    )
+                elif since is not None and time.monotonic() - since > 1 and one.is_gone:
+                    one.stop(RefusedError(STOPPING, "the client is gone"))
+                if one.is_stopped:
+                    # it may not have begun in DuckDB when it was told first
+                    one.interrupt()
+                    stop_in([one.thread] if len(busy) > 1 else None)
+
+
+def run_until_signalled(server: Server) -> None:
+    """Serve until the process is told to end; SIGHUP has the users read anew."""
+
+    def end(*_: object) -> None:
+        server.stop()
+
+    def reload(*_: object) -> None:
+        try:
+            server.reload()
+        except MorecError as error:
+            logger.error("%s; the users stay as they were", error)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, reload)
+    server.run()
+
+
+def _walled(warehouse: Path, options: Options) -> duckdb.DuckDBPyConnection:
+    """The warehouse, behind DuckDB's wall: no files, no network, no extensions."""
+    if not warehouse.exists():
+        raise MorecError(f"path: there is no file {str(warehouse)!r}")
+    con = connect(warehouse, read_only=not options.allow_write)
+    try:
+        con.execute("SET enable_progress_bar = false")
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute("SET python_enable_replacements = false")
+        if options.memory is not None:
+            con.execute("SET memory_limit = $1", [options.memory])
+        con.execute("SET enable_external_access = false")
+    except duckdb.Error as error:
+        con.close()
+        raise MorecError(f"path: {warehouse.name} cannot be served: {error}") from None
+    return con
+
+
+def _tls(options: Options) -> ssl.SSLContext | None:
+    if options.certificate is None:
+        if options.require_tls:
+            raise MorecError("require_tls: it needs --certificate and --key")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(options.certificate, options.key)
+    except (OSError, ssl.SSLError) as error:
+        raise MorecError(
+            f"certificate: {options.certificate.name} cannot be used: {error}"
+        ) from None
+    return context
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
