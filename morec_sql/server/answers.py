@@ -13,6 +13,8 @@ from pg_mimic import types
 
 from . import copying, wire
 
+ROWS = {"delete", "insert", "merge", "update"}  # what writes rows
+
 
 @dataclasses.dataclass
 class Answer:
@@ -130,3 +132,19 @@ def bare(text: str) -> str:
     """A statement without comments before it, and without what ends it."""
     found = re.match(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", text, re.S)
     return text[found.end() if found else 0 :].strip().rstrip(";").strip()
+
+
+def written(prepared: Prepared, count: int | None) -> str:
+    """What is told of a statement that wrote so many rows; None where it gives them."""
+    words = [word for word in prepared.words if word not in ("or", "replace", "temp", "temporary")]
+    kind = next((word for word in words if word in ROWS), None)
+    if kind is None:
+        return " ".join(words[:2]).upper()
+    start = "INSERT 0" if kind == "insert" else kind.upper()
+    return start if count is None else f"{start} {count}"
+
+
+def columns_of(relation: duckdb.DuckDBPyRelation, catalogue: bool) -> list[wire.Column]:
+    """The columns of a relation; `catalogue` as of `wire.column`."""
+    kinds = zip(relation.columns, relation.types, strict=True)
+    return [wire.column(name, kind, catalogue) for name, kind in kinds]

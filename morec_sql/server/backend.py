@@ -335,7 +335,8 @@ class Backend:
         formats: list[int] = []
         if parsed.kind == messages.TARGET_STATEMENT:
             prepared = self._named(parsed.name)
-            self._stream.write(messages.make_parameter_description(prepared.oids))
+            oids = self._of().types_of(prepared)
+            self._stream.write(messages.make_parameter_description(oids))
             columns = self._of().describe(prepared) if prepared.text else None
         else:
             portal = self._portal(parsed.name)

@@ -39,6 +39,8 @@ PLAIN = {
 }  # fmt: skip
 # DuckDB's own view of the name shows more than is to be seen
 RENAMED = {"pg_settings": "settings_of_postgres"}
+# columns that hold names of functions here, and in PostgreSQL numbers that are shown as names
+OF_TYPES = {"typinput", "typoutput", "typreceive", "typsend"}
 SYNONYMS = {"json_build_object": "json_object", "jsonb_build_object": "json_object",
             "json_agg": "json_group_array"}  # fmt: skip
 # which sqlglot does not read
@@ -76,13 +78,12 @@ class Catalog:
         """The names of its tables and views."""
         return {name for _, name in self._tables}
 
-    def rewritten(self, text: str, of_session: dict[str, Callable[[list[str]], str | None]]) -> str:
+    def rewritten(self, text: str, of_session: settings.OfSession) -> str:
         """A statement for DuckDB.
 
         Args:
             text: as it came.
-            of_session: functions whose value only the session knows, as functions of their
-                arguments, as far as these are constants; one that has no value gives NULL.
+            of_session: functions whose value only the session knows.
 
         Returns:
             The text itself where it reads no catalogue, or cannot be read as PostgreSQL's.
@@ -117,16 +118,19 @@ class Catalog:
         """Tables: those of the catalogue are ours."""
         from sqlglot import exp
 
+        if isinstance(node, exp.Column) and node.db in ("pg_catalog", "information_schema"):
+            node.set("db", None)
         if isinstance(node, exp.Bracket) and node.this.name.lower() in wire.VECTORS:
             places = [exp.paren(one) + 1 for one in node.expressions]
             return exp.Bracket(this=node.this, expressions=places)
+        if isinstance(node, exp.EQ | exp.NEQ) and node.this.name.lower() in OF_TYPES:
+            number = node.expression.is_number
+            node.set("expression", exp.Literal.string("-") if number else node.expression)
         if isinstance(node, exp.Column) and node.name.lower() in wire.VECTORS:
             select = node.parent
             if isinstance(select, exp.Select) and select.parent is None:
                 text = exp.func("array_to_string", node.copy(), exp.Literal.string(" "))
                 return exp.alias_(text, node.name)
-        if isinstance(node, exp.Column) and node.db in ("pg_catalog", "information_schema"):
-            node.set("db", None)
         if not isinstance(node, exp.Table):
             return node
         if not isinstance(node.this, exp.Identifier):
@@ -149,9 +153,7 @@ class Catalog:
         node.set("catalog", exp.to_identifier(DATABASE))
         return node
 
-    def _calls(
-        self, of_session: dict[str, Callable[[list[str]], str | None]]
-    ) -> Callable[[exp.Expr], exp.Expr]:
+    def _calls(self, of_session: settings.OfSession) -> Callable[[exp.Expr], exp.Expr]:
         """Functions: of the session, and of the catalogue."""
         from sqlglot import exp
 

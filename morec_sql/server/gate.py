@@ -12,12 +12,14 @@ import itertools
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import duckdb
 
 from ..errors import nearest
 from ..templates import sql
-from .refused import PRIVILEGE, SYNTAX, TOO_LONG, UNKNOWN_FUNCTION, RefusedError
+from .inference import inferred
+from .refused import PRIVILEGE, SYNTAX, TOO_LONG, UNKNOWN_FUNCTION, RefusedError, refused
 
 # views of DuckDB's own that show nothing but what is in the warehouse
 SYSTEM = {
@@ -75,6 +77,20 @@ class Gate:
             raise RefusedError(SYNTAX, wrong, place=place + 1)
         self._check_other(text)
         return False
+
+    def place(self, query: str, given: dict[str, Any]) -> int:
+        """Where DuckDB sees what is wrong, in characters from 1; 0 where it does not say."""
+        before = "EXPLAIN\n"
+        try:
+            self._con.execute(before + query, given or None).fetchall()
+        except duckdb.Error as error:
+            found = refused(error, before + query).place
+            return max(found - len(before), 0)
+        return 0
+
+    def types_of_parameters(self, database: str, text: str) -> dict[int, int]:
+        """The types of parameters that can be told, by their places from 1."""
+        return inferred(self._con, database, text)
 
     def _check_other(self, text: str) -> None:
         """Of a statement that is no SELECT."""

@@ -45,13 +45,13 @@ SAMPLES: dict[int, Any] = {
 
 
 def completed(text: str, oids: list[int], count: int) -> list[int]:
-    """The types of all parameters: those that the client gave, then those of casts, then text."""
+    """The types of all parameters: those that the client gave, then those of casts, then 0."""
     found = {place: oid for place, oid in enumerate(oids, 1) if oid not in (0, types.UNKNOWN)}
     for match in CAST.finditer(text):
         place, name, many = match.groups()[:3] if match[1] else match.groups()[3:]
         oid = TYPES.get(name.lower(), types.TEXT)
         found.setdefault(int(place), arrays.ARRAY_OID[oid] if many else oid)
-    return [found.get(place, types.TEXT) for place in range(1, count + 1)]
+    return [found.get(place, 0) for place in range(1, count + 1)]
 
 
 def sample(oid: int) -> Any:

@@ -114,7 +114,7 @@ def refused(error: BaseException, text: str = "") -> RefusedError:
         return RefusedError(PARAMETER, said.split("MorecError: ")[-1].split("\n")[0])
     message, *rest = said.split("\n")
     message = re.sub(r"^(?:[A-Z]\w*[ -]?)+ Error: ", "", message)
-    hint = " ".join(line.strip() for line in rest if line.startswith("Did you mean"))
+    hint = " ".join(line.strip() for line in rest if line.startswith(("Did you mean", "Candidate")))
     return RefusedError(code, message, hint, _place(said, text))
 
 

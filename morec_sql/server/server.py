@@ -254,7 +254,7 @@ class Server:
             gate = Gate(looking, self._options.allow_write, self.catalog.views)
             backend.interrupt = con.interrupt
             yield (
-                Statements(con, gate, self.catalog, settings, backend.user, backend.number),
+                Statements(con, gate, self.catalog, settings, backend.number),
                 settings,
             )
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from ..catalog.installed import VERSION as OURS
 from .answers import Answer, bare, text_column, told
 from .refused import PARAMETER, PRIVILEGE, SYNTAX, RefusedError
 
+# functions of their arguments, as far as these are constants; None is NULL
+OfSession = dict[str, Callable[[list[str]], str | None]]
 # of PostgreSQL: tools tell by it what they may ask
 VERSION = "15.0"
 # those that clients are told of when they change
@@ -108,6 +112,7 @@ class Settings:
     """
 
     def __init__(self, user: str, read_only: bool) -> None:
+        self._user = user
         self._fixed = {**FIXED, "session_authorization": user}
         self._defaults = dict(DEFAULTS)
         if read_only:
@@ -160,6 +165,27 @@ class Settings:
         if found is None and given[1:] != ["true"] and "." not in given[0]:
             raise RefusedError("42704", f"there is no setting {given[0]!r}")
         return found
+
+    def functions(self, database: str, number: int) -> OfSession:
+        """The functions of SQL whose value only the session knows, by their names.
+
+        Args:
+            database: the warehouse's name.
+            number: of the session.
+        """
+        nothing = ("inet_server_addr", "inet_client_addr", "inet_server_port", "inet_client_port")
+        return {
+            "current_user": lambda _: self._user,
+            "session_user": lambda _: self._user,
+            "current_database": lambda _: database,
+            "current_catalog": lambda _: database,
+            "current_schema": lambda _: (self.get("search_path") or "main").split(",")[0],
+            "version": lambda _: f"PostgreSQL {VERSION}, spoken by morec_sql {OURS}",
+            "pg_backend_pid": lambda _: str(number),
+            "current_setting": self.current,
+            "set_config": lambda given: self.set(given[0], given[1]) if given[1:] else None,
+            **dict.fromkeys(nothing, lambda _: None),
+        }
 
     def knows(self, text: str) -> bool:
         """Whether a SHOW is of a setting, and not DuckDB's of a table or of all tables."""

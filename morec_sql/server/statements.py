@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
+from pg_mimic import types
 
-from ..catalog.installed import VERSION as OURS
 from ..templates import first_row, identifier
 from . import copying, cursors, parameters, wire
-from .answers import PLAN, Answer, Prepared, Rows, bare, told
+from .answers import PLAN, Answer, Prepared, Rows, bare, columns_of, told, written
 from .catalog import Catalog
 from .cursors import Cursor
 from .gate import Gate, words_of
@@ -25,11 +25,10 @@ from .refused import (
     RefusedError,
     refused,
 )
-from .settings import VERSION, Settings
+from .settings import Settings
 
 BATCH = 8192  # rows that are written at a time
 ENDS = {"commit", "end", "rollback", "abort"}
-ROWS = {"delete", "insert", "merge", "update"}  # what writes rows
 
 
 class Statements:
@@ -40,7 +39,6 @@ class Statements:
         gate: what they may be.
         catalog: PostgreSQL's catalogue.
         settings: of its session.
-        user: who it is.
         number: of the session.
     """
 
@@ -50,7 +48,6 @@ class Statements:
         gate: Gate,
         catalog: Catalog,
         settings: Settings,
-        user: str,
         number: int,
     ) -> None:
         self._con, self._gate, self._catalog, self._settings = con, gate, catalog, settings
@@ -61,19 +58,7 @@ class Statements:
         self._written = 0
         self._savepoints: dict[str, int] = {}
         self.forget_prepared: Callable[[str], None] = lambda name: None
-        self._of_session: dict[str, Callable[[list[str]], str | None]] = {
-            "current_user": lambda _: user,
-            "session_user": lambda _: user,
-            "current_database": lambda _: catalog.database,
-            "current_catalog": lambda _: catalog.database,
-            "current_schema": lambda _: settings.get("search_path") or "main",
-            "version": lambda _: f"PostgreSQL {VERSION}, spoken by morec_sql {OURS}",
-            "pg_backend_pid": lambda _: str(number),
-            "current_setting": settings.current,
-            "set_config": lambda given: settings.set(given[0], given[1]) if given[1:] else None,
-            **dict.fromkeys(("inet_server_addr", "inet_client_addr"), lambda _: None),
-            **dict.fromkeys(("inet_server_port", "inet_client_port"), lambda _: None),
-        }
+        self._of_session = settings.functions(catalog.database, number)
 
     # preparing
 
@@ -126,6 +111,15 @@ class Statements:
             query = f"EXPLAIN {analyze}{query[explained.end() :]}"
         return query, reads
 
+    def types_of(self, prepared: Prepared) -> list[int]:
+        """The types of the parameters of a statement, from now on; text where nothing tells."""
+        if not all(prepared.oids):
+            known = self._gate.types_of_parameters(self._catalog.database, prepared.text)
+            prepared.oids = [
+                oid or known.get(place, types.TEXT) for place, oid in enumerate(prepared.oids, 1)
+            ]
+        return prepared.oids
+
     def describe(self, prepared: Prepared) -> list[wire.Column] | None:
         """The columns that a statement gives, without running it; None where it gives none."""
         if prepared.query is None:
@@ -143,8 +137,8 @@ class Statements:
             except duckdb.Error as error:
                 if blank is not parameters.sample or not given:
                     self.failed()
-                    raise refused(error, prepared.text) from None
-        return _columns(relation, prepared.catalogue)
+                    raise self._refused(error, prepared, given) from None
+        return columns_of(relation, prepared.catalogue)
 
     # running
 
@@ -163,15 +157,24 @@ class Statements:
             raise RefusedError(
                 PROTOCOL, f"{len(values)} values came for {len(prepared.oids)} parameters"
             )
+        given = {name: values[int(name) - 1] for name in prepared.names}
         try:
             if prepared.query is None:
                 return SESSION[prepared.first](self, prepared.text)
             self._settle()
-            given = {name: values[int(name) - 1] for name in prepared.names}
             return self._query(prepared, given)
         except BaseException as error:
             self.failed()
-            raise refused(error, prepared.text) from error
+            raise self._refused(error, prepared, given) from error
+
+    def _refused(
+        self, error: BaseException, prepared: Prepared, given: dict[str, Any]
+    ) -> RefusedError:
+        """What is told of an error, with its place where the statement ran as it came."""
+        told = refused(error, prepared.text)
+        if told.code[:2] == "42" and not told.place and prepared.query == prepared.text:
+            told.place = self._gate.place(prepared.text, given)
+        return told
 
     def _query(self, prepared: Prepared, given: dict[str, Any]) -> Answer:
         assert prepared.query is not None
@@ -182,12 +185,12 @@ class Statements:
             plan = "\n".join(str(row[-1]) for row in relation.fetchall())
             return told("EXPLAIN", PLAN, [(line,) for line in plan.split("\n")])
         if not prepared.reads and (relation is None or relation.columns == ["Count"]):
-            count = relation.fetchone() if relation is not None else None
-            return Answer(_written(prepared, count[0] if count else 0))
-        columns = _columns(relation, prepared.catalogue)
+            counts = relation.fetchall() if relation is not None else []
+            return Answer(written(prepared, counts[0][0] if counts else 0))
+        columns = columns_of(relation, prepared.catalogue)
         rows = Rows(wire.readable(relation).to_arrow_reader(BATCH))
         self._live = rows
-        tag = "SELECT" if prepared.reads else _written(prepared, None)
+        tag = "SELECT" if prepared.reads else written(prepared, None)
         return Answer(tag, columns, iter(rows), counted=True)
 
     def _settle(self) -> None:
@@ -357,21 +360,6 @@ class Statements:
         if prepared.first == "fetch":
             return self.cursors.named(prepared.text)[0].columns
         return None
-
-
-def _written(prepared: Prepared, count: int | None) -> str:
-    """What is told of a statement that wrote so many rows; None where it gives them."""
-    words = [word for word in prepared.words if word not in ("or", "replace", "temp", "temporary")]
-    kind = next((word for word in words if word in ROWS), None)
-    if kind is None:
-        return " ".join(words[:2]).upper()
-    start = "INSERT 0" if kind == "insert" else kind.upper()
-    return start if count is None else f"{start} {count}"
-
-
-def _columns(relation: duckdb.DuckDBPyRelation, catalogue: bool) -> list[wire.Column]:
-    kinds = zip(relation.columns, relation.types, strict=True)
-    return [wire.column(name, kind, catalogue) for name, kind in kinds]
 
 
 # by the word with which they begin

@@ -226,11 +226,9 @@ def _text(oid: int, array: pa.Array) -> pa.Array:
 
 def _trimmed(text: pa.Array) -> pa.Array:
     """Times without the zeros after their last fraction of a second."""
-    return pc.replace_substring_regex(text, r"\.(\d*?)0*$", r".\1").cast(pa.string())
-
-
-def _without_point(text: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(text, r"\.$", "")
+    return pc.replace_substring_regex(
+        pc.replace_substring_regex(text, r"(\.\d*?)0*$", r"\1"), r"\.$", ""
+    )
 
 
 def _dates(array: pa.Array) -> pa.Array:
@@ -258,7 +256,7 @@ def _moments(array: pa.Array, zone: str) -> pa.Array:
     micros = _micros(array)
     if np.all(np.abs(micros.fill_null(0).to_numpy() / 8.64e10 + EPOCH_DAYS) < 700_000):
         naive = micros.cast(pa.timestamp("us")).cast(pa.string())
-        text = _without_point(_trimmed(naive))
+        text = _trimmed(naive)
         return pc.binary_join_element_wise(text, zone, "") if zone else text
     return _each(lambda one: _moment(one, zone), micros)
 

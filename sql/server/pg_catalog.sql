@@ -355,7 +355,22 @@ CREATE VIEW morec_pg.main.pg_am AS
 SELECT * FROM (VALUES (2, 'heap', 't'), (403, 'btree', 'i')) AS t(oid, amname, amtype);
 
 CREATE VIEW morec_pg.main.pg_language AS
-SELECT 14 AS oid, 'sql' AS lanname;
+SELECT
+    14 AS oid,
+    2612 AS tableoid,
+    'sql' AS lanname,
+    10 AS lanowner,
+    false AS lanispl,
+    true AS lanpltrusted,
+    0 AS lanplcallfoid,
+    0 AS laninline,
+    0 AS lanvalidator,
+    CAST(NULL AS VARCHAR[]) AS lanacl;
 
 CREATE VIEW morec_pg.main.pg_tablespace AS
-SELECT 1663 AS oid, 'pg_default' AS spcname, 10 AS spcowner;
+SELECT
+    1663 AS oid,
+    'pg_default' AS spcname,
+    10 AS spcowner,
+    CAST(NULL AS VARCHAR[]) AS spcacl,
+    CAST(NULL AS VARCHAR[]) AS spcoptions;

@@ -141,6 +141,14 @@ CREATE MACRO morec_pg.main.pg_size_pretty(bytes) AS bytes || ' bytes';
 CREATE MACRO morec_pg.main.pg_stat_get_numscans(number) AS 0;
 CREATE MACRO morec_pg.main.pg_encoding_to_char(number) AS 'UTF8';
 CREATE MACRO morec_pg.main.pg_char_to_encoding(name) AS 6;
+CREATE MACRO morec_pg.main.getdatabaseencoding() AS 'UTF8';
+CREATE MACRO morec_pg.main.pg_statistics_obj_is_visible(number) AS true;
+CREATE MACRO morec_pg.main.pg_get_ruledef(number) AS CAST(NULL AS VARCHAR),
+(number, pretty) AS CAST(NULL AS VARCHAR);
+CREATE MACRO morec_pg.main.pg_get_triggerdef(number) AS CAST(NULL AS VARCHAR),
+(number, pretty) AS CAST(NULL AS VARCHAR);
+CREATE MACRO morec_pg.main.array_remove(list_given, value_given)
+AS list_filter(list_given, lambda one: one IS DISTINCT FROM value_given);
 CREATE MACRO morec_pg.main.pg_is_in_recovery() AS false;
 CREATE MACRO morec_pg.main.pg_relation_is_publishable(number) AS false;
 CREATE MACRO morec_pg.main.pg_tablespace_location(number) AS '';

@@ -33,6 +33,7 @@ SELECT
     0 AS typndims,
     0 AS typcollation,
     CAST(NULL AS VARCHAR) AS typdefault,
+    CAST(NULL AS VARCHAR[]) AS typacl,
     display
 FROM (
     VALUES
