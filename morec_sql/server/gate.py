@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from ..errors import nearest
-from ..templates import sql
+from ..templates import literal, sql
 from .inference import inferred
 from .refused import PRIVILEGE, SYNTAX, TOO_LONG, UNKNOWN_FUNCTION, RefusedError, refused
 
@@ -51,6 +51,7 @@ class Gate:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, writes: bool, views: Iterable[str]) -> None:
         self._con = con
+        con.execute(sql("server/parsed"))
         self._writes = writes
         self._views = SYSTEM.union(views)
         self._macros: set[str] = set()
@@ -62,9 +63,9 @@ class Gate:
         Raises:
             RefusedError: it may not be run.
         """
-        [(wrong, place, statements, functions, tables)] = self._con.execute(
-            sql("server/parsed"), [text]
-        ).fetchall()
+        # DuckDB takes no parameters here
+        asked = f"EXECUTE parsed({literal(text)})"
+        [(wrong, place, statements, functions, tables)] = self._con.execute(asked).fetchall()
         if wrong is None:
             if statements != 1:
                 raise RefusedError(SYNTAX, f"one statement is needed here, {statements} came")
