@@ -249,6 +249,9 @@ def serve(
         bool, typer.Option("--allow-write", help="Serve to write, too: tables and recommenders.")
     ] = False,
     users: USERS = None,
+    config: Annotated[
+        Path | None, typer.Option(exists=True, help="Roles: what their users see and may do.")
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(exists=True, help="A certificate, for TLS.")
     ] = None,
@@ -268,6 +271,7 @@ def serve(
             port=port,
             allow_write=allow_write,
             users=users,
+            config=config,
             certificate=certificate,
             key=key,
             require_tls=require_tls,

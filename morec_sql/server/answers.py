@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import duckdb
@@ -12,6 +12,7 @@ import pyarrow as pa
 from pg_mimic import types
 
 from . import copying, wire
+from .refused import PRIVILEGE, RefusedError
 
 ROWS = {"delete", "insert", "merge", "update"}  # what writes rows
 
@@ -111,6 +112,24 @@ def _of_arrow(error: Exception) -> Exception:
     kinds = {name.removesuffix("Exception").lower(): getattr(duckdb, name) for name in names}
     kind = kinds.get(found[1].lower(), duckdb.Error) if found else duckdb.Error
     return kind(said)
+
+
+def at_most(count: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Rows as they come.
+
+    Raises:
+        RefusedError: there are more than so many.
+    """
+    seen = 0
+    for batch in batches:
+        seen += batch.num_rows
+        if seen > count:
+            raise RefusedError(
+                PRIVILEGE,
+                f"the result has more than the {count} rows that are served",
+                "Add a LIMIT.",
+            )
+        yield batch
 
 
 def text_column(name: str) -> wire.Column:

@@ -84,6 +84,7 @@ class Backend:
         self._lock = threading.Lock()
         self.interrupt: Callable[[], None] = lambda: None
         self.seconds: float = 0
+        self.limits: list[float] = []  # seconds, of the server and of the role
 
     # coming in
 
@@ -174,7 +175,7 @@ class Backend:
 
     def _timed(self, handler: Callable[[bytes], None], payload: bytes, wanted: float) -> None:
         """Carry out a message, while others may cancel it."""
-        limits = [one for one in (wanted, self._server.timeout) if one]
+        limits = [*self.limits, wanted] if wanted else self.limits
         with self._lock:
             self._stopped = None
             self.seconds = min(limits, default=0)

@@ -52,24 +52,36 @@ class Catalog:
     """The catalogue of one warehouse, and how statements that read it are written for DuckDB.
 
     Args:
-        con: a connection to the warehouse, to which nothing is attached yet.
+        con: a connection to the warehouse.
+        database: what it shows, that which the connection uses by default.
+        name: what the database is called to clients, as that which it shows by default.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        self.database = database_of(con)
-        con.execute(f"ATTACH ':memory:' AS {DATABASE} (READ_WRITE)")
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        database: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.database = database or database_of(con)
+        self.name = name or self.database
+        self.attached = f"{DATABASE}_{database}" if database else DATABASE
+        pg = identifier(self.attached)
+        con.execute(f"ATTACH ':memory:' AS {pg} (READ_WRITE)")
         oids = [oid for oid, _ in wire.SCALARS.values()]
         con.register("scalars", pa.table({"name": list(wire.SCALARS), "oid": oids}))
-        con.execute(sql("server/pg_types"))
+        con.execute(sql("server/pg_types", pg=pg))
         con.unregister("scalars")
         named = literal(self.database)
-        con.execute(sql("server/pg_empty"))
-        for name, value in sorted((settings.DEFAULTS | settings.FIXED).items()):
-            con.execute(sql("server/pg_setting"), [name, value])
-        con.execute(sql("server/pg_catalog", database=named))
-        con.execute(sql("server/pg_functions"))
-        con.execute(sql("server/information_schema", database=named))
-        rows = con.execute(sql("server/pg_names", database=literal(DATABASE))).fetchall()
+        con.execute(sql("server/pg_empty", pg=pg))
+        for setting, value in sorted((settings.DEFAULTS | settings.FIXED).items()):
+            con.execute(sql("server/pg_setting", pg=pg), [setting, value])
+        con.execute(sql("server/pg_catalog", pg=pg, database=named, name=literal(self.name)))
+        con.execute(sql("server/pg_functions", pg=pg))
+        con.execute(
+            sql("server/information_schema", pg=pg, database=named, name=literal(self.name))
+        )
+        rows = con.execute(sql("server/pg_names", database=literal(self.attached))).fetchall()
         self._tables = {(schema, name) for kind, schema, name in rows if kind == "table"}
         self._functions = {name for kind, _, name in rows if kind == "function"}
 
@@ -150,7 +162,7 @@ class Catalog:
             node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name)))
         node.set("this", exp.to_identifier(name, quoted=True))
         node.set("db", exp.to_identifier(room))
-        node.set("catalog", exp.to_identifier(DATABASE))
+        node.set("catalog", exp.to_identifier(self.attached, quoted=True))
         return node
 
     def _calls(self, of_session: settings.OfSession) -> Callable[[exp.Expr], exp.Expr]:
@@ -198,10 +210,16 @@ class Catalog:
             if name in SYNONYMS and isinstance(node, exp.Anonymous):
                 node.set("this", SYNONYMS[name])
             if name in self._functions:
-                return _call(name, *node.expressions)
+                return self._call(name, *node.expressions)
             return node
 
         return change
+
+    def _call(self, name: str, *arguments: exp.Expr) -> exp.Expr:
+        from sqlglot import exp
+
+        path = identifier(self.attached, "main", name)
+        return exp.Anonymous(this=path, expressions=list(arguments))
 
     @staticmethod
     def _operators(node: exp.Expr) -> exp.Expr:
@@ -221,8 +239,7 @@ class Catalog:
                 return exp.EQ(this=node.this, expression=node.expression)
         return node
 
-    @staticmethod
-    def _casts(node: exp.Expr) -> exp.Expr:
+    def _casts(self, node: exp.Expr) -> exp.Expr:
         """Casts to types that DuckDB has not."""
         from sqlglot import exp
 
@@ -238,12 +255,12 @@ class Catalog:
                 # columns of functions, such as typinput, hold their names
                 return inner
             if text:
-                return _call(f"to_{wanted}", exp.cast(inner, "text"))
+                return self._call(f"to_{wanted}", exp.cast(inner, "text"))
             kept = isinstance(node.parent, exp.Cast | exp.Select)
             if wanted == "regclass" and kept:
-                return _call("regclass_name", node.this)
+                return self._call("regclass_name", node.this)
             if wanted == "regtype":
-                return _call("format_type", node.this, exp.Null())
+                return self._call("format_type", node.this, exp.Null())
             return node.this if wanted == "regclass" else exp.cast(node.this, PLAIN[wanted])
         if element in PLAIN:
             return exp.cast(node.this, PLAIN[element] + wanted[len(element) :], dialect=DIALECT)
@@ -269,9 +286,3 @@ def _named(node: exp.Expr) -> str:
     if isinstance(node, exp.Func):
         return "version" if isinstance(node, exp.CurrentVersion) else node.sql_name().lower()
     return ""
-
-
-def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
-    from sqlglot import exp
-
-    return exp.Anonymous(this=f"{DATABASE}.main.{identifier(name)}", expressions=list(arguments))

@@ -9,7 +9,6 @@ name in front of a parenthesis counts as a function.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -17,9 +16,20 @@ from typing import Any
 import duckdb
 
 from ..errors import nearest
+from ..registry import macros
 from ..templates import literal, sql
+from .catalog import Catalog
 from .inference import inferred
-from .refused import PRIVILEGE, SYNTAX, TOO_LONG, UNKNOWN_FUNCTION, RefusedError, refused
+from .refused import (
+    PRIVILEGE,
+    SYNTAX,
+    TOO_LONG,
+    UNKNOWN_FUNCTION,
+    UNKNOWN_SCHEMA,
+    RefusedError,
+    refused,
+)
+from .roles import Seen
 
 # views of DuckDB's own that show nothing but what is in the warehouse
 SYSTEM = {
@@ -45,15 +55,24 @@ class Gate:
     Args:
         con: a connection of its own, in which nothing else is going on.
         writes: whether statements may write.
-        views: names of views of DuckDB's that may be read besides, since there is another of the
-            name.
+        catalog: PostgreSQL's catalogue of what the client sees.
+        seen: what its role sees in place of the warehouse, None for all of it.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, writes: bool, views: Iterable[str]) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        writes: bool,
+        catalog: Catalog,
+        seen: Seen | None = None,
+    ) -> None:
         self._con = con
         con.execute(sql("server/parsed"))
-        self._writes = writes
-        self._views = SYSTEM.union(views)
+        self._writes = writes and seen is None
+        self._catalog = catalog
+        self._seen = seen
+        # of the names of views of DuckDB's there are others in the catalogue
+        self._views = (SYSTEM if seen is None else set()) | catalog.views
         self._macros: set[str] = set()
         self._system: set[str] = set()
 
@@ -65,10 +84,14 @@ class Gate:
         """
         # DuckDB takes no parameters here
         asked = f"EXECUTE parsed({literal(text)})"
-        [(wrong, place, statements, functions, tables)] = self._con.execute(asked).fetchall()
+        [(wrong, place, statements, functions, tables, *paths)] = self._con.execute(
+            asked
+        ).fetchall()
         if wrong is None:
             if statements != 1:
                 raise RefusedError(SYNTAX, f"one statement is needed here, {statements} came")
+            if self._seen is not None:
+                self._check_paths(self._seen, functions, tables, *paths)
             self._check_functions({name.lower() for name in functions})
             self._check_tables({name.lower() for name in tables})
             return True
@@ -78,6 +101,37 @@ class Gate:
             raise RefusedError(SYNTAX, wrong, place=place + 1)
         self._check_other(text)
         return False
+
+    def _check_paths(
+        self,
+        seen: Seen,
+        functions: list[str],
+        tables: list[str],
+        table_schemas: list[str],
+        table_catalogs: list[str],
+        function_schemas: list[str],
+        function_catalogs: list[str],
+    ) -> None:
+        """Raise RefusedError where a role names what it does not see."""
+        named = [*zip(tables, table_schemas, table_catalogs, strict=True)]
+        called = [("", *path) for path in zip(function_schemas, function_catalogs, strict=True)]
+        for name, schema, catalog in [tuple(map(str.lower, one)) for one in (*named, *called)]:
+            if catalog == self._catalog.attached.lower():
+                continue
+            if catalog not in ("", seen.database.lower()):
+                raise RefusedError(UNKNOWN_SCHEMA, f"there is no database {catalog}")
+            if schema in seen.others | {"information_schema", "pg_catalog"}:
+                raise RefusedError(UNKNOWN_SCHEMA, f"there is no schema {schema}")
+            if not schema and name in seen.hidden:
+                raise RefusedError("42P01", f"there is no table {name}")
+        for name in sorted({name.lower() for name in functions}):
+            # they write, or take the names of tables as texts
+            if name in of_databases() or name.startswith("duckdb_"):
+                raise RefusedError(PRIVILEGE, f"the function {name} is not served to this role")
+
+    def may_name(self, schema: str) -> bool:
+        """Whether a schema may be named."""
+        return self._seen is None or schema.lower() in self._seen.schemas
 
     def place(self, query: str, given: dict[str, Any]) -> int:
         """Where DuckDB sees what is wrong, in characters from 1; 0 where it does not say."""
@@ -89,9 +143,9 @@ class Gate:
             return max(found - len(before), 0)
         return 0
 
-    def types_of_parameters(self, database: str, text: str) -> dict[int, int]:
+    def types_of_parameters(self, text: str) -> dict[int, int]:
         """The types of parameters that can be told, by their places from 1."""
-        return inferred(self._con, database, text)
+        return inferred(self._con, self._catalog, text)
 
     def _check_other(self, text: str) -> None:
         """Of a statement that is no SELECT."""
@@ -150,6 +204,12 @@ class Gate:
         rows = self._con.execute(sql("server/named")).fetchall()
         self._macros = {name for name, kind in rows if kind == "macro"}
         self._system = {name for name, kind in rows if kind == "system"}
+
+
+@cache
+def of_databases() -> frozenset[str]:
+    """Our functions that are of no recommender."""
+    return frozenset(macro.name for macro in macros("database"))
 
 
 def words_of(text: str) -> list[str]:

@@ -13,7 +13,8 @@ import duckdb
 from pg_mimic import arrays, types
 
 from ..registry import MACROS
-from ..templates import DIALECT, literal, sql
+from ..templates import DIALECT, identifier, literal, sql
+from .catalog import Catalog
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -29,12 +30,12 @@ ARGUMENTS = {
 IDS = {"user_id": "user_id", "item_id": "item_id", "item_ids": "item_id", "items": "item_id"}
 
 
-def inferred(con: duckdb.DuckDBPyConnection, database: str, text: str) -> dict[int, int]:
+def inferred(con: duckdb.DuckDBPyConnection, catalog: Catalog, text: str) -> dict[int, int]:
     """The types of parameters that can be told, by their places from 1.
 
     Args:
         con: to the warehouse.
-        database: its name.
+        catalog: PostgreSQL's catalogue of it.
         text: the statement.
     """
     import sqlglot
@@ -66,7 +67,7 @@ def inferred(con: duckdb.DuckDBPyConnection, database: str, text: str) -> dict[i
                 columns[place] = column.name.lower()
     if columns:
         tables = {one.name.lower() for one in tree.find_all(exp.Table)}
-        known = _types_of(con, database, columns.values(), tables)
+        known = _types_of(con, catalog, columns.values(), tables)
         found |= {place: known[name] for place, name in columns.items() if name in known}
     return found
 
@@ -100,10 +101,14 @@ def _of_argument(name: str) -> int:
 
 
 def _types_of(
-    con: duckdb.DuckDBPyConnection, database: str, columns: Iterable[str], tables: set[str]
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, columns: Iterable[str], tables: set[str]
 ) -> dict[str, int]:
     """The types of columns that are of one type wherever they are, by their names."""
-    query = sql("server/types_of_columns", database=literal(database))
+    query = sql(
+        "server/types_of_columns",
+        pg=identifier(catalog.attached),
+        database=literal(catalog.database),
+    )
     # lists of our functions are of users and items of a recommender's events
     rows = con.execute(query, [sorted(set(columns)), sorted(tables | {"events"})]).fetchall()
     return dict(rows)

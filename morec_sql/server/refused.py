@@ -21,6 +21,7 @@ LOGIN = "28P01"
 SYNTAX = "42601"
 PRIVILEGE = "42501"
 UNKNOWN_FUNCTION = "42883"
+UNKNOWN_SCHEMA = "3F000"
 TOO_LONG = "54000"
 TOO_MANY = "53300"
 CANCELLED = "57014"
@@ -33,7 +34,7 @@ CODES: list[tuple[type[Exception], str, str]] = [
     (duckdb.ParserException, "", SYNTAX),
     (duckdb.CatalogException, "already exists", "42P07"),
     (duckdb.CatalogException, "Table with name", "42P01"),
-    (duckdb.CatalogException, "Schema with name", "3F000"),
+    (duckdb.CatalogException, "Schema with name", UNKNOWN_SCHEMA),
     (duckdb.CatalogException, "Function with name", UNKNOWN_FUNCTION),
     (duckdb.CatalogException, "", "42704"),
     (duckdb.BinderException, "Referenced column", "42703"),

@@ -11,8 +11,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from pg_mimic import messages
@@ -20,7 +21,8 @@ from pg_mimic import messages
 from ..errors import MorecError
 from ..extension import connect, load
 from ..interrupts import stop_in
-from . import users
+from ..templates import identifier, literal, sql
+from . import roles, users
 from .backend import LOGIN_SECONDS, Backend
 from .catalog import Catalog
 from .gate import Gate
@@ -43,6 +45,7 @@ class Options:
         port: its port; 0 for one that is free.
         allow_write: whether statements may write.
         users: the file of users.
+        config: a file of roles, None for none.
         certificate: of TLS, None for none.
         key: of the certificate; None where it is in the same file.
         require_tls: whether clients have to use it.
@@ -57,6 +60,7 @@ class Options:
     port: int = 5433
     allow_write: bool = False
     users: Path | None = None
+    config: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
     require_tls: bool = False
@@ -65,6 +69,37 @@ class Options:
     idle: float | None = 8 * 3600.0
     longest: int = 1_000_000
     memory: str | None = None
+
+
+class Views:
+    """The databases of roles, made anew when the recommenders are.
+
+    Args:
+        con: a connection to the warehouse.
+        warehouse: its name.
+        wanted: the roles.
+    """
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, warehouse: str, wanted: Iterable[roles.Role]
+    ) -> None:
+        self._con, self._warehouse = con, warehouse
+        self._of: dict[str, tuple[Any, roles.Seen, Catalog]] = {}
+        self._lock = threading.Lock()
+        for role in wanted:
+            if role.is_apart:
+                self.of(role)
+
+    def of(self, role: roles.Role) -> tuple[roles.Seen, Catalog]:
+        """What a role sees, and the catalogue of it."""
+        with self._lock, self._con.cursor() as con:
+            con.execute(f"USE {identifier(self._warehouse)}")
+            state = con.execute(sql("server/state", database=literal(self._warehouse))).fetchall()
+            if role.name not in self._of or self._of[role.name][0] != state:
+                seen = roles.build(con, self._warehouse, role)
+                catalog = Catalog(con, seen.database, self._warehouse)
+                self._of[role.name] = state, seen, catalog
+            return self._of[role.name][1:]
 
 
 class Server:
@@ -96,10 +131,17 @@ class Server:
             )
         self._con = _walled(warehouse, options)
         self.catalog = Catalog(self._con)
+        try:
+            known = roles.read(options.config) if options.config is not None else []
+            self._roles = {user: role for role in known for user in role.users}
+            self._views = Views(self._con, self.catalog.database, known)
+        except MorecError:
+            self._con.close()
+            raise
         self._con.execute("SET lock_configuration = true")
         self.names = [self.catalog.database, "postgres"]
         self.failures = users.Failures()
-        self.timeout, self.idle, self.longest = options.timeout, options.idle, options.longest
+        self.idle, self.longest = options.idle, options.longest
         self._backends: dict[int, Backend] = {}
         self._lock = threading.Lock()
         self._number = 0
@@ -247,16 +289,28 @@ class Server:
     @contextlib.contextmanager
     def session(self, backend: Backend) -> Iterator[tuple[Statements, Settings]]:
         """What a client that was let in works with."""
+        role, writes = self._roles.get(backend.user), self._options.allow_write
+        if role is not None and role.sessions is not None:
+            theirs = sum(self._roles.get(one.user) is role for one in self._all())
+            if theirs > role.sessions:
+                raise RefusedError(
+                    TOO_MANY, f"there are {role.sessions} sessions of the role already"
+                )
+        backend.limits = [
+            one for one in (self._options.timeout, role.timeout if role else 0) if one
+        ]
         with self._con.cursor() as con, self._con.cursor() as looking:
-            if self._options.allow_write:
+            seen, catalog = None, self.catalog
+            if role is not None and role.is_apart:
+                seen, catalog = self._views.of(role)
+                for one in (con, looking):
+                    one.execute(f"USE {identifier(seen.database)}")
+            elif writes:
                 load(con)
-            settings = Settings(backend.user, not self._options.allow_write)
-            gate = Gate(looking, self._options.allow_write, self.catalog.views)
+            settings = Settings(backend.user, seen is not None or not writes)
+            gate = Gate(looking, writes, catalog, seen)
             backend.interrupt = con.interrupt
-            yield (
-                Statements(con, gate, self.catalog, settings, backend.number),
-                settings,
-            )
+            yield Statements(con, gate, catalog, settings, backend.number, role), settings
 
     # what ends statements
 

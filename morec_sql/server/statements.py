@@ -13,18 +13,20 @@ from pg_mimic import types
 
 from ..templates import first_row, identifier
 from . import copying, cursors, parameters, wire
-from .answers import PLAN, Answer, Prepared, Rows, bare, columns_of, told, written
+from .answers import PLAN, Answer, Prepared, Rows, at_most, bare, columns_of, told, written
 from .catalog import Catalog
 from .cursors import Cursor
 from .gate import Gate, words_of
 from .refused import (
     ABORTED,
     NOT_SUPPORTED,
+    PRIVILEGE,
     PROTOCOL,
     SYNTAX,
     RefusedError,
     refused,
 )
+from .roles import Role
 from .settings import Settings
 
 BATCH = 8192  # rows that are written at a time
@@ -40,6 +42,7 @@ class Statements:
         catalog: PostgreSQL's catalogue.
         settings: of its session.
         number: of the session.
+        role: of the client, None where it may do all.
     """
 
     def __init__(
@@ -49,8 +52,10 @@ class Statements:
         catalog: Catalog,
         settings: Settings,
         number: int,
+        role: Role | None = None,
     ) -> None:
         self._con, self._gate, self._catalog, self._settings = con, gate, catalog, settings
+        self._role = role
         self.status = "I"  # idle, T in a transaction, E in one that failed
         self._live: Rows | None = None
         self.cursors = cursors.Cursors()
@@ -58,7 +63,7 @@ class Statements:
         self._written = 0
         self._savepoints: dict[str, int] = {}
         self.forget_prepared: Callable[[str], None] = lambda name: None
-        self._of_session = settings.functions(catalog.database, number)
+        self._of_session = settings.functions(catalog.name, number)
 
     # preparing
 
@@ -100,6 +105,8 @@ class Statements:
         """What DuckDB is to run of a statement, checked, and whether it only reads."""
         query = self._catalog.rewritten(text, self._of_session)
         explained = re.match(r"\s*explain\s+(?:analyze\s+)?(?:\([^)]*\)\s*)?", query, re.IGNORECASE)
+        if explained and self._role is not None and self._role.is_apart:
+            raise RefusedError(PRIVILEGE, "EXPLAIN is not served to this role")
         try:
             reads = self._gate.check(query[explained.end() :] if explained else query)
         except RefusedError as error:
@@ -114,7 +121,7 @@ class Statements:
     def types_of(self, prepared: Prepared) -> list[int]:
         """The types of the parameters of a statement, from now on; text where nothing tells."""
         if not all(prepared.oids):
-            known = self._gate.types_of_parameters(self._catalog.database, prepared.text)
+            known = self._gate.types_of_parameters(prepared.text)
             prepared.oids = [
                 oid or known.get(place, types.TEXT) for place, oid in enumerate(prepared.oids, 1)
             ]
@@ -191,7 +198,10 @@ class Statements:
         rows = Rows(wire.readable(relation).to_arrow_reader(BATCH))
         self._live = rows
         tag = "SELECT" if prepared.reads else written(prepared, None)
-        return Answer(tag, columns, iter(rows), counted=True)
+        most = self._role.most_rows if self._role is not None else None
+        return Answer(
+            tag, columns, iter(rows) if most is None else at_most(most, rows), counted=True
+        )
 
     def _settle(self) -> None:
         """Free the connection of a result that is under way."""
@@ -305,7 +315,7 @@ class Statements:
                 " WHERE database_name = ? AND schema_name = ?"
             )
             row = first_row(self._con, query, [self._catalog.database, name])
-            if row is not None:
+            if row is not None and self._gate.may_name(name):
                 self._con.execute(f"USE {identifier(self._catalog.database, row[0])}")
                 return
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ..errors import MorecError, shown
-from ..templates import DIALECT, first_row, sql
+from ..templates import DIALECT, database_of, first_row, sql
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
+ROLE = "morec_role_"  # begins the name of a database that a server makes for a role of users
 STRICT = "morec_strict"  # a function that is there where expressions may read no other table
 RANDOM = {"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"}
 ROWS = {"unnest", "range", "generate_series", "json_each", "json_tree", "repeat", "repeat_row"}
@@ -57,6 +58,10 @@ def check_pure(
                 " loaded with other_tables=False"
             )
         known = {row[0] for row in con.execute(sql("source/readable")).fetchall()}
+        if database_of(con).startswith(ROLE):
+            # nothing but what the role sees: no other database, and no schema that is hidden
+            seen = {row[0] for row in con.execute(sql("source/readable_of_role")).fetchall()}
+            known &= {one.name.lower() for one in read if _path(one) in seen} | ctes
         for table in sorted(tables):
             if table.lower() not in known:
                 raise MorecError(
@@ -84,6 +89,12 @@ def check_pure(
     for name, _, _, internal, definition in found:
         if definition is not None and not internal:
             _check_macro(con, argument, text, name, definition, depth + 1)
+
+
+def _path(table: exp.Table) -> str:
+    """A table's name with all that stands before it."""
+    parts = (table.catalog, table.db or "main", table.name)
+    return ".".join(part.lower() for part in parts if part)
 
 
 def _check_macro(

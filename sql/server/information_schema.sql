@@ -1,32 +1,37 @@
 -- What the standard's information schema shows of the warehouse alone.
-CREATE SCHEMA morec_pg.information;
+CREATE SCHEMA ${pg}.information;
 
-CREATE VIEW morec_pg.information.schemata AS
+CREATE VIEW ${pg}.information.schemata AS
 SELECT
-    ${database} AS catalog_name,
+    ${name} AS catalog_name,
     nspname AS schema_name,
     'morec' AS schema_owner
-FROM morec_pg.main.pg_namespace;
+FROM ${pg}.main.pg_namespace;
 
-CREATE VIEW morec_pg.information.tables AS
-SELECT * FROM information_schema.tables WHERE table_catalog = ${database};
+CREATE VIEW ${pg}.information.tables AS
+SELECT * REPLACE (${name} AS table_catalog)
+FROM information_schema.tables
+WHERE table_catalog = ${database};
 
-CREATE VIEW morec_pg.information.columns AS
-SELECT * REPLACE (morec_pg.main.format_type(morec_pg.main.type_oid(data_type), -1) AS data_type),
-    CASE morec_pg.main.type_oid(data_type)
+CREATE VIEW ${pg}.information.columns AS
+SELECT * REPLACE (
+    ${name} AS table_catalog,
+    ${pg}.main.format_type(${pg}.main.type_oid(data_type), -1) AS data_type
+),
+    CASE ${pg}.main.type_oid(data_type)
         WHEN 114 THEN 'json'
         ELSE (
             SELECT max(t.typname)
-            FROM morec_pg.main.pg_type AS t
-            WHERE t.oid = morec_pg.main.type_oid(data_type)
+            FROM ${pg}.main.pg_type AS t
+            WHERE t.oid = ${pg}.main.type_oid(data_type)
         )
     END AS udt_name
 FROM information_schema.columns
 WHERE table_catalog = ${database};
 
-CREATE VIEW morec_pg.information.views AS
+CREATE VIEW ${pg}.information.views AS
 SELECT
-    table_catalog,
+    ${name} AS table_catalog,
     table_schema,
     table_name,
     '' AS view_definition,
@@ -35,38 +40,38 @@ SELECT
 FROM information_schema.tables
 WHERE table_catalog = ${database} AND table_type = 'VIEW';
 
-CREATE VIEW morec_pg.information.table_constraints AS
+CREATE VIEW ${pg}.information.table_constraints AS
 SELECT * FROM information_schema.table_constraints WHERE constraint_catalog = ${database};
 
-CREATE VIEW morec_pg.information.key_column_usage AS
+CREATE VIEW ${pg}.information.key_column_usage AS
 SELECT * FROM information_schema.key_column_usage WHERE constraint_catalog = ${database};
 
-CREATE VIEW morec_pg.information.referential_constraints AS
+CREATE VIEW ${pg}.information.referential_constraints AS
 SELECT * FROM information_schema.referential_constraints WHERE constraint_catalog = ${database};
 
-CREATE VIEW morec_pg.information.routines AS
+CREATE VIEW ${pg}.information.routines AS
 SELECT
-    ${database} AS specific_catalog,
+    ${name} AS specific_catalog,
     n.nspname AS specific_schema,
     p.proname || '_' || p.oid AS specific_name,
-    ${database} AS routine_catalog,
+    ${name} AS routine_catalog,
     n.nspname AS routine_schema,
     p.proname AS routine_name,
     'FUNCTION' AS routine_type,
     CASE WHEN p.proretset THEN 'record' ELSE 'text' END AS data_type,
     'SQL' AS routine_body
-FROM morec_pg.main.pg_proc AS p
-JOIN morec_pg.main.pg_namespace AS n ON n.oid = p.pronamespace;
+FROM ${pg}.main.pg_proc AS p
+JOIN ${pg}.main.pg_namespace AS n ON n.oid = p.pronamespace;
 
-CREATE VIEW morec_pg.information.parameters AS
+CREATE VIEW ${pg}.information.parameters AS
 SELECT
-    ${database} AS specific_catalog,
+    ${name} AS specific_catalog,
     n.nspname AS specific_schema,
     p.proname || '_' || p.oid AS specific_name,
     place AS ordinal_position,
     'IN' AS parameter_mode,
     p.proargnames[place] AS parameter_name,
     'text' AS data_type
-FROM morec_pg.main.pg_proc AS p
-JOIN morec_pg.main.pg_namespace AS n ON n.oid = p.pronamespace,
+FROM ${pg}.main.pg_proc AS p
+JOIN ${pg}.main.pg_namespace AS n ON n.oid = p.pronamespace,
     unnest(range(1, len(p.proargnames) + 1)) AS u(place);

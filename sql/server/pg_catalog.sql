@@ -1,6 +1,6 @@
 -- PostgreSQL's catalogue of the warehouse, as far as clients read it, from DuckDB's. Numbers of
 -- objects are UINTEGER, which only here are sent as PostgreSQL's type oid.
-CREATE VIEW morec_pg.main.pg_namespace AS
+CREATE VIEW ${pg}.main.pg_namespace AS
 SELECT
     CAST(oid AS UINTEGER) AS oid,
     schema_name AS nspname,
@@ -12,7 +12,7 @@ UNION ALL
 VALUES (11, 'pg_catalog', 10, NULL), (13000, 'information_schema', 10, NULL);
 
 -- the indexes of primary keys and unique columns, which DuckDB does not number, and all others
-CREATE VIEW morec_pg.main.keys AS
+CREATE VIEW ${pg}.main.keys AS
 SELECT
     1000000000 + table_oid * 100 + constraint_index AS indexrelid,
     constraint_name AS indexname,
@@ -40,7 +40,7 @@ FROM duckdb_indexes()
 WHERE database_name = ${database};
 
 -- what tables and views are, with the indexes that keys have
-CREATE VIEW morec_pg.main.pg_class AS
+CREATE VIEW ${pg}.main.pg_class AS
 SELECT
     CAST(oid AS UINTEGER) AS oid,
     relname,
@@ -91,10 +91,10 @@ FROM (
     WHERE database_name = ${database} AND NOT internal
     UNION ALL
     SELECT indexrelid, indexname, indexnamespace, -1, false, 'i', indnatts
-    FROM morec_pg.main.keys
+    FROM ${pg}.main.keys
 );
 
-CREATE VIEW morec_pg.main.pg_index AS
+CREATE VIEW ${pg}.main.pg_index AS
 SELECT
     CAST(indexrelid AS UINTEGER) AS indexrelid,
     CAST(indrelid AS UINTEGER) AS indrelid,
@@ -117,9 +117,9 @@ SELECT
     [0 FOR place IN indkey] AS indoption,
     CAST(NULL AS VARCHAR) AS indexprs,
     CAST(NULL AS VARCHAR) AS indpred
-FROM morec_pg.main.keys;
+FROM ${pg}.main.keys;
 
-CREATE VIEW morec_pg.main.pg_constraint AS
+CREATE VIEW ${pg}.main.pg_constraint AS
 SELECT
     1000000000 + c.table_oid * 100 + c.constraint_index AS oid,
     c.constraint_name AS conname,
@@ -162,16 +162,16 @@ LEFT JOIN duckdb_tables() AS f
     AND f.table_name = c.referenced_table
 WHERE c.database_name = ${database} AND c.constraint_type <> 'NOT NULL';
 
-CREATE VIEW morec_pg.main.pg_attribute AS
+CREATE VIEW ${pg}.main.pg_attribute AS
 SELECT
     CAST(table_oid AS UINTEGER) AS attrelid,
     column_name AS attname,
-    CAST(morec_pg.main.type_oid(data_type) AS UINTEGER) AS atttypid,
+    CAST(${pg}.main.type_oid(data_type) AS UINTEGER) AS atttypid,
     -1 AS attstattarget,
     (
         SELECT max(t.typlen)
-        FROM morec_pg.main.pg_type AS t
-        WHERE t.oid = morec_pg.main.type_oid(data_type)
+        FROM ${pg}.main.pg_type AS t
+        WHERE t.oid = ${pg}.main.type_oid(data_type)
     ) AS attlen,
     CAST(column_index AS SMALLINT) AS attnum,
     0 AS attndims,
@@ -199,7 +199,7 @@ UNION ALL
 SELECT
     CAST(k.indexrelid AS UINTEGER),
     c.column_name,
-    CAST(morec_pg.main.type_oid(c.data_type) AS UINTEGER),
+    CAST(${pg}.main.type_oid(c.data_type) AS UINTEGER),
     -1,
     -1,
     list_position(k.indkey, c.column_index),
@@ -219,13 +219,13 @@ SELECT
     NULL,
     NULL,
     NULL
-FROM morec_pg.main.keys AS k
+FROM ${pg}.main.keys AS k
 JOIN duckdb_columns() AS c
     ON c.table_oid = k.indrelid
     AND c.database_name = ${database}
     AND list_contains(k.indkey, c.column_index);
 
-CREATE VIEW morec_pg.main.pg_attrdef AS
+CREATE VIEW ${pg}.main.pg_attrdef AS
 SELECT
     table_oid * 1000 + column_index AS oid,
     table_oid AS adrelid,
@@ -235,12 +235,12 @@ FROM duckdb_columns()
 WHERE database_name = ${database} AND NOT internal AND column_default IS NOT NULL;
 
 -- the functions of the warehouse, which tools look for: ours, and macros of its owner
-CREATE VIEW morec_pg.main.pg_proc AS
+CREATE VIEW ${pg}.main.pg_proc AS
 SELECT
     -- DuckDB numbers them by schema
     CAST(2000000000 + hash(schema_name, function_name, parameters) % 2000000000 AS UINTEGER) AS oid,
     function_name AS proname,
-    (SELECT n.oid FROM morec_pg.main.pg_namespace AS n WHERE n.nspname = schema_name)
+    (SELECT n.oid FROM ${pg}.main.pg_namespace AS n WHERE n.nspname = schema_name)
         AS pronamespace,
     10 AS proowner,
     14 AS prolang,
@@ -273,7 +273,7 @@ SELECT
 FROM duckdb_functions()
 WHERE database_name = ${database} AND NOT internal AND function_type IN ('macro', 'table_macro');
 
-CREATE VIEW morec_pg.main.pg_description AS
+CREATE VIEW ${pg}.main.pg_description AS
 SELECT table_oid AS objoid, 1259 AS classoid, 0 AS objsubid, comment AS description
 FROM duckdb_tables()
 WHERE database_name = ${database} AND comment IS NOT NULL
@@ -291,10 +291,10 @@ FROM duckdb_schemas()
 WHERE database_name = ${database} AND comment IS NOT NULL
 UNION ALL
 SELECT oid, 1255, 0, comment
-FROM morec_pg.main.pg_proc
+FROM ${pg}.main.pg_proc
 WHERE comment IS NOT NULL;
 
-CREATE VIEW morec_pg.main.pg_tables AS
+CREATE VIEW ${pg}.main.pg_tables AS
 SELECT
     schema_name AS schemaname,
     table_name AS tablename,
@@ -307,7 +307,7 @@ SELECT
 FROM duckdb_tables()
 WHERE database_name = ${database};
 
-CREATE VIEW morec_pg.main.pg_views AS
+CREATE VIEW ${pg}.main.pg_views AS
 SELECT
     schema_name AS schemaname,
     view_name AS viewname,
@@ -316,10 +316,10 @@ SELECT
 FROM duckdb_views()
 WHERE database_name = ${database} AND NOT internal;
 
-CREATE VIEW morec_pg.main.pg_database AS
+CREATE VIEW ${pg}.main.pg_database AS
 SELECT
     5 AS oid,
-    ${database} AS datname,
+    ${name} AS datname,
     10 AS datdba,
     6 AS encoding,
     'c' AS datlocprovider,
@@ -333,7 +333,7 @@ SELECT
     CAST(NULL AS VARCHAR) AS daticurules,
     CAST(NULL AS VARCHAR[]) AS datacl;
 
-CREATE VIEW morec_pg.main.pg_roles AS
+CREATE VIEW ${pg}.main.pg_roles AS
 SELECT
     10 AS oid,
     'morec' AS rolname,
@@ -348,13 +348,13 @@ SELECT
     CAST(NULL AS TIMESTAMP) AS rolvaliduntil,
     CAST(NULL AS VARCHAR[]) AS rolconfig;
 
-CREATE VIEW morec_pg.main.pg_user AS
+CREATE VIEW ${pg}.main.pg_user AS
 SELECT 'morec' AS usename, 10 AS usesysid, false AS usecreatedb, false AS usesuper;
 
-CREATE VIEW morec_pg.main.pg_am AS
+CREATE VIEW ${pg}.main.pg_am AS
 SELECT * FROM (VALUES (2, 'heap', 't'), (403, 'btree', 'i')) AS t(oid, amname, amtype);
 
-CREATE VIEW morec_pg.main.pg_language AS
+CREATE VIEW ${pg}.main.pg_language AS
 SELECT
     14 AS oid,
     2612 AS tableoid,
@@ -367,7 +367,7 @@ SELECT
     0 AS lanvalidator,
     CAST(NULL AS VARCHAR[]) AS lanacl;
 
-CREATE VIEW morec_pg.main.pg_tablespace AS
+CREATE VIEW ${pg}.main.pg_tablespace AS
 SELECT
     1663 AS oid,
     'pg_default' AS spcname,

@@ -1,11 +1,11 @@
 -- Tables of PostgreSQL's catalogue for what a warehouse has not: they are read, and empty.
-CREATE TABLE morec_pg.main.pg_inherits (
+CREATE TABLE ${pg}.main.pg_inherits (
     inhrelid BIGINT,
     inhparent BIGINT,
     inhseqno INTEGER,
     inhdetachpending BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_collation (
+CREATE TABLE ${pg}.main.pg_collation (
     oid BIGINT,
     collname VARCHAR,
     collnamespace BIGINT,
@@ -16,18 +16,18 @@ CREATE TABLE morec_pg.main.pg_collation (
     colliculocale VARCHAR,
     collencoding INTEGER
 );
-CREATE TABLE morec_pg.main.pg_enum (
+CREATE TABLE ${pg}.main.pg_enum (
     oid BIGINT,
     enumtypid BIGINT,
     enumsortorder FLOAT,
     enumlabel VARCHAR
 );
-CREATE TABLE morec_pg.main.pg_range (
+CREATE TABLE ${pg}.main.pg_range (
     rngtypid UINTEGER,
     rngsubtype UINTEGER,
     rngmultitypid UINTEGER
 );
-CREATE TABLE morec_pg.main.pg_trigger (
+CREATE TABLE ${pg}.main.pg_trigger (
     oid BIGINT,
     tgrelid BIGINT,
     tgparentid BIGINT,
@@ -38,7 +38,7 @@ CREATE TABLE morec_pg.main.pg_trigger (
     tgisinternal BOOLEAN,
     tgconstraint BIGINT
 );
-CREATE TABLE morec_pg.main.pg_policy (
+CREATE TABLE ${pg}.main.pg_policy (
     oid BIGINT,
     polname VARCHAR,
     polrelid BIGINT,
@@ -48,7 +48,7 @@ CREATE TABLE morec_pg.main.pg_policy (
     polqual VARCHAR,
     polwithcheck VARCHAR
 );
-CREATE TABLE morec_pg.main.pg_rewrite (
+CREATE TABLE ${pg}.main.pg_rewrite (
     oid BIGINT,
     rulename VARCHAR,
     ev_class BIGINT,
@@ -56,7 +56,7 @@ CREATE TABLE morec_pg.main.pg_rewrite (
     ev_enabled VARCHAR,
     is_instead BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_statistic_ext (
+CREATE TABLE ${pg}.main.pg_statistic_ext (
     oid BIGINT,
     stxrelid BIGINT,
     stxname VARCHAR,
@@ -65,7 +65,7 @@ CREATE TABLE morec_pg.main.pg_statistic_ext (
     stxkind VARCHAR[],
     stxstattarget INTEGER
 );
-CREATE TABLE morec_pg.main.pg_publication (
+CREATE TABLE ${pg}.main.pg_publication (
     oid BIGINT,
     pubname VARCHAR,
     pubowner BIGINT,
@@ -76,15 +76,15 @@ CREATE TABLE morec_pg.main.pg_publication (
     pubtruncate BOOLEAN,
     pubviaroot BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_publication_rel (
+CREATE TABLE ${pg}.main.pg_publication_rel (
     oid BIGINT,
     prpubid BIGINT,
     prrelid BIGINT,
     prqual VARCHAR,
     prattrs BIGINT[]
 );
-CREATE TABLE morec_pg.main.pg_publication_namespace (oid BIGINT, pnpubid BIGINT, pnnspid BIGINT);
-CREATE TABLE morec_pg.main.pg_subscription (
+CREATE TABLE ${pg}.main.pg_publication_namespace (oid BIGINT, pnpubid BIGINT, pnnspid BIGINT);
+CREATE TABLE ${pg}.main.pg_subscription (
     oid BIGINT,
     subdbid BIGINT,
     subname VARCHAR,
@@ -92,14 +92,14 @@ CREATE TABLE morec_pg.main.pg_subscription (
     subenabled BOOLEAN,
     subpublications VARCHAR[]
 );
-CREATE TABLE morec_pg.main.pg_foreign_table (ftrelid BIGINT, ftserver BIGINT, ftoptions VARCHAR[]);
-CREATE TABLE morec_pg.main.pg_foreign_server (
+CREATE TABLE ${pg}.main.pg_foreign_table (ftrelid BIGINT, ftserver BIGINT, ftoptions VARCHAR[]);
+CREATE TABLE ${pg}.main.pg_foreign_server (
     oid BIGINT,
     srvname VARCHAR,
     srvfdw BIGINT,
     srvowner BIGINT
 );
-CREATE TABLE morec_pg.main.pg_foreign_data_wrapper (
+CREATE TABLE ${pg}.main.pg_foreign_data_wrapper (
     oid BIGINT,
     fdwname VARCHAR,
     fdwowner BIGINT,
@@ -108,13 +108,13 @@ CREATE TABLE morec_pg.main.pg_foreign_data_wrapper (
     fdwacl VARCHAR[],
     fdwoptions VARCHAR[]
 );
-CREATE TABLE morec_pg.main.pg_extension (
+CREATE TABLE ${pg}.main.pg_extension (
     oid BIGINT,
     extname VARCHAR,
     extnamespace BIGINT,
     extversion VARCHAR
 );
-CREATE TABLE morec_pg.main.pg_sequence (
+CREATE TABLE ${pg}.main.pg_sequence (
     seqrelid BIGINT,
     seqtypid BIGINT,
     seqstart BIGINT,
@@ -124,7 +124,7 @@ CREATE TABLE morec_pg.main.pg_sequence (
     seqcache BIGINT,
     seqcycle BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_depend (
+CREATE TABLE ${pg}.main.pg_depend (
     classid BIGINT,
     objid BIGINT,
     objsubid INTEGER,
@@ -133,8 +133,8 @@ CREATE TABLE morec_pg.main.pg_depend (
     refobjsubid INTEGER,
     deptype VARCHAR
 );
-CREATE TABLE morec_pg.main.pg_shdescription (objoid BIGINT, classoid BIGINT, description VARCHAR);
-CREATE TABLE morec_pg.main.pg_event_trigger (
+CREATE TABLE ${pg}.main.pg_shdescription (objoid BIGINT, classoid BIGINT, description VARCHAR);
+CREATE TABLE ${pg}.main.pg_event_trigger (
     oid BIGINT,
     evtname VARCHAR,
     evtevent VARCHAR,
@@ -143,19 +143,19 @@ CREATE TABLE morec_pg.main.pg_event_trigger (
     evtenabled VARCHAR,
     evttags VARCHAR[]
 );
-CREATE TABLE morec_pg.main.pg_auth_members (
+CREATE TABLE ${pg}.main.pg_auth_members (
     roleid BIGINT,
     member BIGINT,
     grantor BIGINT,
     admin_option BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_partitioned_table (
+CREATE TABLE ${pg}.main.pg_partitioned_table (
     partrelid BIGINT,
     partstrat VARCHAR,
     partnatts INTEGER,
     partattrs BIGINT[]
 );
-CREATE TABLE morec_pg.main.pg_matviews (
+CREATE TABLE ${pg}.main.pg_matviews (
     schemaname VARCHAR,
     matviewname VARCHAR,
     matviewowner VARCHAR,
@@ -163,7 +163,7 @@ CREATE TABLE morec_pg.main.pg_matviews (
     ispopulated BOOLEAN,
     definition VARCHAR
 );
-CREATE TABLE morec_pg.main.pg_stat_activity (
+CREATE TABLE ${pg}.main.pg_stat_activity (
     datid BIGINT,
     datname VARCHAR,
     pid INTEGER,
@@ -172,13 +172,13 @@ CREATE TABLE morec_pg.main.pg_stat_activity (
     state VARCHAR,
     query VARCHAR
 );
-CREATE TABLE morec_pg.main.pg_stat_user_tables (
+CREATE TABLE ${pg}.main.pg_stat_user_tables (
     relid BIGINT,
     schemaname VARCHAR,
     relname VARCHAR,
     n_live_tup BIGINT
 );
-CREATE TABLE morec_pg.main.pg_locks (
+CREATE TABLE ${pg}.main.pg_locks (
     locktype VARCHAR,
     database BIGINT,
     relation BIGINT,
@@ -186,7 +186,7 @@ CREATE TABLE morec_pg.main.pg_locks (
     mode VARCHAR,
     granted BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_opclass (
+CREATE TABLE ${pg}.main.pg_opclass (
     oid BIGINT,
     opcname VARCHAR,
     opcmethod BIGINT,
@@ -195,7 +195,7 @@ CREATE TABLE morec_pg.main.pg_opclass (
     opckeytype BIGINT,
     opcnamespace BIGINT
 );
-CREATE TABLE morec_pg.main.pg_operator (
+CREATE TABLE ${pg}.main.pg_operator (
     oid BIGINT,
     oprname VARCHAR,
     oprnamespace BIGINT,
@@ -206,8 +206,8 @@ CREATE TABLE morec_pg.main.pg_operator (
     oprresult BIGINT,
     oprcode BIGINT
 );
-CREATE TABLE morec_pg.main.pg_aggregate (aggfnoid BIGINT, aggkind VARCHAR);
-CREATE TABLE morec_pg.main.pg_cast (
+CREATE TABLE ${pg}.main.pg_aggregate (aggfnoid BIGINT, aggkind VARCHAR);
+CREATE TABLE ${pg}.main.pg_cast (
     oid BIGINT,
     castsource BIGINT,
     casttarget BIGINT,
@@ -215,7 +215,7 @@ CREATE TABLE morec_pg.main.pg_cast (
     castcontext VARCHAR,
     castmethod VARCHAR
 );
-CREATE TABLE morec_pg.main.pg_conversion (
+CREATE TABLE ${pg}.main.pg_conversion (
     oid BIGINT,
     conname VARCHAR,
     connamespace BIGINT,
@@ -225,24 +225,24 @@ CREATE TABLE morec_pg.main.pg_conversion (
     conproc BIGINT,
     condefault BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_largeobject_metadata (oid BIGINT, lomowner BIGINT);
-CREATE TABLE morec_pg.main.pg_default_acl (
+CREATE TABLE ${pg}.main.pg_largeobject_metadata (oid BIGINT, lomowner BIGINT);
+CREATE TABLE ${pg}.main.pg_default_acl (
     oid BIGINT,
     defaclrole BIGINT,
     defaclnamespace BIGINT,
     defaclobjtype VARCHAR,
     defaclacl VARCHAR[]
 );
-CREATE TABLE morec_pg.main.pg_ts_config (oid BIGINT, cfgname VARCHAR, cfgnamespace BIGINT);
-CREATE TABLE morec_pg.main.pg_ts_dict (oid BIGINT, dictname VARCHAR, dictnamespace BIGINT);
-CREATE TABLE morec_pg.main.pg_indexes (
+CREATE TABLE ${pg}.main.pg_ts_config (oid BIGINT, cfgname VARCHAR, cfgnamespace BIGINT);
+CREATE TABLE ${pg}.main.pg_ts_dict (oid BIGINT, dictname VARCHAR, dictnamespace BIGINT);
+CREATE TABLE ${pg}.main.pg_indexes (
     schemaname VARCHAR,
     tablename VARCHAR,
     indexname VARCHAR,
     tablespace VARCHAR,
     indexdef VARCHAR
 );
-CREATE TABLE morec_pg.main.settings_of_postgres (
+CREATE TABLE ${pg}.main.settings_of_postgres (
     name VARCHAR,
     setting VARCHAR,
     unit VARCHAR,
@@ -261,7 +261,7 @@ CREATE TABLE morec_pg.main.settings_of_postgres (
     sourceline INTEGER,
     pending_restart BOOLEAN
 );
-CREATE TABLE morec_pg.main.pg_db_role_setting (
+CREATE TABLE ${pg}.main.pg_db_role_setting (
     setdatabase BIGINT,
     setrole BIGINT,
     setconfig VARCHAR[]

@@ -1,3 +1,3 @@
 -- One of the settings that pg_settings shows.
-INSERT INTO morec_pg.main.settings_of_postgres (name, setting, category, context, vartype, source)
+INSERT INTO ${pg}.main.settings_of_postgres (name, setting, category, context, vartype, source)
 VALUES (?, ?, 'morec_sql', 'user', 'string', 'default')

@@ -1,7 +1,7 @@
 -- PostgreSQL's types that results are of, by their numbers, and those of DuckDB's types.
-CREATE TABLE morec_pg.main.scalars AS SELECT * FROM scalars;
+CREATE TABLE ${pg}.main.scalars AS SELECT * FROM scalars;
 
-CREATE TABLE morec_pg.main.pg_type AS
+CREATE TABLE ${pg}.main.pg_type AS
 SELECT
     CAST(oid AS UINTEGER) AS oid,
     typname,
@@ -68,7 +68,7 @@ FROM (
         (3802, 'jsonb', 'jsonb', -1, 'U', 3807)
 ) AS t(oid, typname, display, size, category, array_oid);
 
-INSERT INTO morec_pg.main.pg_type
+INSERT INTO ${pg}.main.pg_type
 SELECT * REPLACE (
     typarray AS oid,
     '_' || typname AS typname,
@@ -84,11 +84,11 @@ SELECT * REPLACE (
     'array_subscript_handler' AS typsubscript,
     display || '[]' AS display
 )
-FROM morec_pg.main.pg_type
+FROM ${pg}.main.pg_type
 WHERE typarray <> 0;
 
 -- the number of a type that DuckDB writes so; those without one are text, and what is nested JSON
-CREATE MACRO morec_pg.main.type_oid(written) AS
+CREATE MACRO ${pg}.main.type_oid(written) AS
 CASE
     WHEN written LIKE 'STRUCT%' OR written LIKE 'MAP%' OR written LIKE 'UNION%' OR written = 'JSON'
     THEN 114
@@ -97,8 +97,8 @@ CASE
     THEN coalesce(
         (
             SELECT max(t.typarray)
-            FROM morec_pg.main.scalars AS s
-            JOIN morec_pg.main.pg_type AS t ON t.oid = s.oid
+            FROM ${pg}.main.scalars AS s
+            JOIN ${pg}.main.pg_type AS t ON t.oid = s.oid
             WHERE s.name = lower(regexp_extract(written, '^[A-Za-z_ ]+'))
         ),
         114
@@ -106,7 +106,7 @@ CASE
     ELSE coalesce(
         (
             SELECT max(s.oid)
-            FROM morec_pg.main.scalars AS s
+            FROM ${pg}.main.scalars AS s
             WHERE s.name = lower(regexp_extract(written, '^[A-Za-z_ ]+'))
         ),
         25

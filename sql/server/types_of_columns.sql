@@ -1,7 +1,7 @@
 -- The types, as PostgreSQL's numbers, of columns that are of the same type in all of some tables.
 SELECT
     lower(column_name) AS name,
-    min(morec_pg.main.type_oid(data_type)) AS type
+    min(${pg}.main.type_oid(data_type)) AS type
 FROM duckdb_columns()
 WHERE
     database_name = ${database}

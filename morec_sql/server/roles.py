@@ -1,0 +1,330 @@
+"""What a role of users sees: a database of its own, made of views over the warehouse.
+
+A role is of a file of TOML. Its database has the schemas that it may see, with columns masked and
+rows left out, and the recommenders made anew over these views: so whatever a function reads for it,
+a filter, an explanation or an error, it reads what the role may see.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ..catalog.recommenders import default_of, recommenders
+from ..catalog.versions import in_use, put_to_use
+from ..errors import MorecError, nearest
+from ..source.pure import ROLE
+from ..templates import first_row, identifier, literal, sql
+from .refused import RefusedError
+from .settings import milliseconds
+
+FIELDS = {"users", "schemas", "functions", "mask", "rows", "most_rows", "timeout", "sessions"}
+SHORTEST_KEY = 16  # characters of the key of hashes
+# of a recommender: what is made with its views and functions, and what those look for as a table
+OWN = {"settings", "objectives", "reason_templates"}
+ARCHIVE = "archive"
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """What some users may do.
+
+    Args:
+        name: of the role.
+        users: who has it.
+        schemas: those that may be named, None for all.
+        functions: those of the recommenders that may be called, None for all.
+        mask: what stands for a column's values, by "table.column" or "schema.table.column": null,
+            hash, or a constant as {"value": ...}.
+        rows: which rows there are of a table, by "table" or "schema.table", as SQL.
+        most_rows: of a result, None for any number.
+        timeout: seconds that a statement may take, 0 for the server's own limit.
+        sessions: how many there may be at once, None for the server's own limit.
+        key: of hashes.
+    """
+
+    name: str
+    users: frozenset[str] = frozenset()
+    schemas: frozenset[str] | None = None
+    functions: frozenset[str] | None = None
+    mask: dict[str, Any] = dataclasses.field(default_factory=dict)
+    rows: dict[str, str] = dataclasses.field(default_factory=dict)
+    most_rows: int | None = None
+    timeout: float = 0
+    sessions: int | None = None
+    key: str = ""
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it sees a database of its own."""
+        return bool(
+            self.mask or self.rows or self.schemas is not None or self.functions is not None
+        )
+
+
+def read(path: Path) -> list[Role]:
+    """The roles of a file.
+
+    Raises:
+        MorecError: it is not of the form that is expected.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MorecError(f"config: {path.name} cannot be read: {error}") from None
+    _check_names("config", found, {"key", "roles"})
+    key = found.get("key", "")
+    if not isinstance(key, str):
+        raise MorecError(f"key: {key!r} is no text")
+    given = found.get("roles", {})
+    if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
+        raise MorecError("roles: each is a table of its own, such as [roles.analyst]")
+    roles = [_role(name, one, key) for name, one in given.items()]
+    of: dict[str, str] = {}
+    for role in roles:
+        for user in role.users:
+            if of.setdefault(user, role.name) != role.name:
+                raise MorecError(f"roles.{role.name}.users: {user!r} is of {of[user]}, too")
+    return roles
+
+
+def _role(name: str, given: dict[str, Any], key: str) -> Role:
+    where = f"roles.{name}"
+    if not re.fullmatch(r"[A-Za-z]\w{0,40}", name):
+        raise MorecError(f"{where}: a role's name is of letters, digits and _")
+    _check_names(where, given, FIELDS)
+    lists = {
+        field: frozenset(_texts(f"{where}.{field}", given[field]))
+        for field in ("users", "schemas", "functions")
+        if field in given
+    }
+    mask, rows = given.get("mask", {}), given.get("rows", {})
+    for field, value in (("mask", mask), ("rows", rows)):
+        if not isinstance(value, dict):
+            raise MorecError(f"{where}.{field}: it is a table, [{where}.{field}], not {value!r}")
+    for column, kind in mask.items():
+        if kind not in ("null", "hash") and not (isinstance(kind, dict) and set(kind) == {"value"}):
+            raise MorecError(
+                f"{where}.mask.{column}: {kind!r} is not 'null', 'hash' or {{value = ...}}"
+            )
+    if "hash" in mask.values() and len(key) < SHORTEST_KEY:
+        raise MorecError(f"key: hashes need one of {SHORTEST_KEY} characters or more")
+    for field in ("most_rows", "sessions"):
+        if not isinstance(given.get(field, 1), int) or given.get(field, 1) < 1:
+            raise MorecError(f"{where}.{field}: {given[field]!r} is no number above 0")
+    try:
+        timeout = milliseconds(str(given.get("timeout", "0"))) / 1000
+    except RefusedError:
+        raise MorecError(f"{where}.timeout: {given['timeout']!r} is no time such as 30s") from None
+    return Role(
+        name, mask=mask, rows=rows, most_rows=given.get("most_rows"), timeout=timeout,
+        sessions=given.get("sessions"), key=key, **lists,
+    )  # fmt: skip
+
+
+def _check_names(where: str, given: dict[str, Any], known: Iterable[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise MorecError(f"{where}: there is no {name!r}; {nearest(name, sorted(known))}")
+
+
+def _texts(where: str, given: Any) -> list[str]:
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise MorecError(f"{where}: {given!r} is no list of names")
+    return given
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What a role sees in place of the warehouse.
+
+    Args:
+        database: its name.
+        schemas: those that may be named.
+        others: databases and schemas that may not.
+        hidden: tables and views of `main` that may not be named, where it is one of these.
+    """
+
+    database: str
+    schemas: frozenset[str]
+    others: frozenset[str]
+    hidden: frozenset[str]
+
+
+def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
+    """Make the database of a role.
+
+    Args:
+        con: a connection to the warehouse, of which nothing else is going on.
+        warehouse: its name.
+        role: the role.
+
+    Raises:
+        MorecError: the role names what there is not.
+    """
+    columns = con.execute(sql("server/columns", database=literal(warehouse))).fetchall()
+    views = con.execute(sql("server/views", database=literal(warehouse))).fetchall()
+    schemas = sorted({row[0] for row in columns} | {row[0] for row in views} | {"main"})
+    _check(role, schemas, columns)
+    ours = recommenders(con, warehouse)
+    numbers = {name: in_use(con, name) for name in ours}
+    hidden = {name for name in ours if _hides_texts(con, role, name)}
+    default = default_of(con, warehouse)
+    count = first_row(con, "SELECT count(*) FROM duckdb_databases()")
+    database = f"{ROLE}{role.name}_{count[0] if count else 0}"
+    con.execute(f"ATTACH ':memory:' AS {identifier(database)} (READ_WRITE)")
+    con.execute(f"USE {identifier(database)}")
+    try:
+        for schema in schemas:
+            if schema != "main":
+                con.execute(f"CREATE SCHEMA {identifier(schema)}")
+        # the others are there for views and functions that read them
+        seen = sorted(schemas if role.schemas is None else role.schemas)
+        con.execute("CREATE SCHEMA morec_seen")
+        con.execute("CREATE TABLE morec_seen.schemas AS SELECT unnest($1) AS name", [seen])
+        tables: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for schema, table, column, kind in columns:
+            tables.setdefault((schema, table), []).append((column, kind))
+        for (schema, table), kinds in tables.items():
+            if schema not in ours or table not in OWN:
+                made = _masked(con, warehouse, role, schema, table, kinds, schema in hidden)
+                kind = "TABLE" if schema in ours and table == ARCHIVE else "VIEW"
+                con.execute(f"CREATE {kind} {identifier(schema, table)} AS {made}")
+        _make_views(con, [text for schema, _, text in views if schema not in ours])
+        for name, number in numbers.items():
+            if number is not None:
+                put_to_use(con, database, name, number, make_default=name == default)
+                con.execute(
+                    sql(
+                        "server/settings_of_recommender",
+                        schema=identifier(name),
+                        theirs=identifier(warehouse, name),
+                    )
+                )
+        _leave_functions(con, database, role, ours)
+    finally:
+        con.execute(f"USE {identifier(warehouse)}")
+    named = frozenset(schemas) if role.schemas is None else role.schemas
+    main = {row[1] for row in (*columns, *views) if row[0] == "main"}
+    return Seen(
+        database,
+        frozenset(name.lower() for name in named),
+        frozenset({warehouse.lower(), *(name.lower() for name in schemas)} - {*named}),
+        frozenset(name.lower() for name in main) if "main" not in named else frozenset(),
+    )
+
+
+def _check(role: Role, schemas: list[str], columns: list[tuple[str, str, str, str]]) -> None:
+    """Raise a MorecError where a role names what is not in the warehouse."""
+    where = f"roles.{role.name}"
+    for schema in role.schemas or ():
+        if schema not in schemas:
+            raise MorecError(f"{where}.schemas: there is no {schema!r}; {nearest(schema, schemas)}")
+    tables = {name for schema, table, *_ in columns for name in (table, f"{schema}.{table}")}
+    for table in role.rows:
+        if table not in tables:
+            raise MorecError(f"{where}.rows: there is no table {table!r}; {nearest(table, tables)}")
+    known = {
+        f"{name}.{column}"
+        for schema, table, column, _ in columns
+        for name in (table, f"{schema}.{table}")
+    }
+    for column in role.mask:
+        if column not in known:
+            raise MorecError(
+                f"{where}.mask: there is no column {column!r}; {nearest(column, known)}"
+            )
+
+
+def _masked(
+    con: duckdb.DuckDBPyConnection,
+    warehouse: str,
+    role: Role,
+    schema: str,
+    table: str,
+    kinds: list[tuple[str, str]],
+    hidden: bool,
+) -> str:
+    """The SELECT of what a role sees of a table; `hidden` leaves out the texts of items."""
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    selected = []
+    for column, kind in kinds:
+        names = (f"{schema}.{table}.{column}", f"{table}.{column}")
+        mask = next((role.mask[name] for name in names if name in role.mask), None)
+        name = identifier(column)
+        if hidden and (table[:6], column) == ("texts_", "text"):
+            mask = "null"
+        if mask is None:
+            selected.append(name)
+        elif mask == "hash":
+            text = f"sha256({literal(role.key)} || CAST({name} AS VARCHAR))"
+            selected.append(f"left({text}, 16) AS {name}")
+        else:
+            value = "NULL" if mask == "null" else literal(mask["value"])
+            selected.append(f"CAST({value} AS {kind}) AS {name}")
+    text = f"SELECT {', '.join(selected)} FROM {identifier(warehouse, schema, table)}"
+    kept = next(
+        (role.rows[name] for name in (f"{schema}.{table}", table) if name in role.rows), None
+    )
+    if kept is None:
+        return text
+    where = f"roles.{role.name}.rows.{table}"
+    try:
+        predicate = sqlglot.parse_one(kept, dialect="duckdb").sql("duckdb")
+        # the limit keeps what a client filters by from being looked at before
+        text += f" WHERE ({predicate}) LIMIT 9223372036854775807"
+        con.execute(f"EXPLAIN {text}")
+    except (SqlglotError, duckdb.Error) as error:
+        raise MorecError(f"{where}: {kept!r} is no predicate over it: {error}") from None
+    return text
+
+
+def _make_views(con: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
+    """Make views, of which some read others; what reads something else is left out."""
+    while texts:
+        failed = []
+        for text in texts:
+            try:
+                con.execute(text)
+            except duckdb.Error:
+                failed.append(text)
+        if len(failed) == len(texts):
+            return
+        texts = failed
+
+
+def _hides_texts(con: duckdb.DuckDBPyConnection, role: Role, name: str) -> bool:
+    """Whether a column that is masked may be in the texts of a recommender's items."""
+    row = first_row(
+        con,
+        "SELECT CAST(arguments AS JSON) ->> 'items', arguments LIKE '%\"text\": [%'"
+        f" FROM {identifier(name, 'settings')}",
+    )
+    table = row[0] if row is not None else None
+    if row is None or table is None or not row[1]:
+        return False
+    masked = {column.rsplit(".", 1)[0].split(".")[-1].lower() for column in role.mask}
+    return table.split(".")[-1].strip('"').lower() in masked
+
+
+def _leave_functions(
+    con: duckdb.DuckDBPyConnection, database: str, role: Role, ours: list[str]
+) -> None:
+    """Remove the functions that a role may not call."""
+    if role.functions is None:
+        return
+    query = (
+        "SELECT schema_name, function_name FROM duckdb_functions()"
+        " WHERE database_name = ? AND function_type = 'table_macro'"
+    )
+    for schema, name in con.execute(query, [database]).fetchall():
+        if name not in role.functions and (schema in ours or name == "recommend"):
+            con.execute(f"DROP MACRO TABLE {identifier(schema, name)}")
