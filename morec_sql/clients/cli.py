@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -259,6 +260,10 @@ def serve(
     require_tls: Annotated[
         bool, typer.Option("--require-tls", help="Let in nobody without TLS.")
     ] = False,
+    web_port: Annotated[
+        int | None, typer.Option("--web", help="The port of the page and the figures.")
+    ] = None,
+    log: Annotated[bool, typer.Option(help="Print a line of JSON for each statement.")] = True,
     sessions: Annotated[int, typer.Option(help="How many there may be at once.")] = 100,
     timeout: Annotated[float, typer.Option(help="Seconds for a statement, 0 for no end.")] = 300.0,
     memory: Annotated[str | None, typer.Option(help="Memory of the database, such as 4GB.")] = None,
@@ -266,6 +271,9 @@ def serve(
     """Serve a warehouse to what speaks PostgreSQL: BI tools, psql, JDBC, ODBC."""
     with _errors():
         server = _served()
+        if log:
+            logging.basicConfig(format="%(message)s", stream=sys.stderr)
+            logging.getLogger("morec_sql.server").setLevel(logging.INFO)
         options = server.Options(
             host=host,
             port=port,
@@ -280,13 +288,25 @@ def serve(
             memory=memory,
         )
         running = server.Server(path, options)
+        web = None
+        if web_port is not None:
+            from . import web as pages
+
+            web, web_port = pages.start(running, options, web_port)
         listened, at = running.address
         how = "to read and to write" if allow_write else "to read only"
         typer.echo(
             f"serving {path.name} {how} at {listened}:{at}; a client connects by"
             f" psql -h {listened} -p {at} -U NAME {running.catalog.database}"
         )
-        server.run_until_signalled(running)
+        if web is not None:
+            scheme = "http" if certificate is None else "https"
+            typer.echo(f"the page and the figures are at {scheme}://{listened}:{web_port}")
+        try:
+            server.run_until_signalled(running)
+        finally:
+            if web is not None:
+                web.should_exit = True
 
 
 @user.command("add")

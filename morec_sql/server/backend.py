@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import select
 import struct
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pg_mimic import messages
 
 from . import parameters, wire
-from .answers import Answer, Prepared
-from .cursors import Cursor
-from .gate import statements_of
+from .answers import Prepared
+from .cursors import READS, Cursor, Portal
+from .gate import statements_of, words_of
 from .login import login
 from .refused import (
     INTERNAL,
@@ -39,20 +38,6 @@ logger = logging.getLogger("morec_sql.server")
 LOGIN_SECONDS = 20.0
 SENDING_SECONDS = 60.0  # that a client may take none of what is sent
 MOST_PREPARED = 1000
-# what is run when its columns are asked for, so that DuckDB reads it once
-READS = {"select", "with", "from", "values", "table", "show", "describe", "summarize", "fetch"}
-
-
-@dataclasses.dataclass
-class Portal:
-    """A statement with its values: run when it is first executed, and read as far as is asked."""
-
-    prepared: Prepared
-    values: list[Any]
-    formats: list[int]
-    answer: Answer | None = None
-    cursor: Cursor | None = None
-    sent: int = 0
 
 
 class Backend:
@@ -74,7 +59,8 @@ class Backend:
         self._prepared: dict[str, Prepared] = {}
         self._portals: dict[str, Portal] = {}
         self._skipping = False
-        self._sender = Sender(stream, self._check)
+        self._sender = Sender(stream, self._check, server.observed.lists)
+        self._doing, self._begun = "", time.monotonic()
         self._statements: Statements | None = None
         self.user = ""
         # of the statement that is running, for who cancels it: since when, and what ends it
@@ -98,13 +84,19 @@ class Backend:
         self.user = given.get("user", "")
         if not self.user:
             raise RefusedError("28000", "a user name is needed")
-        login(self._stream, self.user, self._place, self._server.users, self._server.failures)
-        database = given.get("database") or self.user
-        # clients that name none give that of the user
+        try:
+            login(self._stream, self.user, self._place, self._server.users, self._server.failures)
+        except RefusedError:
+            self._server.observed.login(self.user, self._place, "refused")
+            raise
+        self._server.observed.login(self.user, self._place, "in")
+        database = given.get("database") or self.user  # which clients give that name none
         if database not in (*self._server.names, self.user):
             raise RefusedError("3D000", f"there is no database {database!r}; there is"
                           f" {self._server.names[0]!r}")  # fmt: skip
-        with self._server.session(self) as (statements, settings):
+        with self._server.session(self.user, self.number) as session:
+            statements, settings = session.statements, session.settings
+            self.limits, self.interrupt = session.limits, session.interrupt
             self._statements = statements
             statements.forget_prepared = self._forget
             for name, value in given.items():
@@ -163,7 +155,8 @@ class Backend:
                 raise
             except Exception as error:
                 statements.failed()
-                self._error(error)
+                told = self._error(error)
+                self._tell(0, told.code)
                 self._skipping = kind != messages.QUERY
             if kind == messages.QUERY:
                 now = dict(settings.reported())
@@ -179,7 +172,7 @@ class Backend:
         with self._lock:
             self._stopped = None
             self.seconds = min(limits, default=0)
-            self.running_since = time.monotonic()
+            self.running_since = self._begun = time.monotonic()
         try:
             handler(payload)
         except BaseException as error:
@@ -224,13 +217,14 @@ class Backend:
         self.stop(RefusedError("57P01", "the server is being stopped"))
         self._stream.close()
 
-    def _error(self, error: BaseException) -> None:
+    def _error(self, error: BaseException) -> RefusedError:
         told = refused(error)
         if told.code == INTERNAL:
             logger.error("a statement of %s failed in the server", self.user, exc_info=error)
         self._stream.write(messages.make_error_response(told.fields()))
         # a client that asks for no answers yet waits for this one
         self._stream.flush()
+        return told
 
     def _ready(self) -> None:
         assert self._statements is not None
@@ -261,9 +255,9 @@ class Backend:
             statements.run(statements.prepare("BEGIN", []), [])
         try:
             for piece in pieces:
+                self._doing, self._begun = piece, time.monotonic()
                 prepared = statements.prepare(piece, [])
-                answer = statements.run(prepared, [])
-                self._sender.whole(answer)
+                self._tell(self._sender.whole(statements.run(prepared, [])))
         except BaseException:
             if together:
                 statements.failed()
@@ -271,6 +265,13 @@ class Backend:
             raise
         if together:
             statements.run(statements.prepare("COMMIT", []), [])
+
+    def _tell(self, rows: int, code: str = "00000", before: float = 0.0) -> None:
+        """Take note of the statement that ended; `before` are seconds that it took earlier."""
+        seconds = before + time.monotonic() - self._begun
+        first = next(iter(words_of(self._doing)), "")
+        observed = self._server.observed
+        observed.statement(self.user, self.number, self._doing, first, seconds, rows, code)
 
     def _text(self, text: str) -> str:
         longest = self._server.longest
@@ -289,6 +290,7 @@ class Backend:
     def _parse(self, payload: bytes) -> None:
         parsed = messages.parse_parse(payload)
         pieces = statements_of(self._text(parsed.sql))
+        self._doing = pieces[0] if pieces else ""
         if len(pieces) > 1:
             raise RefusedError("42601", "a prepared statement is one statement")
         if parsed.statement_name and len(self._prepared) >= MOST_PREPARED:
@@ -356,9 +358,12 @@ class Backend:
         return self._of().describe(portal.prepared)
 
     def _start(self, portal: Portal) -> None:
+        self._doing = portal.prepared.text
         if portal.answer is None:
+            begun = time.monotonic()
             portal.answer = self._of().run(portal.prepared, portal.values)
             portal.cursor = Cursor(portal.answer)
+            portal.seconds = time.monotonic() - begun
 
     def _execute(self, payload: bytes) -> None:
         parsed = messages.parse_execute(payload)
@@ -367,12 +372,15 @@ class Backend:
             self._stream.write(messages.make_empty_query_response())
             return
         self._start(portal)
+        self._begun = time.monotonic()
         answer, cursor = portal.answer, portal.cursor
         assert answer is not None
         assert cursor is not None
         self._sender.notice(answer)
         if answer.copied is not None:
-            self._sender.complete(answer, self._sender.copied(answer))
+            portal.sent = self._sender.copied(answer)
+            self._sender.complete(answer, portal.sent)
+            self._tell(portal.sent, before=portal.seconds)
             return
         limit = parsed.max_rows if parsed.max_rows > 0 else None
         if answer.columns is not None:
@@ -381,6 +389,7 @@ class Backend:
             self._stream.write(messages.make_portal_suspended())
         else:
             self._sender.complete(answer, portal.sent)
+            self._tell(portal.sent, before=portal.seconds)
 
     def _close(self, payload: bytes) -> None:
         parsed = messages.parse_close(payload)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
-from .answers import Answer, bare
+from .answers import Answer, Prepared, bare
 from .refused import NOT_SUPPORTED, SYNTAX, UNKNOWN_CURSOR, RefusedError
 
 DECLARE = re.compile(
@@ -18,6 +20,9 @@ FETCH = re.compile(
     r"(?:fetch|move)\s+(?:forward\s+)?(?:(next|all|\d+)\s+)?(?:from\s+|in\s+)?(\"[^\"]+\"|\w+)$",
     re.IGNORECASE,
 )
+
+# what is run when its columns are asked for, so that DuckDB reads it once
+READS = {"select", "with", "from", "values", "table", "show", "describe", "summarize", "fetch"}
 
 
 class Cursor:
@@ -94,3 +99,16 @@ def declared(text: str) -> tuple[str, str]:
     if found is None:
         raise RefusedError(SYNTAX, "a cursor is declared by DECLARE name CURSOR FOR SELECT ...")
     return found[1].strip('"'), found[3]
+
+
+@dataclasses.dataclass
+class Portal:
+    """A statement with its values: run when it is first executed, and read as far as is asked."""
+
+    prepared: Prepared
+    values: list[Any]
+    formats: list[int]
+    answer: Answer | None = None
+    cursor: Cursor | None = None
+    sent: int = 0
+    seconds: float = 0.0  # until its first row was there

@@ -19,13 +19,19 @@ class Sender:
     Args:
         stream: of its messages.
         check: raises where the statement is to be given up.
+        seen: hands on rows, and takes note of them.
     """
 
-    def __init__(self, stream: Stream, check: Callable[[], None]) -> None:
-        self._stream, self._check = stream, check
+    def __init__(
+        self,
+        stream: Stream,
+        check: Callable[[], None],
+        seen: Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]],
+    ) -> None:
+        self._stream, self._check, self._seen = stream, check, seen
 
-    def whole(self, answer: Answer) -> None:
-        """Send all of an answer, as the simple protocol has it."""
+    def whole(self, answer: Answer) -> int:
+        """Send all of an answer, as the simple protocol has it, and return how many rows."""
         self.notice(answer)
         sent = 0
         if answer.columns is not None and answer.copied is None:
@@ -34,6 +40,7 @@ class Sender:
         elif answer.columns is not None:
             sent = self.copied(answer)
         self.complete(answer, sent)
+        return sent
 
     def description(self, columns: Sequence[wire.Column] | None, formats: Sequence[int]) -> None:
         """Send what the columns are, or that there are none."""
@@ -60,7 +67,7 @@ class Sender:
     ) -> int:
         """Send rows, and return how many."""
         sent = 0
-        for batch in batches:
+        for batch in self._seen(batches):
             self._check()
             if batch.num_rows:
                 found = [

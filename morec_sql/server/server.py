@@ -11,9 +11,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from pg_mimic import messages
@@ -21,15 +20,17 @@ from pg_mimic import messages
 from ..errors import MorecError
 from ..extension import connect, load
 from ..interrupts import stop_in
-from ..templates import identifier, literal, sql
+from ..templates import identifier
 from . import roles, users
 from .backend import LOGIN_SECONDS, Backend
 from .catalog import Catalog
 from .gate import Gate
+from .observed import Observed
 from .refused import CANCELLED, STOPPING, TOO_MANY, RefusedError, refused
 from .settings import Settings
 from .statements import Statements
 from .stream import ClosedError, Stream
+from .views import Views
 
 logger = logging.getLogger("morec_sql.server")
 LOOK = 0.05  # seconds between looks at what is to be ended
@@ -71,35 +72,20 @@ class Options:
     memory: str | None = None
 
 
-class Views:
-    """The databases of roles, made anew when the recommenders are.
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """What a user works with: statements, settings, limits in seconds, and how to interrupt.
 
-    Args:
-        con: a connection to the warehouse.
-        warehouse: its name.
-        wanted: the roles.
+    user is the name; looking is a connection on which nothing else is going on, for what is not
+    the user's.
     """
 
-    def __init__(
-        self, con: duckdb.DuckDBPyConnection, warehouse: str, wanted: Iterable[roles.Role]
-    ) -> None:
-        self._con, self._warehouse = con, warehouse
-        self._of: dict[str, tuple[Any, roles.Seen, Catalog]] = {}
-        self._lock = threading.Lock()
-        for role in wanted:
-            if role.is_apart:
-                self.of(role)
-
-    def of(self, role: roles.Role) -> tuple[roles.Seen, Catalog]:
-        """What a role sees, and the catalogue of it."""
-        with self._lock, self._con.cursor() as con:
-            con.execute(f"USE {identifier(self._warehouse)}")
-            state = con.execute(sql("server/state", database=literal(self._warehouse))).fetchall()
-            if role.name not in self._of or self._of[role.name][0] != state:
-                seen = roles.build(con, self._warehouse, role)
-                catalog = Catalog(con, seen.database, self._warehouse)
-                self._of[role.name] = state, seen, catalog
-            return self._of[role.name][1:]
+    user: str
+    statements: Statements
+    settings: Settings
+    limits: list[float]
+    interrupt: Callable[[], None]
+    looking: duckdb.DuckDBPyConnection
 
 
 class Server:
@@ -139,6 +125,7 @@ class Server:
             self._con.close()
             raise
         self._con.execute("SET lock_configuration = true")
+        self.observed = Observed(self._con, self.catalog.database)
         self.names = [self.catalog.database, "postgres"]
         self.failures = users.Failures()
         self.idle, self.longest = options.idle, options.longest
@@ -238,13 +225,16 @@ class Server:
             backend = Backend(self, stream, self._number, secrets.randbits(31), place)
             if not full:
                 self._backends[backend.number] = backend
+            self.observed.sessions.set(len(self._backends))
         if full:
+            self.observed.login("", place, "full")
             raise RefusedError(TOO_MANY, f"there are {self._options.most} sessions already")
         try:
             backend.serve(given)
         finally:
             with self._lock:
                 del self._backends[backend.number]
+                self.observed.sessions.set(len(self._backends))
 
     def _begin(self, stream: Stream) -> dict[str, str] | None:
         """What a client says of itself, after TLS where it wants it; None of one that cancels."""
@@ -287,18 +277,24 @@ class Server:
             backend.stop(RefusedError(CANCELLED, "the statement was cancelled by its user"))
 
     @contextlib.contextmanager
-    def session(self, backend: Backend) -> Iterator[tuple[Statements, Settings]]:
-        """What a client that was let in works with."""
-        role, writes = self._roles.get(backend.user), self._options.allow_write
+    def session(self, user: str, number: int = 0) -> Iterator[Session]:
+        """What a user who was let in works with.
+
+        Args:
+            user: the name.
+            number: of the session.
+
+        Raises:
+            RefusedError: there are as many sessions of the role as there may be.
+        """
+        role, writes = self._roles.get(user), self._options.allow_write
         if role is not None and role.sessions is not None:
             theirs = sum(self._roles.get(one.user) is role for one in self._all())
             if theirs > role.sessions:
                 raise RefusedError(
                     TOO_MANY, f"there are {role.sessions} sessions of the role already"
                 )
-        backend.limits = [
-            one for one in (self._options.timeout, role.timeout if role else 0) if one
-        ]
+        limits = [one for one in (self._options.timeout, role.timeout if role else 0) if one]
         with self._con.cursor() as con, self._con.cursor() as looking:
             seen, catalog = None, self.catalog
             if role is not None and role.is_apart:
@@ -307,10 +303,10 @@ class Server:
                     one.execute(f"USE {identifier(seen.database)}")
             elif writes:
                 load(con)
-            settings = Settings(backend.user, seen is not None or not writes)
+            settings = Settings(user, seen is not None or not writes)
             gate = Gate(looking, writes, catalog, seen)
-            backend.interrupt = con.interrupt
-            yield Statements(con, gate, catalog, settings, backend.number, role), settings
+            statements = Statements(con, gate, catalog, settings, number, role)
+            yield Session(user, statements, settings, limits, con.interrupt, looking)
 
     # what ends statements
 

@@ -101,6 +101,17 @@ def verifier(password: str) -> str:
     return "{}${}:{}${}:{}".format(MECHANISM, count, *keys)
 
 
+def is_right(password: str, kept: str | None) -> bool:
+    """Whether a password is that of a verifier; of None no password is."""
+    parts = _parts(kept) if kept is not None else None
+    salt, stored, _, count = parts or _of_nobody("")
+    # of nobody it takes as long
+    _, found, _, _ = scramp.ScramMechanism(MECHANISM).make_auth_info(
+        password, iteration_count=count, salt=salt
+    )
+    return hmac.compare_digest(found, stored) and parts is not None
+
+
 def _parts(text: str) -> tuple[bytes, bytes, bytes, int] | None:
     """Salt, stored key, server key and iterations of a verifier; None where it is none."""
     found = re.fullmatch(r"SCRAM-SHA-256\$(\d{4,7}):([^$:]+)\$([^$:]+):([^$:]+)", text)
