@@ -24,6 +24,7 @@ class Served(NamedTuple):
     path: Path
     port: int
     process: subprocess.Popen[str]
+    log: Path
 
     @property
     def dsn(self) -> str:
@@ -51,18 +52,20 @@ Serve = Callable[..., contextlib.AbstractContextManager[Served]]
 @contextlib.contextmanager
 def served(path: Path, *options: str) -> Iterator[Served]:
     """Serve a warehouse until the end of the block."""
-    process = subprocess.Popen(
-        [MOREC, "serve", str(path), "--port", "0", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    log = path.with_name(f"{path.name}.log")
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [MOREC, "serve", str(path), "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     assert process.stdout is not None
     try:
         said = process.stdout.readline()
         found = re.search(r"at [\d.]+:(\d+);", said)
-        assert found is not None, said + (process.stderr.read() if process.stderr else "")
-        yield Served(path, int(found[1]), process)
+        assert found is not None, said + log.read_text()
+        yield Served(path, int(found[1]), process, log)
     finally:
         process.terminate()
         process.communicate(timeout=20)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,14 +35,12 @@ class Beside:
         found = re.search(r"(http://\S+)", said)
         assert found is not None, said
         self.running, self.url = running, found[1]
-        self.lines: list[dict[str, Any]] = []
-        threading.Thread(target=self._read, daemon=True).start()
 
-    def _read(self) -> None:
-        assert self.running.process.stderr is not None
-        for line in self.running.process.stderr:
-            if line.startswith("{"):
-                self.lines.append(json.loads(line))
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged."""
+        lines = self.running.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def client(self, user: str = "ana", password: str = PASSWORD) -> Any:
         return httpx.Client(base_url=self.url, auth=(user, password), timeout=30)
