@@ -38,6 +38,7 @@ logger = logging.getLogger("morec_sql.server")
 LOGIN_SECONDS = 20.0
 SENDING_SECONDS = 60.0  # that a client may take none of what is sent
 MOST_PREPARED = 1000
+OF_START = {"user", "database", "options", "replication"}  # what is no setting at the start
 
 
 class Backend:
@@ -61,7 +62,7 @@ class Backend:
         self._skipping = False
         self._sender = Sender(stream, self._check, server.observed.lists)
         self._doing, self._begun = "", time.monotonic()
-        self._statements: Statements | None = None
+        self._statements: Statements  # once the client is in
         self.user = ""
         # of the statement that is running, for who cancels it: since when, and what ends it
         self.running_since: float | None = None
@@ -74,11 +75,14 @@ class Backend:
 
     # coming in
 
-    def serve(self, given: dict[str, str]) -> None:
-        """Let the client in and carry out what it says until it goes.
+    def come_in(self, given: dict[str, str]) -> None:
+        """Let the client in.
 
         Args:
             given: what it said of itself when it began.
+
+        Raises:
+            RefusedError: it is not to come in.
         """
         self._stream.within(LOGIN_SECONDS)
         self.user = given.get("user", "")
@@ -92,18 +96,18 @@ class Backend:
         self._server.observed.login(self.user, self._place, "in")
         database = given.get("database") or self.user  # which clients give that name none
         if database not in (*self._server.names, self.user):
-            raise RefusedError("3D000", f"there is no database {database!r}; there is"
-                          f" {self._server.names[0]!r}")  # fmt: skip
+            known = self._server.names[0]
+            raise RefusedError("3D000", f"there is no database {database!r}, but {known!r}")
+
+    def serve(self, given: dict[str, str]) -> None:
+        """Carry out what a client says that was let in, until it goes."""
         with self._server.session(self.user, self.number) as session:
             statements, settings = session.statements, session.settings
             self.limits, self.interrupt = session.limits, session.interrupt
             self._statements = statements
             statements.forget_prepared = self._forget
             for name, value in given.items():
-                if (
-                    name not in ("user", "database", "options", "replication")
-                    and name[:5] != "_pq_."
-                ):
+                if name not in OF_START and name[:5] != "_pq_.":
                     settings.set(name, value)
             write = self._stream.write
             write(messages.make_authentication_ok())
@@ -160,9 +164,8 @@ class Backend:
                 self._skipping = kind != messages.QUERY
             if kind == messages.QUERY:
                 now = dict(settings.reported())
-                for name in now:
-                    if now[name] != reported[name]:
-                        self._stream.write(messages.make_parameter_status(name, now[name]))
+                for name, value in now.items() - reported.items():
+                    self._stream.write(messages.make_parameter_status(name, value))
                 reported = now
                 self._ready()
 
@@ -227,7 +230,6 @@ class Backend:
         return told
 
     def _ready(self) -> None:
-        assert self._statements is not None
         self._stream.write(messages.make_ready_for_query(self._statements.status.encode()))
         self._stream.flush()
 
@@ -241,7 +243,7 @@ class Backend:
 
     def _simple(self, payload: bytes) -> None:
         text = self._text(messages.parse_query(payload))
-        statements = self._of()
+        statements = self._statements
         self._portals.pop("", None)
         pieces = statements_of(text)
         if not pieces:
@@ -281,10 +283,6 @@ class Backend:
             )
         return text
 
-    def _of(self) -> Statements:
-        assert self._statements is not None
-        return self._statements
-
     # the extended protocol
 
     def _parse(self, payload: bytes) -> None:
@@ -299,7 +297,9 @@ class Backend:
             )
         text = pieces[0] if pieces else ""
         if pieces:
-            prepared = self._of().prepare(text, [oid & 0xFFFFFFFF for oid in parsed.param_oids])
+            prepared = self._statements.prepare(
+                text, [oid & 0xFFFFFFFF for oid in parsed.param_oids]
+            )
         else:
             prepared = Prepared("", [])
         self._prepared[parsed.statement_name] = prepared
@@ -328,7 +328,7 @@ class Backend:
         if name in self._portals:
             return self._portals[name]
         # what DECLARE made is one, too
-        declared = self._of().cursors.get(name)
+        declared = self._statements.cursors.get(name)
         if declared is None:
             raise RefusedError(UNKNOWN_CURSOR, f"there is no portal {name!r}")
         return Portal(Prepared("DECLARE", ["fetch"]), [], [], declared.answer, declared)
@@ -338,9 +338,9 @@ class Backend:
         formats: list[int] = []
         if parsed.kind == messages.TARGET_STATEMENT:
             prepared = self._named(parsed.name)
-            oids = self._of().types_of(prepared)
+            oids = self._statements.types_of(prepared)
             self._stream.write(messages.make_parameter_description(oids))
-            columns = self._of().describe(prepared) if prepared.text else None
+            columns = self._statements.describe(prepared) if prepared.text else None
         else:
             portal = self._portal(parsed.name)
             formats = portal.formats
@@ -355,13 +355,13 @@ class Backend:
             self._start(portal)
             assert portal.answer is not None
             return portal.answer.columns
-        return self._of().describe(portal.prepared)
+        return self._statements.describe(portal.prepared)
 
     def _start(self, portal: Portal) -> None:
         self._doing = portal.prepared.text
         if portal.answer is None:
             begun = time.monotonic()
-            portal.answer = self._of().run(portal.prepared, portal.values)
+            portal.answer = self._statements.run(portal.prepared, portal.values)
             portal.cursor = Cursor(portal.answer)
             portal.seconds = time.monotonic() - begun
 

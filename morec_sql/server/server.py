@@ -33,6 +33,7 @@ from .stream import ClosedError, Stream
 from .views import Views
 
 logger = logging.getLogger("morec_sql.server")
+AT_THE_DOOR = 100  # clients that may be logging in beside those that are in
 LOOK = 0.05  # seconds between looks at what is to be ended
 PROTOCOL_VERSION = 196608  # 3.0
 
@@ -160,7 +161,7 @@ class Server:
             except OSError:
                 break
             with self._lock:
-                full = self._open >= self._options.most + 20
+                full = self._open >= self._options.most + AT_THE_DOOR
                 self._open += not full
             if full:
                 connected.close()
@@ -221,13 +222,16 @@ class Server:
             return
         with self._lock:
             self._number += 1
-            full = len(self._backends) >= self._options.most
             backend = Backend(self, stream, self._number, secrets.randbits(31), place)
+        # who is not in yet takes nobody's place
+        backend.come_in(given)
+        with self._lock:
+            full = len(self._backends) >= self._options.most
             if not full:
                 self._backends[backend.number] = backend
             self.observed.sessions.set(len(self._backends))
         if full:
-            self.observed.login("", place, "full")
+            self.observed.login(backend.user, place, "full")
             raise RefusedError(TOO_MANY, f"there are {self._options.most} sessions already")
         try:
             backend.serve(given)
