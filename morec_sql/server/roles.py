@@ -8,6 +8,7 @@ a filter, an explanation or an error, it reads what the role may see.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 import tomllib
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from ..templates import first_row, identifier, literal, sql
 from .refused import RefusedError
 from .settings import milliseconds
 
+logger = logging.getLogger("morec_sql.server")
 FIELDS = {"users", "schemas", "functions", "mask", "rows", "most_rows", "timeout", "sessions"}
 SHORTEST_KEY = 16  # characters of the key of hashes
 # of a recommender: what is made with its views and functions, and what those look for as a table
@@ -171,10 +173,22 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
     columns = con.execute(sql("server/columns", database=literal(warehouse))).fetchall()
     views = con.execute(sql("server/views", database=literal(warehouse))).fetchall()
     schemas = sorted({row[0] for row in columns} | {row[0] for row in views} | {"main"})
+    if warehouse.lower() in map(str.lower, schemas):
+        raise MorecError(
+            f"config: the file has the name of the schema {warehouse!r}, and a role could name"
+            " either; a role with views of its own needs a file of another name"
+        )
     _check(role, schemas, columns)
     ours = recommenders(con, warehouse)
     numbers = {name: in_use(con, name) for name in ours}
-    hidden = {name for name in ours if _hides_texts(con, role, name)}
+    known = {(row[0], row[1]) for row in columns}
+    hidden = {name for name in ours if _hides_texts(con, role, name, known)}
+    for name, number in numbers.items():
+        made = f"SELECT views FROM {identifier(name, 'archive')} WHERE id = {number}"
+        row = first_row(con, made) if number is not None else None
+        if row is None or not all(_stays_within(text, warehouse) for text in row[0]):
+            logger.warning("the role %s does not see the recommender %s", role.name, name)
+            numbers[name] = None
     default = default_of(con, warehouse)
     count = first_row(con, "SELECT count(*) FROM duckdb_databases()")
     database = f"{ROLE}{role.name}_{count[0] if count else 0}"
@@ -196,7 +210,8 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
                 made = _masked(con, warehouse, role, schema, table, kinds, schema in hidden)
                 kind = "TABLE" if schema in ours and table == ARCHIVE else "VIEW"
                 con.execute(f"CREATE {kind} {identifier(schema, table)} AS {made}")
-        _make_views(con, [text for schema, _, text in views if schema not in ours])
+        within = [text for schema, _, text in views if schema not in ours]
+        _make_views(con, [text for text in within if _stays_within(text, warehouse)])
         for name, number in numbers.items():
             if number is not None:
                 put_to_use(con, database, name, number, make_default=name == default)
@@ -301,18 +316,37 @@ def _make_views(con: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
         texts = failed
 
 
-def _hides_texts(con: duckdb.DuckDBPyConnection, role: Role, name: str) -> bool:
-    """Whether a column that is masked may be in the texts of a recommender's items."""
+def _hides_texts(
+    con: duckdb.DuckDBPyConnection, role: Role, name: str, tables: set[tuple[str, str]]
+) -> bool:
+    """Whether a column that is masked may be in the texts of a recommender's items.
+
+    It may be where they are read from anything but a table without a mask, such as a view.
+    """
     row = first_row(
-        con,
-        "SELECT CAST(arguments AS JSON) ->> 'items', arguments LIKE '%\"text\": [%'"
-        f" FROM {identifier(name, 'settings')}",
+        con, f"SELECT CAST(arguments AS JSON) ->> 'items' FROM {identifier(name, 'settings')}"
     )
-    table = row[0] if row is not None else None
-    if row is None or table is None or not row[1]:
+    if not role.mask or row is None or row[0] is None:
         return False
-    masked = {column.rsplit(".", 1)[0].split(".")[-1].lower() for column in role.mask}
-    return table.split(".")[-1].strip('"').lower() in masked
+    schema, _, table = row[0].replace('"', "").rpartition(".")
+    schema = schema or "main"
+    masked = {column.rsplit(".", 1)[0] for column in role.mask}
+    return (schema, table) not in tables or bool({table, f"{schema}.{table}"} & masked)
+
+
+def _stays_within(text: str, warehouse: str) -> bool:
+    """Whether a statement names no database, which would be past the views of a role."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        found = list(sqlglot.parse_one(text, dialect="duckdb").find_all(exp.Table))
+    except SqlglotError:
+        return False
+    named = {one.catalog.lower() for one in found} | {one.db.lower() for one in found}
+    # a view's own name is read as a table's, too, and may have that of its schema before it
+    return warehouse.lower() not in named and not any(one.catalog for one in found[1:])
 
 
 def _leave_functions(

@@ -51,6 +51,9 @@ SELECT
     'note of ' || CASE WHEN u % 2 = 0 THEN 'AT' ELSE 'somebody hidden' END AS note
 FROM range(60) AS t(u);
 CREATE VIEW adults AS SELECT customer_id, email, phone, age FROM customers WHERE age >= 18;
+CREATE VIEW past AS SELECT * FROM small.main.customers;
+CREATE VIEW past_too AS SELECT * FROM small.customers;
+CREATE VIEW goods AS SELECT product_id, title AS name FROM products;
 CREATE SCHEMA private;
 CREATE TABLE private.salaries AS SELECT 'hidden salary' AS name, 1000 AS amount;
 """
@@ -121,6 +124,9 @@ LEAKS = """
 SELECT * FROM customers
 SELECT * FROM adults
 SELECT * FROM main.customers
+SELECT * FROM past
+SELECT * FROM past_too
+SELECT * FROM goods
 SELECT * FROM small.main.customers
 SELECT * FROM small.customers
 SELECT * FROM "small"."main"."customers"
@@ -276,3 +282,16 @@ def test_roles_that_cannot_be_are_refused_at_the_start(warehouse: Path, tmp_path
         )  # fmt: skip
         assert done.returncode == 2, text
         assert words in done.stderr, (text, done.stderr)
+
+
+def test_a_file_of_a_schemas_name_is_refused(warehouse: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shop.duckdb"
+    shutil.copy(warehouse, path)
+    add_user(path)
+    config = tmp_path / "roles.toml"
+    config.write_text("[roles.a]\nusers = ['ana']\nschemas = ['shop']")
+    done = subprocess.run(
+        [MOREC, "serve", str(path), "--port", "0", "--config", str(config)],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert "name of the schema 'shop'" in done.stderr
