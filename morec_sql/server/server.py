@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 from pg_mimic import messages
 
+from ..catalog.recommenders import recommenders
 from ..errors import MorecError
 from ..extension import connect, load
 from ..interrupts import stop_in
@@ -152,6 +153,7 @@ class Server:
         """Serve until `stop`."""
         watching = threading.Thread(target=self._watch, name="morec watch", daemon=True)
         watching.start()
+        threading.Thread(target=self._warm, name="morec warm", daemon=True).start()
         self._socket.settimeout(0.5)
         while not self._stopping.is_set():
             try:
@@ -171,6 +173,12 @@ class Server:
             ).start()
         self._end()
         watching.join()
+
+    def _warm(self) -> None:
+        """Have the recommenders read before somebody asks for the first list."""
+        with contextlib.suppress(duckdb.Error), self._con.cursor() as con:
+            for name in recommenders(con, self.catalog.database):
+                con.execute(f"FROM {identifier(name)}.recommend(NULL, k => 1)").fetchall()
 
     def stop(self) -> None:
         """Have `run` end: no more clients, and those that are there have a moment to finish."""
