@@ -51,7 +51,8 @@ def main() -> None:
     file = Path(tempfile.mkdtemp()) / "users.toml"
     users.write(file, {"ana": users.verifier(PASSWORD)})
     server = subprocess.Popen(
-        [Path(sys.executable).parent / "morec", "serve", path, "--port", "0", "--users", file, "--no-log"],
+        [Path(sys.executable).parent / "morec", "serve", path, "--port", "0", "--no-log",
+         "--users", file],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stdout is not None

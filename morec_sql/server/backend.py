@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import select
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from .refused import (
     UNKNOWN_CURSOR,
     UNKNOWN_STATEMENT,
     RefusedError,
-    protocol,
+    read_as,
     refused,
 )
 from .sending import Sender, format_of
@@ -181,8 +180,6 @@ class Backend:
         except BaseException as error:
             if self._stopped is not None and not isinstance(error, ClosedError):
                 raise self._stopped from error
-            if isinstance(error, struct.error | IndexError | UnicodeError):
-                raise protocol(error) from error
             raise
         finally:
             with self._lock:
@@ -242,7 +239,7 @@ class Backend:
     # the simple protocol
 
     def _simple(self, payload: bytes) -> None:
-        text = self._text(messages.parse_query(payload))
+        text = self._text(read_as(messages.parse_query, payload))
         statements = self._statements
         self._portals.pop("", None)
         pieces = statements_of(text)
@@ -286,7 +283,7 @@ class Backend:
     # the extended protocol
 
     def _parse(self, payload: bytes) -> None:
-        parsed = messages.parse_parse(payload)
+        parsed = read_as(messages.parse_parse, payload)
         pieces = statements_of(self._text(parsed.sql))
         self._doing = pieces[0] if pieces else ""
         if len(pieces) > 1:
@@ -306,7 +303,7 @@ class Backend:
         self._stream.write(messages.make_parse_complete())
 
     def _bind(self, payload: bytes) -> None:
-        parsed = messages.parse_bind(payload)
+        parsed = read_as(messages.parse_bind, payload)
         prepared = self._named(parsed.statement_name)
         if len(parsed.params) != len(prepared.oids):
             came, wanted = len(parsed.params), len(prepared.oids)
@@ -334,7 +331,7 @@ class Backend:
         return Portal(Prepared("DECLARE", ["fetch"]), [], [], declared.answer, declared)
 
     def _describe(self, payload: bytes) -> None:
-        parsed = messages.parse_describe(payload)
+        parsed = read_as(messages.parse_describe, payload)
         formats: list[int] = []
         if parsed.kind == messages.TARGET_STATEMENT:
             prepared = self._named(parsed.name)
@@ -366,7 +363,7 @@ class Backend:
             portal.seconds = time.monotonic() - begun
 
     def _execute(self, payload: bytes) -> None:
-        parsed = messages.parse_execute(payload)
+        parsed = read_as(messages.parse_execute, payload)
         portal = self._portal(parsed.portal_name)
         if not portal.prepared.text:
             self._stream.write(messages.make_empty_query_response())
@@ -392,7 +389,7 @@ class Backend:
             self._tell(portal.sent, before=portal.seconds)
 
     def _close(self, payload: bytes) -> None:
-        parsed = messages.parse_close(payload)
+        parsed = read_as(messages.parse_close, payload)
         if parsed.kind == messages.TARGET_STATEMENT:
             self._prepared.pop(parsed.name, None)
         else:

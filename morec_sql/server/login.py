@@ -7,7 +7,7 @@ import time
 from pg_mimic import messages
 
 from . import users
-from .refused import LOGIN, PROTOCOL, RefusedError
+from .refused import LOGIN, PROTOCOL, RefusedError, read_as
 from .stream import Stream
 
 
@@ -42,7 +42,7 @@ def login(
     if wait:
         time.sleep(wait)
     stream.write(messages.make_authentication_sasl([users.MECHANISM]))
-    mechanism, first = messages.parse_sasl_initial_response(answer())
+    mechanism, first = read_as(messages.parse_sasl_initial_response, answer())
     last = users.exchange(user, known, first, ask) if mechanism == users.MECHANISM else None
     if last is None:
         failures.add(user, place)

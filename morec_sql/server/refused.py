@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -137,6 +139,13 @@ def _place(said: str, text: str) -> int:
     return sum(len(one) + 1 for one in lines[: number - 1]) + start + column - 3 * cut + 1
 
 
-def protocol(error: Any) -> RefusedError:
-    """What is told of a message that is not of the protocol."""
-    return RefusedError(PROTOCOL, f"the message is not one of the protocol: {error}")
+def read_as(parse: Callable[[bytes], Any], payload: bytes) -> Any:
+    """What is in a message.
+
+    Raises:
+        RefusedError: it is not one of the protocol.
+    """
+    try:
+        return parse(payload)
+    except (ValueError, IndexError, struct.error) as error:
+        raise RefusedError(PROTOCOL, "the message is not one of the protocol") from error

@@ -259,6 +259,7 @@ def test_changed_sessions(own: Path) -> None:
         assert memory(running.process) < held + 100
         assert running.process.poll() is None
         assert answers(running)
+        assert "in the server" not in running.log.read_text()
 
 
 def test_the_server_ends_well(own: Path) -> None:
