@@ -183,6 +183,27 @@ def test_adbc(shop: Served, listed: list[int]) -> None:
     assert table["item_id"].to_pylist() == listed
 
 
+def test_what_grafanas_macros_come_to(shop: Served) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    between = "ordered_at BETWEEN '2024-01-01T00:00:00Z' AND '2024-02-01T00:00:00.5Z'"
+    with psycopg.connect(shop.dsn) as con:
+        # $__timeGroup(ordered_at, 1d) and $__timeFilter(ordered_at)
+        grouped = con.execute(
+            'SELECT floor(extract(epoch from ordered_at)/86400)*86400 AS "time", count(*) AS n'
+            f" FROM orders WHERE {between} GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        assert grouped[0][0] == 1704067200
+        # $__time(ordered_at), $__unixEpochFilter, and what fills the list of columns
+        assert con.execute(f'SELECT ordered_at AS "time" FROM orders WHERE {between}').fetchone()
+        named = con.execute(
+            'SELECT quote_ident(column_name) AS "column", data_type AS "type"'
+            " FROM information_schema.columns WHERE CASE WHEN array_length("
+            "string_to_array('main.orders', '.'), 1) = 2 THEN table_schema = 'main'"
+            " AND table_name = 'orders' ELSE false END"
+        ).fetchall()
+        assert ("ordered_at", "timestamp without time zone") in named
+
+
 def test_pgbench(shop: Served, tmp_path: Path) -> None:
     found = shutil.which("pgbench") or next(
         iter(map(str, Path("/usr/lib/postgresql").glob("*/bin/pgbench"))), None
