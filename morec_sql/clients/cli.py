@@ -271,10 +271,12 @@ def serve(
     """Serve a warehouse to what speaks PostgreSQL: BI tools, psql, JDBC, ODBC."""
     with _errors():
         server = _served()
+        from ..server import opening
+
         if log:
             logging.basicConfig(format="%(message)s", stream=sys.stderr)
             logging.getLogger("morec_sql.server").setLevel(logging.INFO)
-        options = server.Options(
+        options = opening.Options(
             host=host,
             port=port,
             allow_write=allow_write,

@@ -31,8 +31,9 @@ from ..catalog.recommenders import recommenders
 from ..errors import MorecError, nearest
 from ..registry import MACROS
 from ..server import users
+from ..server.opening import Options
 from ..server.refused import RefusedError, refused
-from ..server.server import Options, Server, Session
+from ..server.server import Server, Session
 from ..templates import identifier
 from . import calls
 

@@ -205,6 +205,8 @@ class Backend:
     @property
     def is_gone(self) -> bool:
         """Whether the client has closed its side."""
+        if not hasattr(select, "poll"):  # as on Windows, where its end is noticed by what is sent
+            return False
         try:
             watched = select.poll()
             watched.register(self._stream.socket, getattr(select, "POLLRDHUP", select.POLLHUP))

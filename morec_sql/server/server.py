@@ -19,7 +19,7 @@ from pg_mimic import messages
 
 from ..catalog.recommenders import recommenders
 from ..errors import MorecError
-from ..extension import connect, load
+from ..extension import load
 from ..interrupts import stop_in
 from ..templates import identifier
 from . import roles, users
@@ -27,6 +27,7 @@ from .backend import LOGIN_SECONDS, Backend
 from .catalog import Catalog
 from .gate import Gate
 from .observed import Observed
+from .opening import Options, is_loopback, tls, walled
 from .refused import CANCELLED, STOPPING, TOO_MANY, RefusedError, refused
 from .settings import Settings
 from .statements import Statements
@@ -37,41 +38,6 @@ logger = logging.getLogger("morec_sql.server")
 AT_THE_DOOR = 100  # clients that may be logging in beside those that are in
 LOOK = 0.05  # seconds between looks at what is to be ended
 PROTOCOL_VERSION = 196608  # 3.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How a warehouse is served.
-
-    Args:
-        host: the address that is listened on.
-        port: its port; 0 for one that is free.
-        allow_write: whether statements may write.
-        users: the file of users.
-        config: a file of roles, None for none.
-        certificate: of TLS, None for none.
-        key: of the certificate; None where it is in the same file.
-        require_tls: whether clients have to use it.
-        most: how many sessions there may be at once.
-        timeout: seconds that a statement may take, 0 for no end.
-        idle: seconds after which a session that says nothing ends, None for never.
-        longest: characters of a statement.
-        memory: of DuckDB, such as 4GB; None for its own default.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 5433
-    allow_write: bool = False
-    users: Path | None = None
-    config: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    require_tls: bool = False
-    most: int = 100
-    timeout: float = 300.0
-    idle: float | None = 8 * 3600.0
-    longest: int = 1_000_000
-    memory: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +77,13 @@ class Server:
                 f"users: there are none in {self._users_file.name};"
                 f" `morec user add {warehouse.name} NAME` adds one"
             )
-        self._tls = _tls(options)
-        if self._tls is None and not _is_loopback(options.host):
+        self._tls = tls(options)
+        if self._tls is None and not is_loopback(options.host):
             raise MorecError(
                 f"host: {options.host!r} is not of this machine alone, which needs TLS;"
                 " --certificate and --key give it"
             )
-        self._con = _walled(warehouse, options)
+        self._con = walled(warehouse, options)
         self.catalog = Catalog(self._con)
         try:
             known = roles.read(options.config) if options.config is not None else []
@@ -136,6 +102,7 @@ class Server:
         self._number = 0
         self._open = 0
         self._stopping = threading.Event()
+        self._warming = threading.Thread(target=self._warm, name="morec warm", daemon=True)
         try:
             self._socket = socket.create_server((options.host, options.port), backlog=128)
         except OSError as error:
@@ -153,7 +120,7 @@ class Server:
         """Serve until `stop`."""
         watching = threading.Thread(target=self._watch, name="morec watch", daemon=True)
         watching.start()
-        threading.Thread(target=self._warm, name="morec warm", daemon=True).start()
+        self._warming.start()
         self._socket.settimeout(0.5)
         while not self._stopping.is_set():
             try:
@@ -176,7 +143,7 @@ class Server:
 
     def _warm(self) -> None:
         """Have the recommenders read before somebody asks for the first list."""
-        with contextlib.suppress(duckdb.Error), self._con.cursor() as con:
+        with contextlib.suppress(duckdb.Error, KeyboardInterrupt), self._con.cursor() as con:
             for name in recommenders(con, self.catalog.database):
                 con.execute(f"FROM {identifier(name)}.recommend(NULL, k => 1)").fetchall()
 
@@ -193,9 +160,12 @@ class Server:
             time.sleep(0.05)
         for one in self._all():
             one.leave()
-        for one in self._all():
-            one.thread.join(patience)
-        self._con.close()
+        stop_in([self._warming])
+        for thread in [self._warming, *(one.thread for one in self._all())]:
+            thread.join(patience)
+        # what does not end in time ends with the process
+        with contextlib.suppress(duckdb.Error):
+            self._con.close()
 
     def _all(self) -> list[Backend]:
         with self._lock:
@@ -360,41 +330,3 @@ def run_until_signalled(server: Server) -> None:
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, reload)
     server.run()
-
-
-def _walled(warehouse: Path, options: Options) -> duckdb.DuckDBPyConnection:
-    """The warehouse, behind DuckDB's wall: no files, no network, no extensions."""
-    if not warehouse.exists():
-        raise MorecError(f"path: there is no file {str(warehouse)!r}")
-    con = connect(warehouse, read_only=not options.allow_write)
-    try:
-        con.execute("SET enable_progress_bar = false")
-        con.execute("SET TimeZone = 'UTC'")
-        con.execute("SET python_enable_replacements = false")
-        if options.memory is not None:
-            con.execute("SET memory_limit = $1", [options.memory])
-        con.execute("SET enable_external_access = false")
-    except duckdb.Error as error:
-        con.close()
-        raise MorecError(f"path: {warehouse.name} cannot be served: {error}") from None
-    return con
-
-
-def _tls(options: Options) -> ssl.SSLContext | None:
-    if options.certificate is None:
-        if options.require_tls:
-            raise MorecError("require_tls: it needs --certificate and --key")
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(options.certificate, options.key)
-    except (OSError, ssl.SSLError) as error:
-        raise MorecError(
-            f"certificate: {options.certificate.name} cannot be used: {error}"
-        ) from None
-    return context
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
