@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -109,6 +111,8 @@ def test_users_are_read_anew_on_a_signal(own: Path) -> None:
 
 def certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1 and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
     made, key = folder / "server.crt", folder / "server.key"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
@@ -184,7 +188,7 @@ def test_a_client_that_is_gone_ends_its_statement(own: Path) -> None:
         code = f"import psycopg; psycopg.connect({running.dsn!r}).execute({LONG!r})"
         with psycopg.connect(running.dsn, autocommit=True) as con:
             before = sessions(running.process)
-            gone = subprocess.Popen(["python", "-c", code])
+            gone = subprocess.Popen([sys.executable, "-c", code])
             time.sleep(3)
             gone.kill()
             gone.wait()
