@@ -304,10 +304,7 @@ class Page:
 
 
 def _statement(function: str, name: str, arguments: dict[str, Any]) -> str:
-    macro = MACROS["recommender", function]
-    known = {one.name for one in macro.arguments}
-    given = {key: value for key, value in arguments.items() if key in known}
-    return calls.statement(macro, name, given)
+    return calls.statement(MACROS["recommender", function], name, arguments)
 
 
 def _id(given: Any) -> Any:
@@ -347,7 +344,11 @@ def start(server: Server, options: Options, port: int) -> tuple[uvicorn.Server, 
         listened = config.bind_socket()
     except SystemExit:
         raise MorecError(f"web: {options.host}:{port} cannot be listened on") from None
-    threading.Thread(target=running.run, args=([listened],), daemon=True).start()
+    serving = threading.Thread(target=running.run, args=([listened],), daemon=True)
+    serving.start()
+    # who is told of the address finds somebody there
+    while serving.is_alive() and not running.started:
+        time.sleep(0.01)
     return running, int(listened.getsockname()[1])
 
 

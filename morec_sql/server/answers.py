@@ -92,9 +92,7 @@ class Rows:
 
     def keep(self) -> None:
         """Read what is left, so that the connection is free."""
-        if self._reader is not None:
-            self._kept += list(self._reader)
-            self.close()
+        self._kept = list(self)
 
     def close(self) -> None:
         """Let go of what is left."""

@@ -14,7 +14,6 @@ from pg_mimic import messages
 from . import parameters, wire
 from .answers import Prepared
 from .cursors import READS, Cursor, Portal
-from .gate import statements_of, words_of
 from .login import login
 from .refused import (
     INTERNAL,
@@ -29,6 +28,7 @@ from .refused import (
 from .sending import Sender, format_of
 from .statements import Statements
 from .stream import ClosedError, Stream
+from .words import statements_of, words_of
 
 if TYPE_CHECKING:
     from .server import Server

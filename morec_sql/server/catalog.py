@@ -28,8 +28,9 @@ MENTIONS = re.compile(
     r"|\bas\s+regclass\b|\binet_\w+\s*\(",
     re.IGNORECASE,
 )
-# what the casts to a catalogue's own types come to
-NAMES = {"regclass": "regclass_name", "regtype": "format_type", "regproc": "proc_name"}
+# types whose values are names to people and numbers to the catalogue
+NAMES = {"regclass", "regtype", "regproc"}
+# what the casts to the catalogue's other types come to
 PLAIN = {
     "name": "VARCHAR", "char": "VARCHAR", "oid": "UINTEGER", "xid": "UINTEGER",
     "int2vector": "BIGINT[]", "oidvector": "BIGINT[]", "regtype": "UINTEGER",
@@ -74,8 +75,8 @@ class Catalog:
         con.unregister("scalars")
         named = literal(self.database)
         con.execute(sql("server/pg_empty", pg=pg))
-        for setting, value in sorted((settings.DEFAULTS | settings.FIXED).items()):
-            con.execute(sql("server/pg_setting", pg=pg), [setting, value])
+        known = sorted((settings.DEFAULTS | settings.FIXED).items())
+        con.executemany(sql("server/pg_setting", pg=pg), [list(one) for one in known])
         con.execute(sql("server/pg_catalog", pg=pg, database=named, name=literal(self.name)))
         con.execute(sql("server/pg_functions", pg=pg))
         con.execute(
@@ -84,6 +85,8 @@ class Catalog:
         rows = con.execute(sql("server/pg_names", database=literal(self.attached))).fetchall()
         self._tables = {(schema, name) for kind, schema, name in rows if kind == "table"}
         self._functions = {name for kind, _, name in rows if kind == "function"}
+        # the names of views of DuckDB's own
+        self.system = {row[0] for row in con.execute(sql("server/system_views")).fetchall()}
 
     @property
     def views(self) -> set[str]:
@@ -258,10 +261,10 @@ class Catalog:
                 return self._call(f"to_{wanted}", exp.cast(inner, "text"))
             kept = isinstance(node.parent, exp.Cast | exp.Select)
             if wanted == "regclass" and kept:
-                return self._call("regclass_name", node.this)
+                return self._call("regclass_name", inner)
             if wanted == "regtype":
-                return self._call("format_type", node.this, exp.Null())
-            return node.this if wanted == "regclass" else exp.cast(node.this, PLAIN[wanted])
+                return self._call("format_type", inner, exp.Null())
+            return inner if wanted == "regclass" else exp.cast(inner, PLAIN[wanted])
         if element in PLAIN:
             return exp.cast(node.this, PLAIN[element] + wanted[len(element) :], dialect=DIALECT)
         if node.to.this == exp.DataType.Type.USERDEFINED or "." in node.to.sql("postgres"):

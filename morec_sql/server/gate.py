@@ -8,7 +8,6 @@ name in front of a parenthesis counts as a function.
 
 from __future__ import annotations
 
-import itertools
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -30,6 +29,7 @@ from .refused import (
     refused,
 )
 from .roles import Seen
+from .words import called_in, words_of
 
 # views of DuckDB's own that show nothing but what is in the warehouse
 SYSTEM = {
@@ -74,7 +74,6 @@ class Gate:
         # of the names of views of DuckDB's there are others in the catalogue
         self._views = (SYSTEM if seen is None else set()) | catalog.views
         self._macros: set[str] = set()
-        self._system: set[str] = set()
 
     def check(self, text: str) -> bool:
         """Whether a statement only reads.
@@ -183,7 +182,8 @@ class Gate:
     def _check_functions(self, names: set[str]) -> None:
         unknown = names - allowed() - self._macros
         if unknown:
-            self._look()
+            rows = self._con.execute(sql("server/macros")).fetchall()
+            self._macros = {row[0] for row in rows}
             unknown -= self._macros
         for name in sorted(unknown):
             if self._known_to_duckdb({name}):
@@ -194,65 +194,11 @@ class Gate:
             )
 
     def _check_tables(self, names: set[str]) -> None:
-        if not self._system:
-            self._look()
-        for name in sorted(names & self._system - self._views):
+        for name in sorted(names & self._catalog.system - self._views):
             raise RefusedError(PRIVILEGE, f"the view {name} is not served")
-
-    def _look(self) -> None:
-        """Read anew what is in the warehouse."""
-        rows = self._con.execute(sql("server/named")).fetchall()
-        self._macros = {name for name, kind in rows if kind == "macro"}
-        self._system = {name for name, kind in rows if kind == "system"}
 
 
 @cache
 def of_databases() -> frozenset[str]:
     """Our functions that are of no recommender."""
     return frozenset(macro.name for macro in macros("database"))
-
-
-def words_of(text: str) -> list[str]:
-    """The keywords and names with which a statement begins, in lower case."""
-    tokens = (token for token in _tokens(text) if token[1] != "comment")
-    found = itertools.takewhile(lambda token: token[1] in ("keyword", "identifier"), tokens)
-    return [word.lower() for word, _ in itertools.islice(found, 6)]
-
-
-def called_in(text: str) -> set[str]:
-    """Names in front of a parenthesis, in lower case."""
-    tokens = [token for token in _tokens(text) if token[1] != "comment"]
-    return {
-        word.strip('"').replace('""', '"').lower()
-        for (word, kind), (following, _) in itertools.pairwise(tokens)
-        if following == "(" and kind in ("identifier", "keyword")
-    }
-
-
-def statements_of(text: str) -> list[str]:
-    """The statements of a text, as they are written; empty ones are left out."""
-    if ";" not in text:
-        return [text] if text.strip() else []
-    encoded = text.encode()
-    ends = [place for place, kind in duckdb.tokenize(text) if encoded[place : place + 1] == b";"]
-    starts = [0, *(end + 1 for end in ends)]
-    pieces = (
-        encoded[start:end].decode()
-        for start, end in zip(starts, [*ends, len(encoded)], strict=True)
-    )
-    return [piece for piece in pieces if _tokens_worth(piece)]
-
-
-def _tokens_worth(text: str) -> bool:
-    return any(kind != "comment" for _, kind in _tokens(text))
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    """Words of a text as DuckDB splits it, and their kinds."""
-    encoded = text.encode()
-    found = duckdb.tokenize(text)
-    ends = [*(place for place, _ in found), len(encoded)][1:]
-    return [
-        (encoded[place:end].decode(errors="replace").strip(), kind.name)
-        for (place, kind), end in zip(found, ends, strict=False)
-    ]

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from ..catalog.recommenders import recommenders
 from ..templates import identifier, literal, sql
+from .words import tokens
 
 statements = logging.getLogger("morec_sql.server.statements")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -33,17 +34,15 @@ MEMORY = 0.99  # of a mean over lists, for each further one
 
 def fingerprint(text: str) -> str:
     """A statement without its values, in one line, shortened."""
-    encoded, said = text.encode(), []
     try:
-        found = duckdb.tokenize(text)
+        found = tokens(text)
     except duckdb.Error:
         return "?"
-    ends = [*(place for place, _ in found), len(encoded)][1:]
-    for (place, kind), end in zip(found, ends, strict=False):
-        word = encoded[place:end].decode(errors="replace")
-        if kind.name in ("string_const", "numeric_const"):
-            word = "?" + " " * word[-1:].isspace()
-        said.append("" if kind.name == "comment" else word)
+    said = [
+        "?" + " " * word[-1:].isspace() if kind in ("string_const", "numeric_const") else word
+        for word, kind in found
+        if kind != "comment"
+    ]
     plain = re.sub(r"\s+", " ", "".join(said)).strip()
     # lists of values are of one kind, however long they are
     return re.sub(r"\?(?:\s*,\s*-?\s*\?)+", "?, ...", plain)[:500]

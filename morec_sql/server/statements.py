@@ -16,7 +16,7 @@ from . import copying, cursors, parameters, wire
 from .answers import PLAN, Answer, Prepared, Rows, at_most, bare, columns_of, told, written
 from .catalog import Catalog
 from .cursors import Cursor
-from .gate import Gate, words_of
+from .gate import Gate
 from .refused import (
     ABORTED,
     NOT_SUPPORTED,
@@ -28,6 +28,7 @@ from .refused import (
 )
 from .roles import Role
 from .settings import Settings
+from .words import words_of
 
 BATCH = 8192  # rows that are written at a time
 ENDS = {"commit", "end", "rollback", "abort"}
@@ -296,9 +297,6 @@ class Statements:
         self.status = "T"
         return Answer("ROLLBACK")
 
-    def _show(self, text: str) -> Answer:
-        return self._settings.show(text)
-
     def _set(self, text: str) -> Answer:
         path = self._settings.carry_out(text)
         if path is not None:
@@ -332,9 +330,6 @@ class Statements:
         self.forget_prepared(name)
         return Answer("DEALLOCATE")
 
-    def _unlisten(self, text: str) -> Answer:
-        return Answer("UNLISTEN")
-
     def _listen(self, text: str) -> Answer:
         raise RefusedError(NOT_SUPPORTED, "there is nothing to listen to here")
 
@@ -344,15 +339,6 @@ class Statements:
         self._settle()
         self.cursors[name] = Cursor(self._query(prepared, {}))
         return Answer("DECLARE CURSOR")
-
-    def _fetch(self, text: str) -> Answer:
-        return self.cursors.fetch(text)
-
-    def _move(self, text: str) -> Answer:
-        return self.cursors.move(text)
-
-    def _close(self, text: str) -> Answer:
-        return self.cursors.close(text)
 
     def _copy(self, text: str) -> Answer:
         query, form = copying.read(bare(text))
@@ -366,7 +352,7 @@ class Statements:
     def _describe_session(self, prepared: Prepared) -> list[wire.Column] | None:
         """The columns of what the session answers itself."""
         if prepared.first == "show":
-            return self._show(prepared.text).columns
+            return self._settings.show(prepared.text).columns
         if prepared.first == "fetch":
             return self.cursors.named(prepared.text)[0].columns
         return None
@@ -383,15 +369,15 @@ SESSION: dict[str, Callable[[Statements, str], Answer]] = {
     "savepoint": Statements._savepoint,
     "release": Statements._release,
     "set": Statements._set,
-    "show": Statements._show,
+    "show": lambda its, text: its._settings.show(text),
     "reset": Statements._set,
     "discard": Statements._discard,
     "deallocate": Statements._deallocate,
     "listen": Statements._listen,
-    "unlisten": Statements._unlisten,
+    "unlisten": lambda its, text: Answer("UNLISTEN"),
     "declare": Statements._declare,
-    "fetch": Statements._fetch,
-    "move": Statements._move,
-    "close": Statements._close,
+    "fetch": lambda its, text: its.cursors.fetch(text),
+    "move": lambda its, text: its.cursors.move(text),
+    "close": lambda its, text: its.cursors.close(text),
     "copy": Statements._copy,
 }
