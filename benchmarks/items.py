@@ -23,7 +23,7 @@ from morec_sql.arrays import matrix
 from morec_sql.clients import demo
 from morec_sql.templates import arrow
 from morec_sql.udfs.history import Doubles, Longs
-from morec_sql.udfs.ranking.lists import PairScores
+from morec_sql.udfs.ranking.pairs import PairScores
 
 QUERIES, K = 300, 10
 

@@ -50,7 +50,8 @@ class Session:
     def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
         """A connection of our own to the database that a query runs in."""
         cursor = opened(self._open())
-        cursor.execute(f"USE {identifier(catalog)}")
+        # a table that is gone must not be taken from the variables of our own code
+        cursor.execute(f"SET python_enable_replacements = false; USE {identifier(catalog)}")
         return cursor
 
     def _open(self) -> duckdb.DuckDBPyConnection:

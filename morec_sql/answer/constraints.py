@@ -5,37 +5,35 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..arrays import whole
 from ..errors import MorecError
 from ..source.expressions import expression
 from ..source.tables import Table
-from ..templates import arrow, identifier, sql
 from ..udfs.history import Doubles
 from ..udfs.ranking.constraints import KINDS, Constraint
 
 
 def constraints(
     con: duckdb.DuckDBPyConnection,
-    schema: str,
     text: str,
     items: Table,
-    catalogue: str,
     objectives: dict[str, Doubles],
+    values: Callable[[list[str]], list[Any]],
 ) -> list[Constraint]:
     """Read the constraints of a query.
 
     Args:
         con: where they are evaluated.
-        schema: the recommender.
         text: the JSON object that SQL passes: by kind, what is constrained and how.
         items: the recommender's view of the items.
-        catalogue: the table, as SQL, that numbers them.
         objectives: values by item of the objectives that a floor may name.
+        values: evaluates expressions over the items, by item.
 
     Returns:
         the constraints over the items in the order of item_index.
@@ -59,15 +57,11 @@ def constraints(
             found.append(Constraint(key, kind, np.zeros(0), float(limit)))
     if not found:
         return []
-    columns = ", ".join(
-        f"{_written(con, one, items, objectives)} AS _value_{place}"
-        for place, one in enumerate(found)
-    )
-    parts = {"schema": identifier(schema), "catalogue": catalogue, "columns": columns}
-    table = arrow(con, sql("answer/constrained_items", **parts))
+    columns = [_written(con, one, items, objectives) for one in found]
+    read = values(columns)
     out = [
-        dataclasses.replace(one, values=_values(one, table.column(f"_value_{place}"), objectives))
-        for place, one in enumerate(found)
+        dataclasses.replace(one, values=_values(one, column, objectives))
+        for one, column in zip(found, read, strict=True)
     ]
     shares = [one for one in out if one.rule.of == "predicate"]
     for one, other in itertools.combinations(shares, 2):
@@ -97,13 +91,10 @@ def _written(
     return f"CAST(({text}) AS {'VARCHAR' if of == 'category' else 'DOUBLE'})"
 
 
-def _values(
-    constraint: Constraint, column: pa.ChunkedArray, objectives: dict[str, Doubles]
-) -> Doubles:
+def _values(constraint: Constraint, array: pa.Array, objectives: dict[str, Doubles]) -> Doubles:
     """The values of a constraint by item."""
     if _of_objective(constraint, objectives):
         return objectives[constraint.key]
-    array = whole(column)
     if constraint.rule.of == "category":
         array = array.dictionary_encode().indices.fill_null(-1)
     values: Doubles = array.to_numpy(zero_copy_only=False).astype(np.float64)

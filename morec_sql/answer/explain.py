@@ -21,9 +21,9 @@ MORE = Argument("most", "how many of each kind that names items are named; other
 RESULT = {
     "kind": "history item, content (text or vectors of one), list item (what one listed before"
     " takes or adds in diversity), attribute (of the user), context (of the query), repeat,"
-    " popularity,"
-    " average (minus the mean relevance of all items), objective, or rule (what keeps the item out"
-    " of the list)",
+    " popularity, average (minus the mean relevance of all items), objective (or expression among"
+    " the weights), or rule (what adds to the score, or without a number keeps the item out of the"
+    " list)",
     "name": "the item, the attribute or context, the objective or the rule",
     "contribution": "its part of the score; they add up to it",
     "share": "its part of the sum of all absolute contributions, with its sign",
@@ -91,13 +91,13 @@ def reasons_of(
         item: the item; it is scored as behind the list where it is not in it.
     """
     rows = np.array([row])
-    catalogue = asked.recommender.catalogue
+    catalogue = asked.catalogue
     # what exclude_seen or a filter leaves out has its reasons, too
     plain = catalogue.batch(asked.history.of_users(rows, asked.users), 1)
     known = plain.known.relevance[plain.known.item == item]
     listed = listed[listed >= 0]
     before = listed[: int(np.argmax(listed == item))] if item in listed else listed
-    _, diversify, _ = asked.how(rows)
+    diversify = asked.how(rows).diversify
     return reasons(
         catalogue, batch or plain, asked.weights[row], item, before, diversify,
         float(known[0]) if len(known) else None,
@@ -114,19 +114,25 @@ def _rows(
     if batch is not None:
         listed = asked.ranked(rows, batch).item[0]
     found = reasons_of(asked, row, batch, listed, item)
-    total = sum(abs(one.contribution) for one in found) or 1.0
 
     def named(reason: Reason) -> str | None:
         if reason.item >= 0:
             return str(query.recommender.item_ids[reason.item].as_py())
         if reason.label >= 0:
             return query.recommender.labels[reason.label]
-        return query.recommender.names[reason.position] if reason.position >= 0 else None
+        return asked.names[reason.position] if reason.position >= 0 else None
+
+    def kind_of(reason: Reason) -> str:
+        return "rule" if reason.position >= asked.declared else reason.kind
+
+    # a rule that is not about the item is no reason
+    found = [one for one in found if one.contribution or kind_of(one) != "rule"]
+    total = sum(abs(one.contribution) for one in found) or 1.0
 
     merged: list[tuple[str, str | None, float]] = []
-    for kind in dict.fromkeys(one.kind for one in found):
+    for kind in dict.fromkeys(map(kind_of, found)):
         mine = sorted(
-            (one for one in found if one.kind == kind), key=lambda one: -abs(one.contribution)
+            (one for one in found if kind_of(one) == kind), key=lambda one: -abs(one.contribution)
         )
         shown_few = mine[:most] if kind in NAMED else mine
         merged += [(kind, named(one), one.contribution) for one in shown_few]
@@ -136,22 +142,27 @@ def _rows(
     merged.sort(key=lambda one: -abs(one[2]))
     yield from ((kind, name, part, part / total) for kind, name, part in merged)
     if item not in listed:
-        yield from (
-            ("rule", rule, None, None) for rule in _rules(query, asked.how(rows)[0], batch, item)
-        )
+        yield from (("rule", rule, None, None) for rule in _rules(query, asked, row, batch, item))
 
 
-def _rules(query: Query, predicate: str | None, batch: Batch | None, item: int) -> Iterator[str]:
+def _rules(query: Query, asked: Asked, row: int, batch: Batch | None, item: int) -> Iterator[str]:
     """What keeps an item out of the list, whatever its score."""
+    how = asked.how(np.array([row]))
+    predicate = how.predicate
     if not query.recommender.listed[item]:
         yield "not recommended: it is not in the items table"
     elif predicate is not None:
         allowed = query.only(predicate)
         if allowed is not None and allowed.number[item] < 0:
             yield f"filter: {predicate}"
+    for one in how.rules:
+        let = asked.rules.allowed((one,), replace=True)
+        resting = asked.resting(np.array([row]), (one,))
+        if (let is not None and not let[item]) or (resting is not None and item in resting[1]):
+            yield f"{one.name}: {one.kind}"
     if batch is not None:
         known = batch.known
-        if np.isneginf(known.relevance[known.item == item]).any():
+        if asked.excludes_seen(row) and np.isneginf(known.relevance[known.item == item]).any():
             yield "exclude_seen: the user knows it"
 
 

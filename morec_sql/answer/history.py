@@ -30,6 +30,28 @@ def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -
     The clock of a user stands at `as_of`, and later events are left out; or at the end of the
     training or of the user's events.
     """
+    events, labels, now = _events_of(histories, as_of, recommender)
+    history = events.history(recommender.clock, now[events.user])
+    return dataclasses.replace(history, labels=labels) if len(labels) else history
+
+
+def last_of(
+    histories: pa.Array, as_of: pa.Array, recommender: Recommender, history: History
+) -> Doubles:
+    """When the last event of each pair of a history was, in seconds of the epoch.
+
+    Arguments are those of history_of, and what it gave.
+    """
+    _, _, now = _events_of(histories, as_of, recommender)
+    ages = history.last.astype(np.float64) * recommender.clock.half_lives[1]
+    out: Doubles = now[history.user] - ages
+    return out
+
+
+def _events_of(
+    histories: pa.Array, as_of: pa.Array, recommender: Recommender
+) -> tuple[Events, Labels, Doubles]:
+    """The events of users, their labels, and the second at which the clock of each stands."""
     lengths = histories.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     user = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
     low, high = halves(histories.flatten())
@@ -52,8 +74,7 @@ def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -
     time = np.where(np.isnan(time), now[user], time)
     weight = np.where(np.isnan(weight), np.float32(clock.mean_weight), weight)
     events = Events.sorted(user, item.astype(np.int32), time, weight, clock.timeless)
-    history = events.history(clock, now[events.user])
-    return dataclasses.replace(history, labels=labels) if len(labels) else history
+    return events, labels, now
 
 
 def _labels_of(user: Ints, key: Longs, recommender: Recommender) -> Labels:

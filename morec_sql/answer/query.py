@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ..arrays import alike, whole
@@ -18,13 +19,14 @@ from ..catalog.versions import history_parts
 from ..errors import MorecError, shown
 from ..registry import udf
 from ..session import Latest, Session
+from ..source.expressions import steady
 from ..templates import first_row, identifier, sql, type_of
 from ..udfs.device import share_of_cores
-from ..udfs.ranking.catalogue import Selection
+from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.constraints import Constraint
-from ..udfs.ranking.lists import PairScores
+from ..udfs.ranking.pairs import PairScores
 from .constraints import constraints
-from .filters import filtered, items_of
+from .filters import filtered, items_of, values_of_items
 from .recommender import Recommender, Recommenders, load_recommender
 
 BATCHES = 256  # of few users each, whose scores are kept for further pairs
@@ -59,7 +61,7 @@ class Query:
         self._lookups = 0
         self._lock = Lock()
         self._defaults: Latest[list[float]] = Latest(1)
-        self._selections: Latest[Selection | None] = Latest(QUERIES)
+        self._filters: Latest[npt.NDArray[np.bool_]] = Latest(QUERIES)
         self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
 
     def default_weights(self) -> list[float]:
@@ -106,19 +108,63 @@ class Query:
         self._nothing = pa.nulls(1, lists.type)
         return {name: lists.slice(row, 1) for row, name in enumerate(names.to_pylist())}
 
-    def only(self, predicate: str | None) -> Selection | None:
-        """The items that a filter keeps, of those that are recommended; None for all there are."""
+    def kept_by(self, predicate: str | None) -> npt.NDArray[np.bool_]:
+        """Which items a filter keeps, of those that are recommended, shape (items,)."""
         recommender = self.recommender
 
-        def read() -> Selection | None:
-            if predicate is None:
-                return recommender.catalogue.listed(recommender.listed)
+        def read() -> npt.NDArray[np.bool_]:
+            out = np.zeros(recommender.catalogue.items, bool)
             with self.connect() as con:
-                items = filtered(con, self.name, predicate, recommender.where.item_vectors)
-                items = items[recommender.listed[items]]
-                return recommender.catalogue.only(items)
+                items = filtered(con, self.name, predicate or "", recommender.where.item_vectors)
+            out[items] = True
+            return out & recommender.listed
 
-        return self._selections.get(predicate, read)
+        return recommender.listed if predicate is None else self._filters.get(predicate, read)
+
+    def only(
+        self,
+        predicate: str | None,
+        catalogue: Catalogue | None = None,
+        further: npt.NDArray[np.bool_] | None = None,
+    ) -> Selection | None:
+        """The items that a filter keeps, of those that are recommended; None for all there are.
+
+        Args:
+            predicate: the filter.
+            catalogue: one that has further columns.
+            further: which items are kept besides, shape (items,).
+        """
+        catalogue = catalogue or self.recommender.catalogue
+
+        kept = self.kept_by(predicate)
+        if further is not None:
+            kept = kept & further
+        # the same items are often asked for by query after query
+        key = catalogue, np.packbits(kept).tobytes()
+        return self.recommender.kept.selections.get(key, lambda: catalogue.listed(kept))
+
+    def values(self, columns: list[str]) -> list[Any]:
+        """The values of expressions over the items, written by sqlglot, as of values_of_items.
+
+        They are kept while the columns that they depend on are as they were.
+
+        Raises:
+            duckdb.Error: one cannot be evaluated.
+        """
+        of = self.recommender
+        count = of.catalogue.items
+        read = [steady(one) for one in columns]
+        with self.connect() as con:
+
+            def work() -> list[Any]:
+                return values_of_items(con, self.name, columns, of.where.item_vectors, count)
+
+            known = set().union(*(one for one in read if one is not None))
+            if any(one is None for one in read):
+                return work()
+            listed = ", ".join(map(identifier, sorted({"item_id", *known})))
+            checked = sql("answer/items_checked", schema=identifier(self.name), columns=listed)
+            return of.kept.values.get((tuple(columns), first_row(con, checked)), work)
 
     def constraints(self, text: str) -> list[Constraint]:
         """The constraints that the JSON `text` states."""
@@ -126,8 +172,7 @@ class Query:
         def read() -> list[Constraint]:
             with self.connect() as con:
                 items = items_of(con, self.name)
-                catalogue, raw = self.recommender.where.item_vectors, self.recommender.raw
-                return constraints(con, self.name, text, items, catalogue, raw)
+                return constraints(con, text, items, self.recommender.raw, self.values)
 
         return self._constraints.get(text, read)
 

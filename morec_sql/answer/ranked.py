@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import json
+import zlib
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..catalog.objectives import check_diversify, parse_weights
-from ..errors import MorecError
-from ..udfs.history import Doubles, History
-from ..udfs.ranking.catalogue import Batch, Selection
+from ..catalog.objectives import check_diversify
+from ..errors import MorecError, shown
+from ..source.checks import whole_number
+from ..udfs.history import Doubles, History, Longs
+from ..udfs.ranking.catalogue import Batch, Catalogue, Selection
+from ..udfs.ranking.constraints import KINDS
+from ..udfs.ranking.greedy import Explore
 from ..udfs.ranking.lists import Ranking, rank
-from .history import history_of
+from .applied import RESTING, Applied, pinned
+from .history import history_of, last_of
 from .query import Query
 from .recommender import Recommender
+from .rules import Rule
+from .weights import weighed
 
 MAX_K = 10000
 
@@ -31,7 +43,7 @@ class Asked:
         filters: per user a predicate over the items, NULL for none.
         exclude_seen: per user whether to leave the history out, NULL for the default.
         diversify: per user how to diversify.
-        limited: per user the constraints as JSON, NULL for none.
+        limited: per user what _limits reads.
         items: per user the numbers of the only items that may be listed, None for all.
     """
 
@@ -52,14 +64,36 @@ class Asked:
         self.query, self.recommender = query, query.recommender
         self.users = len(histories)
         self.k = lengths_of(ks)
-        self.weights = weights_of(query, weight_texts)
         by_default = exclude_seen.fill_null(self.recommender.exclude_seen)
         self._excluded = by_default.to_numpy(zero_copy_only=False)
         self._unasked = exclude_seen.is_null().to_numpy(zero_copy_only=False)
         self.history = history_of(histories, as_of, self.recommender)
-        hows = zip(filters.to_pylist(), diversify.to_pylist(), limited.to_pylist(), strict=True)
-        self._hows: list[tuple[str | None, str, str | None]] = list(hows)
-        for how in {how for _, how, _ in self._hows}:
+        moments = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
+        limits = [_limits(text) for text in limited.to_pylist()]
+        self.rules = Applied(
+            query,
+            [one.user for one in limits],
+            [one.rules for one in limits],
+            [one.context for one in limits],
+            moments,
+        )
+        self._seeds = [one.seed for one in limits]
+        self._weighed = weighed(query, weight_texts)
+        self.declared = len(self._weighed.names)  # columns of weights that are not of rules
+        by_score = self.rules.by_score
+        self._weighed = self._weighed.with_rules(
+            [one.name for one in by_score], self.rules.weights(), self.rules.scores()
+        )
+        self._last: Doubles | None = None
+        if any(one.kind in RESTING for rules in self.rules.of_row for one in rules):
+            self._last = last_of(histories, as_of, self.recommender, self.history)
+        self._hows = [
+            How(predicate, how, limit.constraints, rules, limit.explore)
+            for predicate, how, limit, rules in zip(
+                filters.to_pylist(), diversify.to_pylist(), limits, self.rules.of_row, strict=True
+            )
+        ]
+        for how in {one.diversify for one in self._hows}:
             check_diversify(how)
         self._items: list[tuple[int, ...] | None] = [None] * self.users
         if items is not None:
@@ -69,66 +103,182 @@ class Asked:
                 for mine in items.to_pylist()
             ]
 
-    def alike(self) -> list[npt.NDArray[np.int64]]:
+    @property
+    def catalogue(self) -> Catalogue:
+        """The recommender's, with what weights and rules have beside its objectives."""
+        return self._weighed.catalogue
+
+    @property
+    def names(self) -> list[str]:
+        """What the weights are of: objectives, expressions and rules."""
+        return self._weighed.names
+
+    @property
+    def beside(self) -> list[str]:
+        """What lists call those that are not objectives."""
+        said = self.names[len(self.recommender.names) : self.declared]
+        return said + [f"rule: {name}" for name in self.names[self.declared :]]
+
+    @property
+    def weights(self) -> Doubles:
+        """Shape (users, names)."""
+        return self._weighed.weights
+
+    def alike(self) -> list[Longs]:
         """The users who are ranked together, since they have the same filter, constraints, ..."""
         keys = [
-            # a list under constraints is not the start of a longer one
-            (how, items, None if how[2] is None else length)
+            # a list under constraints or rules is not the start of a longer one
+            (how, items, length if how.constraints or how.rules or how.explore else None)
             for how, items, length in zip(self._hows, self._items, self.k, strict=True)
         ]
         groups = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         group_of = np.array([groups[key] for key in keys])
         return [np.flatnonzero(group_of == group) for group in groups.values()]
 
-    def how(self, rows: npt.NDArray[np.int64]) -> tuple[str | None, str, str | None]:
-        """Filter, way to diversify and constraints of users who are alike."""
+    def how(self, rows: Longs) -> How:
+        """How the lists of users who are alike are to be."""
         return self._hows[int(rows[0])]
 
-    def batch(self, rows: npt.NDArray[np.int64], mine: History | None = None) -> Batch | None:
+    def batch(
+        self, rows: Longs, mine: History | None = None, replacing: bool = True
+    ) -> Batch | None:
         """Users who are alike, before weights; None where no item may be listed.
 
         Args:
             rows: the users.
             mine: other histories than theirs.
+            replacing: whether items that others replace are left out.
         """
-        allowed = self.query.only(self.how(rows)[0])
+        how = self.how(rows)
+        further = self.rules.allowed(how.rules, replacing)
         items = self._items[int(rows[0])]
-        if items is not None:
+        if items is None:
+            allowed = self.query.only(how.predicate, self.catalogue, further)
+        else:
             chosen = np.array(items, np.int64)
-            if self.how(rows)[0] is not None and allowed is not None:
-                chosen = chosen[allowed.number[chosen] >= 0]
-            allowed = self.recommender.catalogue.only(chosen)
+            # a list of one's own may hold what is not recommended
+            if how.predicate is not None:
+                chosen = chosen[self.query.kept_by(how.predicate)[chosen]]
+            allowed = self.catalogue.only(chosen if further is None else chosen[further[chosen]])
         if allowed is not None and not len(allowed.items):
             return None
         if mine is None:
             mine = self.history.of_users(rows, self.users)
+        left_out = self.resting(rows, how.rules)
         # nobody asked for an empty list
         some = self._unasked[rows] & _exhausted(mine, len(rows), allowed, self.recommender)
         excluded = self._excluded[rows] & ~some
-        return self.recommender.catalogue.batch(mine, len(rows), allowed, excluded)
+        return self.catalogue.batch(mine, len(rows), allowed, excluded, left_out=left_out)
 
-    def ranked(
-        self, rows: npt.NDArray[np.int64], batch: Batch, weights: Doubles | None = None
-    ) -> Ranking:
+    def excludes_seen(self, row: int) -> bool:
+        """Whether what the history holds is to be left out of the list of a user."""
+        return bool(self._excluded[row])
+
+    def resting(self, rows: Longs, rules: tuple[Rule, ...]) -> tuple[Longs, Longs] | None:
+        """Pairs of users, by their place in `rows`, and items that rules let rest."""
+        if self._last is None:
+            return None
+        mine = self.history.of_users(rows, self.users)
+        return self.rules.left_out(rows, rules, mine, self._last[np.isin(self.history.user, rows)])
+
+    def _exploring(self, rows: Longs, share: float, k: int) -> Explore:
+        """The draws of users: the same ones for the same seed, whoever else is in the query."""
+        draws = np.empty((len(rows), k, 2))
+        for place, row in enumerate(rows.tolist()):
+            seed, user = self._seeds[row], self.rules.users[row]
+            mine = None if seed is None else [seed, zlib.crc32((user or "").encode())]
+            draws[place] = np.random.default_rng(mine).random((k, 2))
+        return Explore(share, draws)
+
+    def ranked(self, rows: Longs, batch: Batch, weights: Doubles | None = None) -> Ranking:
         """The lists of users who are alike.
 
         Args:
             rows: the users.
             batch: the users, as of `batch`.
-            weights: other weights than theirs, shape (users, objectives).
+            weights: other weights than theirs, shape (users, names).
         """
-        _, how, limits = self.how(rows)
-        constraints = None if limits is None else self.query.constraints(limits)
-        longest = int(self.k[rows].max())
-        catalogue = self.recommender.catalogue
+        how, k = self.how(rows), int(self.k[rows].max())
         weights = self.weights[rows] if weights is None else weights
-        return rank(catalogue, batch, weights, longest, how, constraints)
+        constraints = self.rules.constraints(how.rules, k)
+        if how.constraints is not None:
+            constraints = constraints + self.query.constraints(how.constraints)
+        list_of = functools.partial(
+            rank, self.catalogue, weights=weights, diversify=how.diversify, constraints=constraints
+        )
+        pins: Longs | None = None
+        missed: list[list[str]] = [[] for _ in rows]
+        if any(one.kind in ("pin", "replace") for one in how.rules):
+            replaced = None
+            if any(one.kind == "replace" for one in how.rules):
+                before = self.batch(rows, batch.history, replacing=False)
+                assert before is not None  # more items may be listed than in `batch`
+                replaced = list_of(before, k=k).item
+            pins, missed = pinned(
+                self.rules, how.rules, self.catalogue, batch, weights, k, constraints, replaced
+            )
+        explore = self._exploring(rows, how.explore, k) if how.explore else None
+        found = list_of(batch, k=k, pins=pins, explore=explore)
+        broken = (self.rules.broken[row] for row in rows)
+        unmet = [[*a, *b, *c] for a, b, c in zip(found.unmet, missed, broken, strict=True)]
+        return dataclasses.replace(found, unmet=unmet)
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """How a list is to be: filter, way to diversify, constraints as JSON, rules, exploration."""
+
+    predicate: str | None
+    diversify: str
+    constraints: str | None
+    rules: tuple[Rule, ...]
+    explore: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What SQL passes of a list in one text: constraints and context as JSON, and the others."""
+
+    constraints: str | None
+    rules: Any
+    context: str
+    explore: float
+    seed: int | None
+    user: str | None
+
+
+def _limits(text: str | None) -> Limits:
+    """Read what SQL passes: JSON and, behind a line break, the user. NULL for nothing of both."""
+    given, _, user = (text or "").partition("\n")
+    return dataclasses.replace(_limits_alike(given), user=user or None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _limits_alike(text: str) -> Limits:
+    given = json.loads(text) if text else {}
+    constraints = {kind: given[kind] for kind in KINDS if given.get(kind) is not None}
+    return Limits(
+        json.dumps(constraints) if constraints else None,
+        given.get("rules"),
+        json.dumps(given.get("context")),
+        _share(given.get("explore")),
+        None if given.get("seed") is None else whole_number("seed", given["seed"], 0),
+        None,
+    )
+
+
+def _share(given: Any) -> float:
+    """The argument explore."""
+    number_needed = isinstance(given, int | float) and not isinstance(given, bool)
+    if given is not None and not (number_needed and 0 <= given <= 1):
+        raise MorecError(f"explore: {shown(given)} is not a share from 0 to 1")
+    return float(given or 0)
 
 
 def ranked_lists(asked: Asked) -> pa.Array:
     """The ranked list of each user of a chunk."""
     query = asked.query
-    lists = Ranking.empty(asked.users, int(asked.k.max()), len(query.recommender.names))
+    lists = Ranking.empty(asked.users, int(asked.k.max()), len(asked.names))
     for rows in asked.alike():
         batch = asked.batch(rows)
         if batch is not None:
@@ -137,7 +287,7 @@ def ranked_lists(asked: Asked) -> pa.Array:
     in_context = query.recommender.catalogue.model.in_context(labels.label)
     known = np.concatenate([asked.history.user, labels.user[~in_context]])
     personal = np.bincount(known, minlength=asked.users) > 0
-    return _entries(lists, asked.k, personal, query.recommender.item_ids)
+    return _entries(lists, asked, personal)
 
 
 def _exhausted(
@@ -151,31 +301,42 @@ def _exhausted(
     return out
 
 
-def _entries(
-    lists: Ranking, k: npt.NDArray[np.int64], personal: npt.NDArray[np.bool_], item_ids: pa.Array
-) -> pa.Array:
+def _entries(lists: Ranking, asked: Asked, personal: npt.NDArray[np.bool_]) -> pa.Array:
     """Lists of up to k entries each, as DuckDB takes them."""
-    _, width, objectives = lists.contributions.shape
-    listed = (lists.item >= 0) & (np.arange(width) < k[:, None])
+    width = lists.item.shape[1]
+    objectives = len(asked.recommender.names)
+    listed = (lists.item >= 0) & (np.arange(width) < asked.k[:, None])
     offsets = np.concatenate([[0], np.cumsum(listed.sum(axis=1))]).astype(np.int32)
     place = np.broadcast_to(np.arange(1, width + 1, dtype=np.int32), listed.shape)[listed]
     parts = lists.contributions[listed]
     contributions = pa.ListArray.from_arrays(
-        pa.array(np.arange(len(parts) + 1, dtype=np.int32) * objectives), pa.array(parts.ravel())
+        pa.array(np.arange(len(parts) + 1, dtype=np.int32) * objectives),
+        pa.array(parts[:, :objectives].ravel()),
+    )
+    row, column = np.nonzero(parts[:, objectives:])
+    adjustments = pa.MapArray.from_arrays(
+        pa.array(np.searchsorted(row, np.arange(len(parts) + 1)).astype(np.int32)),
+        pa.array(asked.beside, pa.string()).take(pa.array(column)),
+        pa.array(parts[row, objectives + column]),
     )
     unmet = pa.array(lists.unmet, pa.list_(pa.string()))
     user = np.nonzero(listed)[0]
     entries = pa.StructArray.from_arrays(
         [
             pa.array(place),
-            item_ids.take(pa.array(lists.item[listed])),
+            asked.recommender.item_ids.take(pa.array(lists.item[listed])),
             pa.array(lists.score[listed]),
             contributions,
             unmet.take(pa.array(user)),
             pa.array(personal[user]),
+            adjustments,
+            pa.array(lists.propensity[listed]),
         ],
-        names=["rank", "item_id", "score", "contributions", "unmet", "personal"],
-    )
+        names=[
+            "rank", "item_id", "score", "contributions", "unmet", "personal", "adjustments",
+            "propensity",
+        ],
+    )  # fmt: skip
     return pa.ListArray.from_arrays(pa.array(offsets), entries)
 
 
@@ -196,17 +357,3 @@ def whole_numbers(
     for bad in values[~good]:
         raise MorecError(f"{argument}: {bad:g} {allowed}")
     return values.astype(np.int64)
-
-
-def weights_of(query: Query, texts: pa.Array) -> npt.NDArray[np.float64]:
-    """Weights by user and objective; each distinct text is read once."""
-    names = query.recommender.names
-    encoded = texts.dictionary_encode()
-    distinct = encoded.dictionary.to_pylist()
-    given = [None if text == "null" else parse_weights(text, names) for text in distinct]
-    if texts.null_count:
-        given.append(None)
-    filled = [query.default_weights() if row is None else row for row in given]
-    index = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
-    out: npt.NDArray[np.float64] = np.array(filled, np.float64)[index]
-    return out

@@ -22,7 +22,8 @@ ATTRIBUTES = Argument(
 )
 WEIGHTS = Argument(
     "weights",
-    "a list in the order of the table objectives, or a struct by name; one below 0 turns its"
+    "a list in the order of the table objectives, a struct by name, in which an expression over the"
+    " items may stand for an objective, or the name of weight_presets; one below 0 turns its"
     " objective around; the default weights by default",
     "NULL",
 )
@@ -42,21 +43,38 @@ ARGUMENTS = (
     Argument(
         "context",
         "where, when or how, a struct by names of the argument context of create_recommender, such"
-        " as {store: 367}",
+        " as {store: 367}, or of what rules are about",
         "NULL",
     ),
     AS_OF,
     Argument("version", "one of the table versions instead of that in use", "NULL"),
+    Argument(
+        "rules",
+        "false for none of the table rules, or a list of names for these alone, in force or not; by"
+        " default those in force",
+        "NULL",
+    ),
+    Argument(
+        "explore",
+        "the chance, from 0 to 1, that a place is given to one of the best items that are left,"
+        " drawn at random: at least 20, and five times k",
+        "NULL",
+    ),
+    Argument("seed", "a whole number, with which a user's list is the same again", "NULL"),
 )  # fmt: skip
 RESULT = {
     "rank": "place in the list, from 1",
     "item_id": "the item, in the type of the id in the user's tables",
     "score": "the weighted sum",
-    "contributions": "what each objective contributed to the score; they add up to it",
-    "unmet": "the constraints that the list does not meet",
+    "contributions": "what each objective contributed to the score; with the adjustments they add"
+    " up to it",
+    "unmet": "the constraints and rules that the list does not meet",
     "personal": "whether anything is known of the user, or of the basket's items; false for what"
     " everyone gets",
     "reason": "why, in a sentence, for who asks for reasons; else NULL",
+    "adjustments": "what expressions among the weights, and rules, added to the score, by name",
+    "propensity": "the chance that the item is at this place, given those before it: 1 where"
+    " nothing is explored",
 }
 REASONS = Argument(
     "reasons",
@@ -83,7 +101,12 @@ def macro(
     **includes: str,
 ) -> None:
     """Declare a macro that is asked as recommend is, `of` what history_of_<of>.sql reads."""
-    includes = {"history": f"answer/history_of_{of}", "asked": "answer/asked", **includes}
+    includes = {
+        "history": f"answer/history_of_{of}",
+        "asked": "answer/asked",
+        "user": "answer/user_asked" if of == "user" else "answer/no_user",
+        **includes,
+    }
     sql_macro(
         name, "recommender", about, arguments, result, f"answer/{template}", includes, function
     )
@@ -123,7 +146,7 @@ list_macro(
     (
         USER,
         Argument("items", "the items; those that are not in the catalogue are left out"),
-        *but(k="NULL", exclude_seen="false"),
+        *but(k="NULL", exclude_seen="false", rules="false"),
     ),
     "user",
     "morec_rank_items",
@@ -133,7 +156,8 @@ list_macro(
 ASKED = ["HUGEINT[]", "DOUBLE", "VARCHAR", "DOUBLE", "VARCHAR", "BOOLEAN", "VARCHAR", "VARCHAR"]
 LISTS = (
     "STRUCT(rank INTEGER, item_id VARCHAR, score DOUBLE, contributions DOUBLE[],"
-    " unmet VARCHAR[], personal BOOLEAN)[]"
+    " unmet VARCHAR[], personal BOOLEAN, adjustments MAP(VARCHAR, DOUBLE),"
+    " propensity DOUBLE)[]"
 )
 
 

@@ -19,7 +19,7 @@ from ..session import Latest
 from ..templates import arrow, first_row, identifier, literal, sql, transaction, type_of
 from ..udfs.device import prefetch
 from ..udfs.history import Clock, Longs
-from ..udfs.ranking.catalogue import Catalogue
+from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.repeats import RepeatModel
@@ -28,6 +28,30 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 CACHED = 8  # recommenders kept in memory
+MOST_ITEMS = 1_000_000  # of copies of the catalogue that are kept, together
+KEPT = 8  # results of each kind that queries made of a recommender
+
+
+class Kept:
+    """What queries made of a recommender, for those after them.
+
+    - some is what some of them need only;
+    - catalogues have further values of items, by a digest of these;
+    - selections are of items, by the catalogue that they are of and which they are;
+    - values are those of expressions over the items, by these and a sum over what they depend on;
+    - rules are those that were checked, by their rows.
+
+    Args:
+        items: of the catalogue.
+    """
+
+    def __init__(self, items: int) -> None:
+        size = max(1, min(KEPT, MOST_ITEMS // max(items, 1)))
+        self.some: Latest[Any] = Latest(KEPT)
+        self.catalogues: Latest[Catalogue] = Latest(size)
+        self.selections: Latest[Selection | None] = Latest(size)
+        self.values: Latest[list[Any]] = Latest(KEPT)
+        self.rules: dict[Any, Any] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +60,7 @@ class Recommender:
 
     where is where it is kept; numbers are its numbers of the items of the version in use, from
     which SQL takes what it passes, -1 for those that it lacks, None for the same; labels are those
-    that it knows, in the order of their label_keys; kept is what some queries need of it only.
+    that it knows, in the order of their label_keys; kept is what queries made of it.
     """
 
     where: Relations
@@ -50,7 +74,7 @@ class Recommender:
     clock: Clock
     labels: list[str]
     label_keys: Longs
-    kept: Latest[Any] = dataclasses.field(default_factory=lambda: Latest(1))
+    kept: Kept
 
     def known(self, items: Longs) -> Longs:
         """The numbers of items that SQL passes as those of the version in use, -1 for unknown ones.
@@ -193,6 +217,7 @@ def _read_recommender(
         clock=Clock(**chosen["clock"]),
         labels=[] if labels is None else labels.column("label").to_pylist(),
         label_keys=np.zeros(0, np.int64) if labels is None else labels.column("key").to_numpy(),
+        kept=Kept(len(vectors)),
     )
 
 

@@ -10,12 +10,12 @@ import pyarrow as pa
 from ..arrays import alike
 from ..registry import Argument, sql_macro
 from ..udfs.history import Longs
-from ..udfs.ranking.lists import PairScores
+from ..udfs.ranking.pairs import PairScores
 from .filters import users_filtered
 from .history import history_of
 from .query import Query, query_udf
-from .ranked import weights_of
 from .recommend import AS_OF, USER, WEIGHTS, K
+from .weights import weighed
 
 ITEM = Argument("item_id", "the item")
 FEW = 4  # users of a chunk, whose vectors the next one may need
@@ -154,8 +154,8 @@ def _scores(
             rows = pa.array(first)
             when = as_of.take(rows)
             history = history_of(histories(rows), when, recommender)
-            batch = recommender.catalogue.batch(history, len(first))
-            return PairScores(recommender.catalogue, batch, weights_of(query, weights.take(rows)))
+            of = weighed(query, weights.take(rows))
+            return PairScores(of.catalogue, of.catalogue.batch(history, len(first)), of.weights)
 
         if kept and len(first) <= FEW:
             # chunks of one user come one after the other

@@ -20,13 +20,15 @@ from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..templates import first_row, identifier
 from ..udfs.embedding import DEFAULT_MODEL, embed_texts
 from ..udfs.history import Doubles, Floats, History, Longs
-from ..udfs.ranking.lists import PairScores
+from ..udfs.ranking.catalogue import Catalogue
 from ..udfs.ranking.meaning import Meaning, first
+from ..udfs.ranking.pairs import PairScores
 from ..udfs.ranking.words import Words
 from .history import history_of
 from .query import Query, query_udf
-from .ranked import lengths_of, weights_of
+from .ranked import lengths_of
 from .recommend import FILTER, WEIGHTS, K
+from .weights import weighed
 
 DEPTH = 200  # at least so many of each order are joined
 COLUMNS = {
@@ -125,17 +127,17 @@ def search(
     for text in asked:
         if text is None or not text.strip():
             raise MorecError("words: a text to look for is needed")
-    known = query.recommender.kept.get("texts", lambda: _texts_of(query))
+    known = query.recommender.kept.some.get("texts", lambda: _texts_of(query))
     k = lengths_of(ks)
     nobody = pa.nulls(len(asked), pa.float64())
     vectors = embed_texts(asked, known.model)
     history = history_of(histories, nobody, query.recommender)
-    of_weights = weights_of(query, weights)
+    of = weighed(query, weights)
     found = [
         list(
             _found(
                 query, known, text, vectors[row], int(k[row]), predicate,
-                history.of_users(np.array([row]), len(asked)), of_weights[[row]],
+                history.of_users(np.array([row]), len(asked)), of.catalogue, of.weights[[row]],
             )
         )
         for row, (text, predicate) in enumerate(zip(asked, filters.to_pylist(), strict=True))
@@ -177,11 +179,11 @@ def _found(
     k: int,
     predicate: str | None,
     history: History,
+    catalogue: Catalogue,
     weights: Doubles,
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of one text."""
     recommender = query.recommender
-    catalogue = recommender.catalogue
     among = known.listed
     if predicate is not None:
         among = query.kept.get(("among", predicate), lambda: _among(query, predicate))

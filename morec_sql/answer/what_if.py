@@ -93,7 +93,7 @@ def _rows(
             yield "without", name(of), added[of], 0.0, comes
     weights = asked.weights[row]
     scale = float(np.abs(weights).max()) or 1.0
-    for position, objective in enumerate(query.recommender.names):
+    for position, objective in enumerate(asked.names[: asked.declared]):
 
         def by(weight: float, position: int = position) -> Longs:
             changed = weights.copy()

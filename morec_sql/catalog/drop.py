@@ -16,7 +16,7 @@ from .recommenders import check_writable, default_of, recommender_of, recommende
 from .versions import TABLES, kept
 
 OBJECTS = {
-    "TABLE": ("settings", "objectives", "archive", "reason_templates"),
+    "TABLE": ("settings", "objectives", "archive", "reason_templates", "weight_presets", "rules"),
     "VIEW": ("events", "items", "users", "user_labels", "sources", "stages", "versions", *TABLES),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -245,15 +244,6 @@ def check_diversify(given: Any) -> None:
     if given not in DIVERSIFIERS:
         allowed = " or ".join(map(repr, DIVERSIFIERS))
         raise MorecError(f"diversify: {given!r} is not {allowed}")
-
-
-def parse_weights(text: str, names: list[str]) -> list[float]:
-    """Read weights from the JSON that SQL passes."""
-    try:
-        given = json.loads(text)
-    except ValueError:  # to_json writes NaN and infinity bare
-        given = text
-    return weights(given, names)
 
 
 def stored_weights(

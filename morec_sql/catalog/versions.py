@@ -156,6 +156,7 @@ def put_to_use(
     version, objectives, user_type, item_type, metrics, views, labelled, attributes, context = row
     if attributes is None:
         attributes = sql("source/no_labels_given", said=literal(NO_FEATURES))
+    limits = (*KINDS, "rules", "context", "explore", "seed")
     # what the macros of a recommender may know of it
     parts = {
         "schema_name": literal(name),
@@ -163,12 +164,11 @@ def put_to_use(
         "item_type": item_type,
         **history_parts(schema, user_type, labelled == "true"),
         "labels_of_query": sql("answer/labels_of_query", given=attributes, packed=_packed()),
-        "no_context": "" if context else sql("answer/no_context", said=literal(NO_CONTEXT)),
         "with_context": "list_concat" if context else "",
         "context": sql("answer/context", given=context, packed=_packed()) if context else "",
         "items": sql("answer/history_of_items", schema=schema, item_type=item_type),
-        "limits": ", ".join(f"{literal(kind)}: to_json({kind})" for kind in KINDS),
-        "no_limits": literal(json.dumps(dict.fromkeys(KINDS), separators=(",", ":"))),
+        "limits": ", ".join(f"{literal(kind)}: to_json({kind})" for kind in limits),
+        "no_limits": literal(json.dumps(dict.fromkeys(limits), separators=(",", ":"))),
         "contributions": _by_name(objectives, "_r.contributions"),
         "weights": _by_name(objectives, "_r.weights"),
         "metrics": ", ".join(
@@ -190,7 +190,8 @@ def put_to_use(
     for statement in views:
         con.execute(statement)
     write_macros(con)
-    con.execute(sql("catalog/reason_templates", schema=schema))
+    for own in ("catalog/reason_templates", "catalog/weight_presets", "catalog/rules"):
+        con.execute(sql(own, schema=schema))
     con.execute(sql("catalog/comments", schema=schema))
     present = relations(name)
     con.execute(

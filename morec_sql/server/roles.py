@@ -29,7 +29,8 @@ logger = logging.getLogger("morec_sql.server")
 FIELDS = {"users", "schemas", "functions", "mask", "rows", "most_rows", "timeout", "sessions"}
 SHORTEST_KEY = 16  # characters of the key of hashes
 # of a recommender: what is made with its views and functions, and what those look for as a table
-OWN = {"settings", "objectives", "reason_templates"}
+OF_USERS = ("objectives", "reason_templates", "weight_presets", "rules")
+OWN = {"settings", *OF_USERS}
 ARCHIVE = "archive"
 
 
@@ -215,13 +216,14 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
         for name, number in numbers.items():
             if number is not None:
                 put_to_use(con, database, name, number, make_default=name == default)
-                con.execute(
-                    sql(
-                        "server/settings_of_recommender",
-                        schema=identifier(name),
-                        theirs=identifier(warehouse, name),
-                    )
-                )
+                for table in OF_USERS:
+                    # one that was made before may lack some
+                    if (name, table) in tables:
+                        parts = {
+                            "own": identifier(name, table),
+                            "theirs": identifier(warehouse, name, table),
+                        }
+                        con.execute(sql("server/own_of_users", **parts))
         _leave_functions(con, database, role, ours)
     finally:
         con.execute(f"USE {identifier(warehouse)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 DEEPEST = 100  # parentheses in each other
+# what gives the same for the same values at any time, as sqlglot names it
+STEADY = {
+    "And", "Or", "Case", "If", "Coalesce", "Nullif", "Cast", "TryCast", "Abs", "Round", "Floor",
+    "Ceil", "Ln", "Log", "Exp", "Sqrt", "Pow", "Greatest", "Least", "Lower", "Upper", "Length",
+    "Trim", "Substring", "StartsWith", "Contains", "Concat", "RegexpLike",
+}  # fmt: skip
 
 
 def _parse(
@@ -173,6 +180,22 @@ def expression(
                 f"{argument}: {shown(text)} cannot be computed on every row: {reason(error)}"
             ) from None
     return written
+
+
+@functools.lru_cache(maxsize=4096)
+def steady(written: str) -> frozenset[str] | None:
+    """The columns that an expression, as written by sqlglot, depends on alone; None for more."""
+    import sqlglot
+    from sqlglot import exp
+
+    parsed = sqlglot.parse_one(written, dialect=DIALECT)
+    if parsed.find(exp.Subquery, exp.Select, exp.Lambda, exp.Window):
+        return None
+    if any(type(one).__name__ not in STEADY for one in parsed.find_all(exp.Func)):
+        return None
+    columns = list(parsed.find_all(exp.Column))
+    # what stands before a point may be a column, too
+    return None if any(one.table for one in columns) else frozenset(one.name for one in columns)
 
 
 def go_together(kind: str, other: str) -> bool:

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..progress import Stages
 from ..udfs import baselines
+from ..udfs.ranking.contending import by_relevance
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.sample import LISTED, VALIDATION_USERS, Sample, mean
-from .objectives import by_relevance
 from .windows import REPEAT_SHARE
 
 BESIDE = ("popularity", "own frequency", "item knn")

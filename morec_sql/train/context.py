@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..udfs.history import NO_LABELS, Doubles, Labels
+from ..udfs.ranking.contending import by_relevance
 from ..udfs.relevance.labels import Context
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.sample import LISTED, Sample, compared, mean, ndcg_of
 from .beside import Beside
-from .objectives import by_relevance
 from .windows import REPEAT_SHARE
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.arguments import Arguments
 from ..source.checks import truth
+from .objectives import objectives_table
 from .training import Trained, train
 
 LABELS = pa.list_(
@@ -195,7 +196,9 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
     version = uuid.uuid4().hex
     tables = {
         "morec_new_settings": _settings(trained, arguments, schema, version),
-        "morec_new_objectives": _objectives(trained),
+        "morec_new_objectives": objectives_table(
+            trained.objectives, trained.default_weights, trained.values
+        ),
         "morec_new_version": _version(trained, arguments),
         "morec_new_texts": pa.table(
             {
@@ -292,21 +295,5 @@ def _settings(trained: Trained, arguments: Arguments, schema: str, version: str)
             "arguments": [json.dumps({**dataclasses.asdict(arguments), "schema": schema})],
             "model": [json.dumps(chosen)],
             "trained_until": pa.array([clock.now], pa.float64()),
-        }
-    )
-
-
-def _objectives(trained: Trained) -> pa.Table:
-    """The objectives in the order of the weights."""
-    listed = trained.objectives
-    return pa.table(
-        {
-            "position": pa.array(range(1, len(listed) + 1), pa.int32()),
-            "objective": [objective.name for objective in listed],
-            "kind": [objective.kind for objective in listed],
-            "expression": pa.array([o.expression for o in listed], pa.string()),
-            "default_weight": pa.array(trained.default_weights, pa.float64()),
-            "mean": pa.array(trained.values.mean, pa.float64()),
-            "deviation": pa.array(trained.values.deviation, pa.float64()),
         }
     )

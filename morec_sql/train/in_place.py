@@ -17,7 +17,13 @@ from ..source.source import Source, resolve
 Change = Callable[[duckdb.DuckDBPyConnection, str, Arguments, Source, list[Objective]], list[Stage]]
 
 
-def changed(session: Session, catalog: str, name: str | None, change: Change) -> list[Stage]:
+def changed(
+    session: Session,
+    catalog: str,
+    name: str | None,
+    change: Change,
+    edit: Callable[[Arguments, list[Objective]], None] | None = None,
+) -> list[Stage]:
     """Change the version in use of a recommender; queries read it anew then.
 
     Args:
@@ -26,6 +32,7 @@ def changed(session: Session, catalog: str, name: str | None, change: Change) ->
         name: the recommender, as it was given.
         change: called with a connection of its own, whose temporary tables it may use, the exact
             name, the arguments, the user's tables and the objectives; gives what was done.
+        edit: changes the arguments, given the objectives as they were, before those are read.
 
     Raises:
         MorecError: there is no such recommender, it cannot be written, or an expression is not
@@ -37,6 +44,9 @@ def changed(session: Session, catalog: str, name: str | None, change: Change) ->
         arguments, schema = stored_arguments(con, catalog, name)
         source = resolve(con, catalog, schema, arguments)
         listed = declared(con, arguments.objectives, source)
+        if edit is not None:
+            edit(arguments, listed)
+            listed = declared(con, arguments.objectives, source)
         stages = change(con, name, arguments, source, listed)
     session.shared(Recommenders).forget_all(catalog, name)
     return stages

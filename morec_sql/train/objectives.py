@@ -7,21 +7,17 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ..catalog.objectives import DEFAULT_WEIGHTS, Objective
 from ..catalog.values import Doubles, Items, self_information
 from ..progress import Stages
-from ..udfs.history import History
 from ..udfs.ranking.catalogue import Catalogue, likeness_of
+from ..udfs.ranking.contending import SAMPLED_USERS, contenders, standardise
 from ..udfs.ranking.lists import Ranking, rank
 from ..udfs.relevance.model import RelevanceModel
-from ..udfs.relevance.parts import CONTENDERS
 from ..udfs.relevance.sample import Sample, mean
-from ..udfs.relevance.training import some_users
 from .windows import REPEAT_SHARE
-
-ALIKE = 0.01  # of the deviation of all items: below it contenders are as good as alike
-CLIPPED = 0.001  # share of the catalogue at either end that is clipped before standardising
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +42,21 @@ class Values:
             )
 
 
+def objectives_table(listed: list[Objective], weights: list[float], values: Values) -> pa.Table:
+    """The objectives in the order of the weights, which are the default ones."""
+    return pa.table(
+        {
+            "position": pa.array(range(1, len(listed) + 1), pa.int32()),
+            "objective": [objective.name for objective in listed],
+            "kind": [objective.kind for objective in listed],
+            "expression": pa.array([o.expression for o in listed], pa.string()),
+            "default_weight": pa.array(weights, pa.float64()),
+            "mean": pa.array(values.mean, pa.float64()),
+            "deviation": pa.array(values.deviation, pa.float64()),
+        }
+    )
+
+
 def standardised(
     listed: list[Objective], items: Items, contending: npt.NDArray[np.int64]
 ) -> Values:
@@ -68,9 +79,7 @@ def standardised(
         if objective.values is not None:
             raw[:, position] = values = objective.values(mine)
             among = contending if objective.kind == "item" else None
-            columns[:, position], means[position], deviations[position] = _standardise(
-                values, among
-            )
+            columns[:, position], means[position], deviations[position] = standardise(values, among)
             if deviations[position] == 0:
                 without_effect.append(objective.name)
         elif objective.of_categories:
@@ -80,41 +89,10 @@ def standardised(
     return Values(columns.astype(np.float32), raw, means, deviations, without_effect)
 
 
-def _standardise(
-    raw: Doubles, contending: npt.NDArray[np.int64] | None
-) -> tuple[Doubles, float, float]:
-    """Clip, subtract the mean and divide by the deviation; unknown values become the mean.
-
-    The deviation is that among the contenders, or of all items, where these are not given or alike.
-    """
-    known = np.isfinite(raw)
-    raw = np.clip(raw, -LARGEST, LARGEST)
-    if not known.any():
-        return np.zeros(len(raw)), 0.0, 0.0
-    low, high = np.quantile(raw[known], [CLIPPED, 1 - CLIPPED])
-    clipped = np.clip(raw, low, high)
-    mean, deviation = float(clipped[known].mean()), float(clipped[known].std())
-    if deviation <= 1e-12 * max(abs(mean), 1.0):
-        return np.zeros(len(raw)), mean, 0.0
-    centred = np.where(known, clipped - mean, 0.0)
-    if contending is not None:
-        among = float(np.median(centred[contending].std(axis=1)))
-        deviation = among if among > ALIKE * deviation else deviation
-    return centred / deviation, mean, deviation
-
-
-LARGEST = 1e100  # of values, whose squares are still numbers
 KEPT = 0.97  # of the nDCG of relevance alone, by the default weights
 SHARES = (1.0, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05)
-SAMPLED_USERS = 500  # for the unit of relevance, and what gets attention
 LONG = 20  # length of the lists that are to stay relevant
 LISTED = 10  # length of the lists in which items get attention
-
-
-def contenders(model: RelevanceModel, history: History, users: int) -> Ranking:
-    """The items that contend for lists by relevance alone, of a sample of the users."""
-    sample = some_users(users, SAMPLED_USERS)
-    return by_relevance(model, history.of_users(sample, users), len(sample), CONTENDERS)
 
 
 def relevance_unit(contending: Ranking) -> float:
@@ -151,7 +129,7 @@ def unit_share(
     fresh = sample.repeat_share() < REPEAT_SHARE
     kinds, k = ["relevance", "diversity", "item"], min(LONG, sample.items)
     contending = contenders(model, sample.whole, sample.users)
-    novelty, _, _ = _standardise(self_information(sample.past, sample.items), contending.item)
+    novelty, _, _ = standardise(self_information(sample.past, sample.items), contending.item)
     values = np.zeros((sample.items, 3), np.float32)
     values[:, 2] = novelty
     likeness = likeness_of(model, kinds, values, embeddings, text_id)
@@ -183,20 +161,3 @@ def exposure_of(contending: Ranking, items: int) -> npt.NDArray[np.float64]:
         listed.ravel(), attention.ravel(), minlength=items
     ).astype(np.float64)
     return out
-
-
-def by_relevance(
-    model: RelevanceModel,
-    history: History,
-    users: int,
-    k: int,
-    unseen: npt.NDArray[np.bool_] | None = None,
-) -> Ranking:
-    """The lists of `users` users by relevance alone; `unseen`: whose known items are left out."""
-    items = len(model.decoder)
-    catalogue = Catalogue(
-        model, ["relevance"], np.zeros((items, 1), np.float32), np.zeros((0, 1), np.float32),
-        np.full(items, -1),
-    )  # fmt: skip
-    batch = catalogue.batch(history, users, None, unseen)
-    return rank(catalogue, batch, np.ones((users, 1)), min(k, items))

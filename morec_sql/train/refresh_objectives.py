@@ -20,8 +20,9 @@ from ..source.arguments import Arguments
 from ..source.left_out import left_out
 from ..source.source import Source
 from ..templates import identifier, sql, transaction
+from ..udfs.ranking.contending import contenders
 from .in_place import changed
-from .objectives import contenders, exposure_of, standardised
+from .objectives import Values, exposure_of, standardised
 from .reading import index_events, listed_items, load_catalogue, read_events
 from .windows import clock_of
 
@@ -48,6 +49,26 @@ def _refresh(
     listed: list[Objective],
 ) -> list[Stage]:
     """Compute the values on what the tables hold now, as in_place.changed calls it."""
+    stages, _ = computed(con, name, source, listed)
+    with transaction(con):
+        write_values(con, name)
+    return stages
+
+
+def computed(
+    con: duckdb.DuckDBPyConnection, name: str, source: Source, listed: list[Objective]
+) -> tuple[list[Stage], Values]:
+    """Compute the values of objectives on what the tables hold now, and register them.
+
+    Args:
+        con: a connection whose temporary tables may be used.
+        name: the recommender.
+        source: the user's tables.
+        listed: the objectives.
+
+    Returns:
+        what was done, and the values.
+    """
     with Progress() as progress:
         stages = Stages(progress)
         with stages.stage("read") as done:
@@ -69,12 +90,11 @@ def _refresh(
             values = standardised(listed, of_items, contending.item)
             values.report(stages, items)
             done(len(listed))
-    numbers = pa.array(np.arange(items, dtype=np.int32))
     con.register(
         "morec_new_values",
         pa.table(
             {
-                "item_index": numbers,
+                "item_index": pa.array(np.arange(items, dtype=np.int32)),
                 "objectives": lists(values.columns),
                 "listed": pa.array(listed_now),
             }
@@ -90,8 +110,11 @@ def _refresh(
             }
         ),
     )
-    with transaction(con):
-        where = relations(name, in_use(con, name))
-        parts = {"schema": identifier(name), "item_vectors": where.item_vectors}
-        con.execute(sql("train/refreshed_objectives", **parts))
-    return stages.rows
+    return stages.rows, values
+
+
+def write_values(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Write what `computed` registered into the version in use."""
+    where = relations(name, in_use(con, name))
+    parts = {"schema": identifier(name), "item_vectors": where.item_vectors}
+    con.execute(sql("train/refreshed_objectives", **parts))

@@ -21,6 +21,7 @@ from ..source.source import Source, resolve
 from ..templates import identifier
 from ..udfs.history import NO_LABELS, Clock, History
 from ..udfs.ranking.catalogue import Catalogue, Selection, likeness_of
+from ..udfs.ranking.contending import contenders
 from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.content import Content
 from ..udfs.relevance.model import RelevanceModel
@@ -29,7 +30,7 @@ from ..udfs.relevance.training import fit
 from .beside import Beside, read_beside
 from .check import checked, report, say
 from .context import weighed_context
-from .objectives import Values, contenders, exposure_of, relevance_unit, standardised, unit_share
+from .objectives import Values, exposure_of, relevance_unit, standardised, unit_share
 from .reading import (
     embed_items,
     index_events,

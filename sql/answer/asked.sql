@@ -23,4 +23,4 @@ SELECT
             THEN TRY_CAST(as_of AS TIMESTAMP)
         ELSE CAST(error('as_of: ' || as_of || ' is no time') AS TIMESTAMP)
     END AS _as_of,
-    ${version} || coalesce('/' || version, '') ${no_context} AS _version
+    ${version} || coalesce('/' || version, '') AS _version

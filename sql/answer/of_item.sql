@@ -9,7 +9,8 @@ FROM ${later} (
         _a._most,
         ${with_context}((${history})${context}),
         epoch(_a._as_of),
-        _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
+        _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify,
+        concat(_a._limited, chr(10), ${user})
     )) AS _r
     FROM (
         SELECT

@@ -8,7 +8,9 @@ SELECT
     {${contributions}} AS contributions,
     _r.unmet AS unmet,
     _r.personal AS personal,
-    ${reason} AS reason
+    ${reason} AS reason,
+    _r.adjustments AS adjustments,
+    _r.propensity AS propensity
 FROM ${later} (
     SELECT
         _a._history AS _history,
@@ -19,7 +21,8 @@ FROM ${later} (
             ${among}
             _a._history,
             epoch(_a._as_of),
-            _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify, _a._limited
+            _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify,
+            concat(_a._limited, chr(10), ${user})
         )) AS _r
     FROM (
         SELECT *, ${with_context}((${history})${context}) AS _history

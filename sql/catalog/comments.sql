@@ -31,6 +31,31 @@ COMMENT ON COLUMN ${schema}.reason_templates.reason IS
     'repeat, history item, content, attribute, popularity, objective, or objective and one''s name.';
 COMMENT ON COLUMN ${schema}.reason_templates.template IS
     'The sentence, with {name} for the history item or objective.';
+COMMENT ON TABLE ${schema}.weight_presets IS
+    'Weights by a name, as in weights => ''clearance''; yours to add. Training keeps them.';
+COMMENT ON COLUMN ${schema}.weight_presets.name IS 'What queries say.';
+COMMENT ON COLUMN ${schema}.weight_presets.weights IS
+    'As the argument weights: by objective, or by an expression over the items.';
+
+COMMENT ON TABLE ${schema}.rules IS
+    'The rules of lists, yours to write: add_rule checks one before. Training keeps them.';
+COMMENT ON COLUMN ${schema}.rules.name IS 'What lists and explanations call it.';
+COMMENT ON COLUMN ${schema}.rules.kind IS
+    'exclude, include_only, pin, boost, bury, slots, cap, cooldown, frequency or replace.';
+COMMENT ON COLUMN ${schema}.rules.items IS 'A predicate over the items that it is about.';
+COMMENT ON COLUMN ${schema}.rules.value IS
+    'A rank, an amount, a share (30 %), a number (2, 2 of 6), 30 days, or a predicate: by kind.';
+COMMENT ON COLUMN ${schema}.rules.users IS
+    'A predicate over the users for whom it holds; NULL for everybody.';
+COMMENT ON COLUMN ${schema}.rules.context IS
+    'A predicate over what a query says in context; NULL for any.';
+COMMENT ON COLUMN ${schema}.rules.starts IS 'Since when it holds.';
+COMMENT ON COLUMN ${schema}.rules.ends IS 'Until when it holds.';
+COMMENT ON COLUMN ${schema}.rules.priority IS 'Of two that contradict each other the higher counts.';
+COMMENT ON COLUMN ${schema}.rules.enabled IS
+    'Where false, only queries that name it have it.';
+COMMENT ON COLUMN ${schema}.rules.note IS 'What it is for.';
+
 COMMENT ON VIEW ${schema}.events IS
     'The events table under standard names, without the rows that do not count.';
 COMMENT ON COLUMN ${schema}.events.user_id IS 'Who.';

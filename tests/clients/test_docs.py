@@ -51,6 +51,7 @@ SELECT
     kind <> 'view' AS clicked,
     1 + product_id % 5 AS stars
 FROM orders;
+CREATE TABLE shown AS SELECT customer_id, product_id, ordered_at AS shown_at FROM orders;
 CREATE TABLE leaflet AS
 SELECT customer_id, 1001 + customer_id % 60 AS product_id FROM customers;
 CREATE TABLE my_truth AS

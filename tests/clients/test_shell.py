@@ -108,8 +108,8 @@ def test_completion_knows_tables_columns_functions_and_arguments(
     assert "k => " not in offered("FROM shop.recommend(3, k => 3, ")
     assert "weights => " in offered("FROM shop.recommend(3, k => 3, ")
     # within another call, a text or behind the parentheses there is nothing of it
-    assert offered("FROM shop.recommend(abs(wei") == ["weight"]
-    assert offered("FROM shop.recommend(3) WHERE wei") == ["weight"]
+    assert offered("FROM shop.recommend(abs(wei") == ["weight", "weights"]
+    assert offered("FROM shop.recommend(3) WHERE wei") == ["weight", "weights"]
     assert offered("FROM shop.recommend('(', wei") == ["weights => "]
     small.execute("CREATE TABLE produce AS SELECT 1 AS a")
     try:

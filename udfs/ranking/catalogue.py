@@ -73,6 +73,16 @@ class Catalogue:
         self.mean = table[:, :linear].mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 
+    def beside(self, values: Doubles) -> Catalogue:
+        """With values by item of further objectives behind its own, shape (n, e)."""
+        return Catalogue(
+            self.model,
+            [*self.kinds, *["item"] * values.shape[1]],
+            np.concatenate([self.values, values], axis=1, dtype=np.float32),
+            *self.texts,
+            self.likeness.scale,
+        )
+
     @functools.cached_property
     def likes(self) -> Likes:
         """Which items are most like one."""
@@ -102,6 +112,7 @@ class Catalogue:
         allowed: Selection | None = None,
         exclude_seen: npt.NDArray[np.bool_] | None = None,
         keep: bool = False,
+        left_out: tuple[Longs, Longs] | None = None,
     ) -> Batch:
         """Work out what does not depend on weights for `users` users with sorted `history`.
 
@@ -111,6 +122,7 @@ class Catalogue:
             allowed: the items that may be listed, or None for all.
             exclude_seen: whether to leave the history out, shape (users,); never by default.
             keep: whether to keep the relevance of every item, for many weights to be tried.
+            left_out: further pairs of a user and an item that are not to be listed.
         """
         import torch
 
@@ -128,6 +140,9 @@ class Catalogue:
         user = history.user[inside]
         known = np.full(len(user), -np.inf, np.float32)
         known[~seen[inside]] = parts.known
+        pairs = Known(user, place[inside], history.item[inside], known, bounds(user, users))
+        if left_out is not None:
+            pairs = pairs.without(*left_out, allowed, users, self.items)
         tastes = [self.taste(history, users, position) for position in self.of_kind("fit")]
         relevance = None
         if keep and allowed is None:
@@ -140,7 +155,7 @@ class Catalogue:
             history=history,
             users=users,
             allowed=allowed,
-            known=Known(user, place[inside], history.item[inside], known, bounds(user, users)),
+            known=pairs,
             queries=parts.queries,
             mean=parts.queries.astype(np.float64) @ self.mean + parts.bonus / self.items,
             tastes=np.stack(tastes, axis=1) if tastes else np.zeros((users, 0)),
@@ -220,6 +235,10 @@ class Selection:
     number: Longs
     table: Table
 
+    def places(self, items: Longs) -> Longs:
+        """The places of items among these, -1 for none."""
+        return np.where(items < 0, -1, self.number[items])
+
 
 @dataclasses.dataclass(frozen=True)
 class Known:
@@ -234,6 +253,28 @@ class Known:
     item: Ints
     relevance: Floats
     starts: Longs
+
+    def without(
+        self, user: Longs, item: Longs, allowed: Selection | None, users: int, items: int
+    ) -> Known:
+        """With further pairs that are left out."""
+        if allowed is not None:
+            inside = allowed.number[item] >= 0
+            user, item = user[inside], item[inside]
+        key = np.unique(user.astype(np.int64) * items + item)
+        mine = self.user.astype(np.int64) * items + self.item
+        relevance = np.where(np.isin(mine, key), np.float32(-np.inf), self.relevance)
+        new = np.setdiff1d(key, mine, assume_unique=True)
+        both = np.concatenate([mine, new])
+        order = np.argsort(both, kind="stable")
+        of_user, of_item = np.divmod(both[order], items)
+        return Known(
+            user=of_user.astype(np.int32),
+            place=of_item if allowed is None else allowed.number[of_item],
+            item=of_item.astype(np.int32),
+            relevance=np.append(relevance, np.full(len(new), -np.inf, np.float32))[order],
+            starts=bounds(of_user.astype(np.int32), users),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,6 +297,16 @@ class Batch:
     tastes: Doubles
     relevance: torch.Tensor | None
     more: csr_array | None = None
+
+    def among(self, allowed: Selection) -> Batch:
+        """The same users, where fewer items may be listed."""
+        known = self.known
+        place = allowed.number[known.item]
+        inside = place >= 0
+        user, item = known.user[inside], known.item[inside]
+        starts = bounds(user, self.users)
+        fewer = Known(user, place[inside], item, known.relevance[inside], starts)
+        return dataclasses.replace(self, allowed=allowed, known=fewer, relevance=None)
 
     def more_of(self, first: int, last: int, factor: Doubles) -> Given | None:
         """What is added to the scores of some users, `factor` being the weights of relevance."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ..history import Doubles, Longs
 from .constraints import Constraint, Feasible, unmet
 from .terms import Term
 
@@ -15,37 +17,101 @@ if TYPE_CHECKING:
     import torch
 
 
+POOL = 5  # times the length of a list are the items that exploration draws from
+LEAST_POOL = 20  # or so many
+
+
+@dataclasses.dataclass(frozen=True)
+class Explore:
+    """How lists try what they would not list: at each place by chance, an item of those at hand.
+
+    share is the chance with which a place is given to an item drawn from the best ones that are
+    left, all with the same chance; draws, shape (users, k, 2), are random numbers from 0 up to 1:
+    whether it is, and to which.
+    """
+
+    share: float
+    draws: Doubles
+
+    def of(self, users: slice) -> Explore:
+        """For some of the users."""
+        return Explore(self.share, self.draws[users])
+
+    def picked(
+        self, total: torch.Tensor, pick: torch.Tensor, step: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is listed next, and the chance that it is, given what is listed before.
+
+        Args:
+            total: what each candidate is worth, -inf for none, shape (users, c).
+            pick: the best one, shape (users,).
+            step: the place.
+        """
+        import torch
+
+        size = min(max(POOL * self.draws.shape[1], LEAST_POOL), total.shape[1])
+        value, pool = total.topk(size, dim=1)
+        count = value.isfinite().sum(dim=1)
+        draws = torch.from_numpy(self.draws[:, step]).to(total.device)
+        drawn = (draws[:, 1] * count).long().clamp(max=size - 1)
+        other = pool.gather(1, drawn[:, None])[:, 0]
+        chosen = torch.where((draws[:, 0] < self.share) & (count > 0), other, pick)
+        chance = self.share / count.clamp(min=1) + (1 - self.share) * (chosen == pick)
+        return chosen, chance
+
+
 def greedy(
-    score: torch.Tensor, terms: list[Term], k: int, feasible: Feasible | None = None
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    score: torch.Tensor,
+    terms: list[Term],
+    k: int,
+    placed: Longs,
+    feasible: Feasible | None = None,
+    explore: Explore | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pick up to k of the candidates one by one, each with the largest score plus gains.
 
+    Those that have a place in the list, `placed` of shape (users, k) and -1 elsewhere, are picked
+    there.
+
     Returns:
-        the columns picked, shape (users, k), the gain of each term, (users, k, terms), and the
-        score without them, -inf where nothing may be picked any more.
+        the columns picked, shape (users, k), the gain of each term, (users, k, terms), the score
+        without them, -inf where nothing may be picked any more, and the chance of each pick, given
+        those before it.
     """
     import torch
 
     left = score.clone()
-    picks, gained, scores = [], [], []
-    for _ in range(min(k, score.shape[1])):
-        gains = torch.stack([term.gain() for term in terms], dim=2)
+    user, place = np.nonzero(placed >= 0)
+    left[user, placed[user, place]] = -torch.inf
+    picks, gained, scores, chances = [], [], [], []
+    for step in range(min(k, score.shape[1])):
+        gains = score.new_zeros((*score.shape, len(terms)))
+        for number, term in enumerate(terms):
+            gains[:, :, number] = term.gain()
         total = left + gains.sum(dim=2)
         if feasible is not None:
             allowed = torch.from_numpy(feasible.allowed()).to(score.device)
             total = total.masked_fill(~allowed, -torch.inf)
         value, pick = total.max(dim=1)
+        chance = torch.ones(len(pick), dtype=torch.float64, device=pick.device)
+        if explore is not None:
+            pick, chance = explore.picked(total, pick, step)
+        here = torch.from_numpy(placed[:, step]).to(pick.device)
+        pick = torch.where(here >= 0, here, pick)
         picks.append(pick)
-        real = value.isfinite()
+        chances.append(chance.masked_fill(here >= 0, 1.0))
+        real = value.isfinite() | (here >= 0)
         mine = gains[torch.arange(len(pick), device=pick.device), pick]
         gained.append(mine * real[:, None])
-        scores.append(left.gather(1, pick[:, None])[:, 0].masked_fill(~real, -torch.inf))
+        scores.append(score.gather(1, pick[:, None])[:, 0].masked_fill(~real, -torch.inf))
         left.scatter_(1, pick[:, None], -torch.inf)
         for term in terms:
             term.add(pick)
         if feasible is not None:
             feasible.add(pick.cpu().numpy(), real.cpu().numpy())
-    return torch.stack(picks, dim=1), torch.stack(gained, dim=1), torch.stack(scores, dim=1)
+    parts = (torch.stack(part, dim=1) for part in (picks, gained, scores, chances))
+    picked, gains, real_scores, chance = parts
+    return picked, gains, real_scores, chance
 
 
 def greedy_limited(
@@ -55,7 +121,9 @@ def greedy_limited(
     k: int,
     constraints: list[Constraint],
     wanted: npt.NDArray[np.bool_],
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    placed: Longs,
+    explore: Explore | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """As greedy, under constraints.
 
     The last k candidates are the best list by score, which the users get who do not want another.
@@ -64,20 +132,29 @@ def greedy_limited(
 
     columns = column.cpu().numpy()
 
-    def picked(score: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def picked(
+        score: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         there = score.isfinite().cpu().numpy()
-        return greedy(score, terms(), k, Feasible(constraints, columns, there, k))
+        feasible = Feasible(constraints, columns, there, k, placed)
+        return greedy(score, terms(), k, placed, feasible, explore)
 
-    picks, gains, scores = picked(score)
+    def missed(found: tuple[torch.Tensor, ...], user: int) -> int:
+        mine = found[0][user][found[2][user].isfinite()].cpu().numpy()
+        return len(unmet(columns[user, mine], k, constraints))
+
+    found = picked(score)
+    if explore is not None:
+        # another list in the place of this one would not have its chances
+        return found
+    ours = np.array([missed(found, user) for user in range(len(score))])
+    if wanted.all() and not ours.any():
+        return found
     best = columns[:, -k:]
     inside = torch.from_numpy((columns[:, :, None] == best[:, None, :]).any(axis=2))
     others = picked(score.masked_fill(~inside.to(score.device), -torch.inf))
-    for user in range(len(score)):
-        lists = [
-            columns[user, part[0][user][part[2][user].isfinite()].cpu().numpy()]
-            for part in ((picks, gains, scores), others)
-        ]
-        ours, safe = (unmet(mine, k, constraints) for mine in lists)
-        if not wanted[user] or (ours and len(safe) <= len(ours)):
-            picks[user], gains[user], scores[user] = (part[user] for part in others)
-    return picks, gains, scores
+    for user in np.flatnonzero(~wanted | (ours > 0)).tolist():
+        if not wanted[user] or missed(others, user) <= ours[user]:
+            for mine, safe in zip(found, others, strict=True):
+                mine[user] = safe[user]
+    return found

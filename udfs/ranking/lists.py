@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..device import device
-from ..history import Doubles, Floats, Ints, Longs, places
-from ..relevance.sparse import dot, entries
+from ..history import Doubles, Longs
 from .catalogue import Batch, Catalogue
+from .classes import best_lists, classes
 from .constraints import Constraint, unmet
-from .greedy import greedy, greedy_limited
+from .greedy import Explore, greedy, greedy_limited
+from .pairs import PairScores, factor_of, of_known, query_of
 from .program import best_list
 from .terms import TERMS, Block
 
@@ -32,13 +33,15 @@ class Ranking:
     """Ranked lists of a batch, shape (users, k); `item` is -1 behind the end of a short list.
 
     contributions, shape (users, k, objectives), add up to the score; unmet says by user which
-    constraints the list does not meet.
+    constraints the list does not meet; propensity, shape (users, k), is the chance of each place's
+    item, given those before it.
     """
 
     item: Longs
     score: Doubles
     contributions: Doubles
     unmet: list[list[str]]
+    propensity: Doubles
 
     @staticmethod
     def empty(users: int, k: int, objectives: int) -> Ranking:
@@ -49,6 +52,7 @@ class Ranking:
             np.zeros((users, k)),
             np.zeros((users, k, objectives)),
             nothing * users,
+            np.ones((users, k)),
         )
 
     def put(self, rows: Longs, lists: Ranking) -> None:
@@ -57,6 +61,7 @@ class Ranking:
         self.item[rows, :depth] = lists.item
         self.score[rows, :depth] = lists.score
         self.contributions[rows, :depth] = lists.contributions
+        self.propensity[rows, :depth] = lists.propensity
         for row, names in zip(rows, lists.unmet, strict=True):
             self.unmet[row] = names
 
@@ -68,6 +73,8 @@ def rank(
     k: int,
     diversify: str = "mmr",
     constraints: list[Constraint] | None = None,
+    pins: Longs | None = None,
+    explore: Explore | None = None,
 ) -> Ranking:
     """Rank the catalogue for each user by the weighted sum of the objectives.
 
@@ -87,42 +94,78 @@ def rank(
         constraints: over all items; the list is the best one that meets them, or nearest to it.
             With list-wise objectives it is greedy, and where it ends up missing a constraint that
             can be met, the best list by the point-wise ones takes its place.
+        pins: items that have a place in the list, shape (users, k), -1 where none has it: they may
+            be listed, no item has two places, and those of a user meet the caps.
+        explore: how lists try what they would not list, by chance.
     """
     import torch
 
     count = catalogue.items if batch.allowed is None else len(batch.allowed.items)
     listwise = [p for p in catalogue.of_kind(*TERMS) if weights[:, p].any()]
-    wanted, depth = min(max(10 * k, CANDIDATES) if listwise else k, count), min(k, count)
+    many = bool(listwise) or explore is not None
+    wanted, depth = min(max(10 * k, CANDIDATES) if many else k, count), min(k, count)
+    placed = np.full((batch.users, depth), -1)
+    if pins is not None:
+        placed = pins[:, :depth]
+    ordered = pins is not None or explore is not None or any(one.first for one in constraints or [])
     if constraints:
         if batch.allowed is not None:
             constraints = [
                 dataclasses.replace(one, values=one.values[batch.allowed.items])
                 for one in constraints
             ]
-        wanted = wanted + depth if listwise else depth
-    factor = _factor(catalogue, weights)
-    score, column = _candidates(catalogue, batch, weights, factor, wanted, constraints, depth)
+        wanted = wanted + depth if many else depth
+    factor = factor_of(catalogue, weights)
+    forced = placed if batch.allowed is None else batch.allowed.places(placed)
+    score, column = _candidates(
+        catalogue, batch, weights, factor, wanted, constraints, depth, forced
+    )
+    if pins is not None:
+        score, column = _with_pins(catalogue, batch, weights, placed, forced, score, column)
     item = column
     if batch.allowed is not None:
         item = torch.from_numpy(batch.allowed.items).to(column.device)[column]
     contributions = np.zeros((batch.users, depth, len(catalogue.kinds)))
-    if listwise:
+    propensity = np.ones((batch.users, depth))
+    if listwise or ordered:
+        # pins come first among the candidates, in the order of the list
+        places = np.where(placed < 0, -1, np.arange(depth))
         parts = []
         for first in range(0, batch.users, GREEDY_BLOCK):
             rows = slice(first, min(first + GREEDY_BLOCK, batch.users))
             block = Block(catalogue, batch, rows, item[rows], diversify)
             terms = functools.partial(block.terms, listwise, weights)
+            mine = None if explore is None else explore.of(rows)
             if constraints:
+                # without list-wise objectives the best list is only put in order
                 pulled = weights[rows][:, listwise].sum(axis=1) > 0
                 parts.append(
-                    greedy_limited(score[rows], column[rows], terms, depth, constraints, pulled)
+                    greedy_limited(
+                        score[rows],
+                        column[rows],
+                        terms,
+                        depth,
+                        constraints,
+                        pulled,
+                        places[rows],
+                        mine,
+                    )
                 )
             else:
-                parts.append(greedy(score[rows], terms(), depth))
-        order, gains, score = (torch.cat(part) for part in zip(*parts, strict=True))
+                parts.append(greedy(score[rows], terms(), depth, places[rows], None, mine))
+        order, gains, score, chance = (torch.cat(part) for part in zip(*parts, strict=True))
         column, item = column.gather(1, order), item.gather(1, order)
+        propensity = chance.cpu().numpy()
         contributions[:, :, listwise] = gains.double().cpu().numpy()
     raw, found = score.double().cpu().numpy(), item.cpu().numpy()
+    if pins is not None:
+        # a list that is too short has no empty places before a pin
+        close = np.argsort(np.isneginf(raw), axis=1, kind="stable")
+        raw, found, propensity = (
+            np.take_along_axis(part, close, axis=1) for part in (raw, found, propensity)
+        )
+        column = column.gather(1, torch.from_numpy(close).to(column.device))
+        contributions = np.take_along_axis(contributions, close[:, :, None], axis=1)
     contributions += _pointwise(catalogue, batch, weights, factor, found, raw)
     listed = np.isfinite(raw)
     missed: list[list[str]] = [[]] * batch.users
@@ -136,66 +179,8 @@ def rank(
         score=contributions.sum(axis=2),
         contributions=contributions,
         unmet=missed,
+        propensity=propensity,
     )
-
-
-class PairScores:
-    """Scores of pairs of a user of a batch and an item, without what is of the list.
-
-    Made once of a batch, it gives the scores of any number of pairs.
-    """
-
-    def __init__(self, catalogue: Catalogue, batch: Batch, weights: Doubles) -> None:
-        """Weigh users who may have every item; weights have shape (users, objectives)."""
-        factor = _factor(catalogue, weights)
-        query = _query(catalogue, batch, weights, factor)
-        self._items, self._query = catalogue.items, query
-        self._table = catalogue.table.rows.cpu().numpy()
-        self._known = _Scores(
-            self._key(batch.known.user, batch.known.item),
-            _of_known(catalogue, batch, query, factor),
-        )
-        self._more = None
-        if batch.more is not None:
-            user, item, score = entries(batch.more, 0, batch.users)
-            self._more = _Scores(self._key(user, item), score * factor[user])
-        _, _, constant = catalogue.fit(batch.tastes)
-        of_fits = weights[:, catalogue.of_kind("fit")] * constant
-        self._of_user: Doubles = of_fits.sum(axis=1) - batch.mean * factor
-
-    def __call__(self, user: Longs, item: Longs) -> Doubles:
-        """The scores of pairs, each given by the user's place in the batch and the item."""
-        score = dot(self._query, user, self._table, item).astype(np.float64)
-        key = self._key(user, item)
-        if self._more is not None:
-            there, mine = self._more.at(key)
-            score[there] += mine
-        there, mine = self._known.at(key)
-        score[there] = mine
-        out: Doubles = score + self._of_user[user]
-        return out
-
-    def _key(self, user: Longs | Ints, item: Longs | Ints) -> Longs:
-        return user.astype(np.int64) * self._items + item
-
-
-@dataclasses.dataclass(frozen=True)
-class _Scores:
-    """Scores of some pairs, by their sorted keys."""
-
-    key: Longs
-    score: Floats | Doubles
-
-    def at(self, wanted: Longs) -> tuple[Longs, Floats | Doubles]:
-        """Which of the wanted pairs are among these, and their scores."""
-        there, place = places(self.key, wanted)
-        return there, self.score[place]
-
-
-def _factor(catalogue: Catalogue, weights: Doubles) -> Doubles:
-    """What the log-odds of relevance are multiplied by, shape (users,)."""
-    out: Doubles = weights[:, catalogue.of_kind("relevance")].sum(axis=1) / catalogue.model.unit
-    return out
 
 
 def _candidates(
@@ -206,11 +191,13 @@ def _candidates(
     wanted: int,
     constraints: list[Constraint] | None,
     depth: int,
+    forced: Longs,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The best items by the point-wise objectives: where weights meet the item vectors.
 
     Arguments are those of rank, and what the log-odds of relevance are multiplied by, shape
-    (users,). Under constraints the last `depth` of the `wanted` items are the best list.
+    (users,). Under constraints the last `depth` of the `wanted` items are the best list, in which
+    the columns `forced` are, shape (users, depth), -1 for none.
 
     Returns:
         scores without list-wise objectives and constants, and columns of the table that is ranked,
@@ -224,8 +211,8 @@ def _candidates(
     table = catalogue.table
     if batch.allowed is not None:
         table = batch.allowed.table
-    query = _query(catalogue, batch, weights, factor)
-    known_score = _of_known(catalogue, batch, query, factor)
+    query = query_of(catalogue, batch, weights, factor)
+    known_score = of_known(catalogue, batch, query, factor)
     score = torch.empty((batch.users, wanted), device=where)
     column = torch.empty((batch.users, wanted), dtype=torch.int64, device=where)
     kept = None if np.ptp(factor) else batch.relevance
@@ -252,41 +239,12 @@ def _candidates(
                     kept[first:last],
                 )  # fmt: skip
             if constraints:
-                best = _limited(scores, len(table), given, wanted, constraints, depth)
+                mine_forced = forced[first:last]
+                best = _limited(scores, len(table), given, wanted, constraints, depth, mine_forced)
             else:
                 best = top(scores, len(table), given, wanted)
         score[first:last], column[first:last] = best
     return score, column
-
-
-def _query(catalogue: Catalogue, batch: Batch, weights: Doubles, factor: Doubles) -> Floats:
-    """What the columns of the catalogue's table are multiplied by, shape (users, columns)."""
-    slope, curve, _ = catalogue.fit(batch.tastes)
-    fits = weights[:, catalogue.of_kind("fit")]
-    return np.concatenate(
-        [
-            batch.queries * factor[:, None],
-            weights[:, catalogue.of_kind("item")],
-            slope * fits,
-            curve * fits,
-        ],
-        axis=1,
-        dtype=np.float32,
-    )
-
-
-def _of_known(catalogue: Catalogue, batch: Batch, query: Floats, factor: Doubles) -> Floats:
-    """The weighted sums of the known pairs, of `query` as _query makes it."""
-    known = batch.known
-    weighed = np.ascontiguousarray(query[:, batch.queries.shape[1] :])
-    others = np.einsum(
-        "ij,ij->i", weighed.take(known.user, 0), catalogue.pointwise.take(known.item, 0)
-    )
-    excluded = np.isneginf(known.relevance)
-    of_relevance = np.where(excluded, 0, known.relevance) * factor[known.user]
-    out: Floats = (of_relevance + others).astype(np.float32)
-    out[excluded] = -np.inf
-    return out
 
 
 def _pointwise(
@@ -329,6 +287,7 @@ def _limited(
     k: int,
     constraints: list[Constraint],
     depth: int,
+    forced: Longs,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The best lists of `depth` items under constraints, behind the top k - depth items.
 
@@ -340,9 +299,17 @@ def _limited(
 
     block = scores(slice(0, count))
     block[given.user, given.item] = given.score
-    best = np.full((len(block), depth), -1, np.int64)
-    for user, mine in enumerate(block.double().cpu().numpy()):
-        chosen = best_list(mine, depth, constraints)
+    # a list has enough among its first places where it has enough at all: it is put in order later
+    constraints = [dataclasses.replace(one, first=None) for one in constraints]
+    sets = classes(constraints)
+    if sets is None:
+        best, rest = np.full((len(block), depth), -1), np.arange(len(block))
+    else:
+        best, rest = best_lists(block, depth, constraints, sets, forced)
+    for user in rest:
+        mine = block[user].double().cpu().numpy()
+        chosen = best_list(mine, depth, constraints, forced[user][forced[user] >= 0])
+        best[user] = -1
         best[user, : len(chosen)] = chosen
     listed = torch.from_numpy(best).to(block.device)
     score = block.gather(1, listed.clamp_min(0)).masked_fill(listed < 0, -torch.inf)
@@ -355,6 +322,31 @@ def _limited(
     twice = (listed[:, :, None] == best_items[:, None, :]).any(dim=2)
     score = score.masked_fill(twice, -torch.inf)
     return torch.cat([top_score, score], dim=1), torch.cat([best_items, listed.clamp_min(0)], dim=1)
+
+
+def _with_pins(
+    catalogue: Catalogue,
+    batch: Batch,
+    weights: Doubles,
+    placed: Longs,
+    forced: Longs,
+    score: torch.Tensor,
+    column: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Candidates behind the items that have a place: `placed`, whose columns are `forced`."""
+    import torch
+
+    there = np.nonzero(placed >= 0)
+    scores = np.full(placed.shape, -np.inf, np.float32)
+    scores[there] = PairScores(catalogue, batch, weights).raw(there[0], placed[there])
+    pinned = torch.from_numpy(forced).to(column.device)
+    twice = (column[:, :, None] == pinned[:, None, :]).any(dim=2)
+    return (
+        torch.cat(
+            [torch.from_numpy(scores).to(score.device), score.masked_fill(twice, -torch.inf)], 1
+        ),
+        torch.cat([pinned.clamp_min(0), column], dim=1),
+    )
 
 
 def _sum(

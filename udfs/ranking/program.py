@@ -11,7 +11,9 @@ PENALTY = 1e4  # of falling short of a constraint, in units of the range of a li
 ROUNDS = 50
 
 
-def best_list(score: Doubles, k: int, constraints: list[Constraint]) -> Longs:
+def best_list(
+    score: Doubles, k: int, constraints: list[Constraint], forced: Longs | None = None
+) -> Longs:
     """The list of up to k items with the largest sum of scores that meets the constraints.
 
     Caps (max_per, budget) are always met, by a shorter list where needed. Where no list meets the
@@ -26,6 +28,7 @@ def best_list(score: Doubles, k: int, constraints: list[Constraint]) -> Longs:
         score: shape (n,); -inf for an item that may not be listed.
         k: length of the list.
         constraints: over the n items.
+        forced: items that are in the list in any case, which meet the caps together.
 
     Returns:
         the items, largest score first.
@@ -34,8 +37,16 @@ def best_list(score: Doubles, k: int, constraints: list[Constraint]) -> Longs:
     if not len(open_):
         return open_
     program = _Program(score[open_], k, constraints, open_)
-    order = np.argsort(-program.score, kind="stable")
-    columns = order[: 2 * k]
+    if forced is not None:
+        program.forced = np.isin(open_, forced)
+    most = min(2 * k, len(open_))
+    first = np.where(program.forced, np.inf, program.score)
+    columns = np.argpartition(-first, most - 1)[:most]
+    columns = columns[np.argsort(-first[columns], kind="stable")]
+    plain = open_[columns[:k]]
+    if len(plain) == k and all(one.met(plain) for one in constraints):
+        # the best list without constraints happens to meet them
+        return plain[np.argsort(-score[plain], kind="stable")]
     for _ in range(ROUNDS):
         bound, profit = program.relaxed(columns)
         profit[columns] = -np.inf
@@ -68,8 +79,9 @@ class _Program:
             elif not constraint.rule.counted:
                 short = -constraint.signed(values)
                 scale = max(float(np.abs(short).max()), 1e-12)
-                self.rows.append((short / scale, 0.0, True))
+                self.rows.append((short / scale, constraint.start / scale, True))
         self.price = PENALTY * self.unit * k
+        self.forced = np.zeros(len(items), bool)
 
     def _matrix(self, columns: Longs) -> tuple[Doubles, Doubles, list[Longs]]:
         """The rows of at most, their limits, and which category each row of a cap is of."""
@@ -99,6 +111,11 @@ class _Program:
         length = np.concatenate([np.ones(len(columns) + 1), np.zeros(len(self.rows))])
         return costs, length
 
+    def _lower(self, columns: Longs) -> Doubles:
+        """The least value of each variable."""
+        others = np.zeros(1 + len(self.rows))
+        return np.concatenate([self.forced[columns].astype(np.float64), others])
+
     def relaxed(self, columns: Longs) -> tuple[float, Doubles]:
         """The value of the linear relaxation, and the reduced profit of every item."""
         from scipy.optimize import linprog
@@ -112,7 +129,7 @@ class _Program:
             b_ub=limits if len(matrix) else None,
             A_eq=length[None],
             b_eq=[self.k],
-            bounds=np.column_stack([np.zeros(len(upper)), upper]),
+            bounds=np.column_stack([self._lower(columns), upper]),
             method="highs",
         )
         profit = self.score + found.eqlin.marginals[0]
@@ -145,7 +162,7 @@ class _Program:
             found = milp(
                 costs,
                 integrality=whole,
-                bounds=Bounds(np.zeros(len(upper)), upper),
+                bounds=Bounds(self._lower(columns), upper),
                 constraints=rows,
                 options={"mip_rel_gap": 0.0},
             )

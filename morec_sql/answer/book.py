@@ -1,0 +1,185 @@
+"""The rules of a query: read once, and what they say of items and users."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MorecError, nearest, reason, shown
+from ..templates import identifier, sql, type_of
+from ..udfs.history import Doubles, Longs
+from .query import Query
+from .rules import Broken, Rule, Seen, in_context, rules_of
+
+Flags = npt.NDArray[np.bool_]
+EPOCH = datetime.datetime(1970, 1, 1)
+Rules = tuple[Rule | Broken, ...]
+
+
+class Book:
+    """The rules of a query: all that there are, read once, and what they say of the items."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._values: dict[str, npt.NDArray[Any]] = {}
+        self._broken: dict[str, str] = {}
+        self._contexts: dict[tuple[str, str], bool] = {}
+
+    @functools.cached_property
+    def rules(self) -> list[Rule | Broken]:
+        """All that there are, those of the highest priority first."""
+        with self._query.connect() as con:
+            return rules_of(con, self._query.name, self._query.recommender.kept.rules)
+
+    def chosen(self, named: Any, when: datetime.datetime) -> Rules:
+        """The rules in force at a time; or those that a query names, whatever the time.
+
+        Args:
+            named: None or true for those in force, false for none, or a list of names.
+            when: the moment of the list.
+        """
+        if named is False:
+            return ()
+        if named is None or named is True:
+            return tuple(
+                one for one in self.rules
+                if (one.holds(when) if isinstance(one, Rule) else one.enabled)
+            )  # fmt: skip
+        if not isinstance(named, list):
+            raise MorecError(
+                f"rules: {shown(named)} is neither true nor false nor a list of names of rules"
+            )
+        known = {one.name: one for one in self.rules}
+        for name in named:
+            if name not in known:
+                raise MorecError(f"rules: {shown(name)} is no rule; {nearest(str(name), known)}")
+        return tuple(one for one in self.rules if one.name in named)
+
+    def users(self, rules: Iterable[Rule], users: Sequence[str | None]) -> set[tuple[str, str]]:
+        """The predicates of rules over the users, and the users of whom they are true."""
+        asked = sorted({user for user in users if user is not None})
+        found: set[tuple[str, str]] = set()
+        schema = identifier(self._query.name)
+
+        def run(predicates: list[str]) -> None:
+            with self._query.connect() as con:
+                columns = ", ".join(f"({one}) AS _value_{n}" for n, one in enumerate(predicates))
+                kind = type_of(con, "user_id", f"{schema}.users")
+                parts = {"schema": schema, "columns": columns, "user_type": kind}
+                rows = con.execute(sql("answer/users_matched", **parts), [asked]).fetchall()
+            for user, *values in rows:
+                mine = zip(predicates, values, strict=True)
+                found.update((predicate, user) for predicate, holds in mine if holds)
+
+        predicates = sorted({one.users for one in rules if one.users is not None})
+        if asked and predicates:
+            self._each(predicates, run)
+        return found
+
+    def in_context(self, rule: Rule, context: str) -> bool:
+        """Whether the context of a query, as JSON, is that of a rule."""
+        if rule.context is None:
+            return True
+        key = rule.context, context
+        if key not in self._contexts:
+            try:
+                with self._query.connect() as con:
+                    given = json.loads(context) or {}
+                    self._contexts[key] = in_context(con, rule.context, given)
+            except MorecError as error:
+                self._contexts[key], self._broken[rule.context] = False, str(error)
+        return self._contexts[key]
+
+    def read(self, rules: Iterable[Rule]) -> None:
+        """Evaluate what rules say of the items, where that was not done yet."""
+        kinds = {text: "BOOLEAN" for one in rules for text in (one.items, one.others) if text}
+        kinds |= {one.per: "VARCHAR" for one in rules if one.per}
+
+        def run(texts: list[str]) -> None:
+            columns = [f"CAST(({one}) AS {kinds[one]})" for one in texts]
+            found = self._query.values(columns)
+            for text, column in zip(texts, found, strict=True):
+                if kinds[text] == "VARCHAR":
+                    codes = column.dictionary_encode().indices.fill_null(-1)
+                    column = codes.to_numpy(zero_copy_only=False)
+                self._values[text] = column
+
+        new = sorted(kinds.keys() - self._values.keys() - self._broken.keys())
+        if new:
+            self._each(new, run)
+
+    def _each(self, texts: list[str], run: Callable[[list[str]], None]) -> None:
+        """Evaluate all at once, and one by one where that fails, so that one spoils no other."""
+        try:
+            run(texts)
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            if len(texts) == 1:
+                self._broken[texts[0]] = reason(error)
+                return
+            for text in texts:
+                self._each([text], run)
+
+    def seen(
+        self, seen: Seen, users: Sequence[str | None], when: Doubles
+    ) -> tuple[Longs, Longs, Doubles]:
+        """What users saw of late: place among the users, item, and how often.
+
+        Args:
+            seen: where that is.
+            users: their ids as text.
+            when: the moment of each in seconds.
+        """
+        schema = identifier(self._query.name)
+        parts = {
+            "table": seen.table,
+            "user_id": seen.user_id,
+            "item_id": seen.item_id,
+            "at": seen.at,
+            "days": str(seen.days),
+            "catalogue": self._query.recommender.where.item_vectors,
+        }
+        moments = [EPOCH + datetime.timedelta(seconds=one) for one in when.tolist()]
+        found: dict[str, Any] = {"row": [], "item": [], "times": []}
+
+        def run(_: list[str]) -> None:
+            with self._query.connect() as con:
+                kind = type_of(con, "user_id", f"{schema}.events")
+                query = sql("answer/seen_often", **parts, user_type=kind)
+                given = {"users": list(users), "moments": moments}
+                found.update(con.execute(query, given).fetchnumpy())
+
+        self._each([seen.table], run)
+        row, item, times = (np.asarray(found[one]) for one in ("row", "item", "times"))
+        return row.astype(np.int64), item.astype(np.int64), times.astype(np.float64)
+
+    def why_not(self, rule: Rule | Broken) -> str | None:
+        """Why a rule, whose texts were evaluated, cannot be applied; None where it can."""
+        if isinstance(rule, Broken):
+            return rule.why
+        texts = [rule.items, rule.others, rule.per, rule.users, rule.context]
+        texts += [rule.seen.table] if rule.seen is not None else []
+        found = next((self._broken[text] for text in texts if text in self._broken), None)
+        if found is None and rule.kind == "include_only" and not self.of(rule.items).any():
+            found = "no item is included"
+        if found is None and rule.kind == "cooldown" and self._query.recommender.clock.timeless:
+            found = "the recommender was made without event_time"
+        return found
+
+    def of(self, text: str | None) -> Flags:
+        """Of which items a predicate is true, shape (items,)."""
+        if text is None:
+            return np.ones(self._query.recommender.catalogue.items, bool)
+        return self._values[text]
+
+    def categories(self, text: str) -> Longs:
+        """The number of each item's category, -1 without one."""
+        return self._values[text].astype(np.int64)

@@ -1,0 +1,2 @@
+-- A list is for nobody of the users.
+NULL

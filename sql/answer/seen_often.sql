@@ -1,0 +1,16 @@
+-- How often a table has each item for some users, in so many days before a moment of each.
+SELECT _a._row AS row, _v.item_index AS item, count(*) AS times
+FROM
+    (
+        SELECT
+            unnest(range(len($$users))) AS _row,
+            TRY_CAST(unnest($$users) AS ${user_type}) AS _user,
+            unnest($$moments) AS _until
+    ) AS _a
+JOIN ${table} AS _s
+    ON
+        _s.${user_id} = _a._user
+        AND _s.${at} <= _a._until
+        AND _s.${at} > _a._until - to_days(${days})
+JOIN ${catalogue} AS _v ON _v.item_id = _s.${item_id}
+GROUP BY ALL

@@ -1,0 +1,2 @@
+-- Who a list is for, as text.
+CAST(user_id AS VARCHAR)
