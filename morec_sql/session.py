@@ -50,8 +50,11 @@ class Session:
     def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
         """A connection of our own to the database that a query runs in."""
         cursor = opened(self._open())
-        # a table that is gone must not be taken from the variables of our own code
-        cursor.execute(f"SET python_enable_replacements = false; USE {identifier(catalog)}")
+        # a table that is gone must not be taken from the variables of our own code; a server has
+        # said so before it locked the settings
+        with contextlib.suppress(duckdb.InvalidInputException):
+            cursor.execute("SET python_enable_replacements = false")
+        cursor.execute(f"USE {identifier(catalog)}")
         return cursor
 
     def _open(self) -> duckdb.DuckDBPyConnection:

@@ -55,7 +55,8 @@ def walled(warehouse: Path, options: Options) -> duckdb.DuckDBPyConnection:
     try:
         con.execute("SET enable_progress_bar = false")
         con.execute("SET TimeZone = 'UTC'")
-        con.execute("SET python_enable_replacements = false")
+        # for the cursors of all clients, which do not inherit what is set for a connection
+        con.execute("SET GLOBAL python_enable_replacements = false")
         if options.memory is not None:
             con.execute("SET memory_limit = $1", [options.memory])
         con.execute("SET enable_external_access = false")
