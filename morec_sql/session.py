@@ -26,6 +26,7 @@ class Session:
         # weak, since a strong reference would keep the file open behind its user's back
         self._connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
         self._path: str | None = None
+        self._locked = False  # the settings, for good
         self._shared: dict[type[Any], Any] = {}
         self._lock = Lock()
 
@@ -50,10 +51,13 @@ class Session:
     def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
         """A connection of our own to the database that a query runs in."""
         cursor = opened(self._open())
-        # a table that is gone must not be taken from the variables of our own code; a server has
-        # said so before it locked the settings
-        with contextlib.suppress(duckdb.InvalidInputException):
-            cursor.execute("SET python_enable_replacements = false")
+        # a table that is gone must not be taken from the variables of our own code
+        if not self._locked:
+            try:
+                cursor.execute("SET python_enable_replacements = false")
+            except duckdb.InvalidInputException:
+                # a server has said so for all before it locked the settings
+                self._locked = True
         cursor.execute(f"USE {identifier(catalog)}")
         return cursor
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..catalog.versions import NO_CONTEXT
 from ..errors import MorecError
 from ..udfs.history import DAY, Doubles, History, Longs
 from ..udfs.ranking.catalogue import Batch, Catalogue
@@ -31,7 +29,7 @@ class Applied:
     Args:
         query: the query.
         users: their ids as text, None for nobody.
-        named: the argument rules of each, read from JSON.
+        named: the argument rules of each, as JSON.
         contexts: the argument context of each, as JSON.
         when: the moment of each list in seconds, NaN for now.
     """
@@ -40,22 +38,21 @@ class Applied:
         self,
         query: Query,
         users: Sequence[str | None],
-        named: Sequence[Any],
+        named: Sequence[str],
         contexts: Sequence[str],
         when: Doubles,
     ) -> None:
         self.book: Book = query.kept.get("rules", lambda: Book(query))
         self._query, self.users = query, users
-        now = datetime.datetime.now()
-        self.when = np.where(np.isnan(when), (now - EPOCH).total_seconds(), when)
-        bases: dict[tuple[str, str, float | None], Rules] = {}
+        now = (datetime.datetime.now() - EPOCH).total_seconds()
+        self.when = np.where(np.isnan(when), now, when)
+        bases: dict[tuple[str, str, float], Rules] = {}
         of_row: list[Rules] = []
-        for name, context, moment in zip(named, contexts, when.tolist(), strict=True):
-            key = json.dumps(name), context, None if np.isnan(moment) else moment
+        for key in zip(named, contexts, self.when.tolist(), strict=True):
             if key not in bases:
-                if key[2] is not None:
-                    at = EPOCH + datetime.timedelta(seconds=moment)
-                chosen = self.book.chosen(name, now if key[2] is None else at)
+                names, context, moment = key
+                at = EPOCH + datetime.timedelta(seconds=moment)
+                chosen = self.book.chosen(json.loads(names), at)
                 self._check_context(chosen, context)
                 bases[key] = tuple(
                     one for one in chosen
@@ -93,7 +90,7 @@ class Applied:
         if json.loads(context) is None or model.chosen.get("of_context"):
             return
         if not any(isinstance(one, Rule) and one.context for one in rules):
-            raise MorecError(NO_CONTEXT)
+            raise MorecError("context: the recommender was made without context")
 
     def scores(self) -> list[Flags]:
         """Of which items the rules that change scores are: one each of by_score."""

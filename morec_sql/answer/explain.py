@@ -148,13 +148,10 @@ def _rows(
 def _rules(query: Query, asked: Asked, row: int, batch: Batch | None, item: int) -> Iterator[str]:
     """What keeps an item out of the list, whatever its score."""
     how = asked.how(np.array([row]))
-    predicate = how.predicate
     if not query.recommender.listed[item]:
         yield "not recommended: it is not in the items table"
-    elif predicate is not None:
-        allowed = query.only(predicate)
-        if allowed is not None and allowed.number[item] < 0:
-            yield f"filter: {predicate}"
+    elif not query.kept_by(how.predicate)[item]:
+        yield f"filter: {how.predicate}"
     for one in how.rules:
         let = asked.rules.allowed((one,), replace=True)
         resting = asked.resting(np.array([row]), (one,))

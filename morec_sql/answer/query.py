@@ -124,18 +124,16 @@ class Query:
     def only(
         self,
         predicate: str | None,
-        catalogue: Catalogue | None = None,
+        catalogue: Catalogue,
         further: npt.NDArray[np.bool_] | None = None,
     ) -> Selection | None:
         """The items that a filter keeps, of those that are recommended; None for all there are.
 
         Args:
             predicate: the filter.
-            catalogue: one that has further columns.
+            catalogue: the recommender's, or that with further columns.
             further: which items are kept besides, shape (items,).
         """
-        catalogue = catalogue or self.recommender.catalogue
-
         kept = self.kept_by(predicate)
         if further is not None:
             kept = kept & further

@@ -237,10 +237,10 @@ class How:
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What SQL passes of a list in one text: constraints and context as JSON, and the others."""
+    """What SQL passes of a list in one text: constraints, rules and context as JSON, and others."""
 
     constraints: str | None
-    rules: Any
+    rules: str
     context: str
     explore: float
     seed: int | None
@@ -259,7 +259,7 @@ def _limits_alike(text: str) -> Limits:
     constraints = {kind: given[kind] for kind in KINDS if given.get(kind) is not None}
     return Limits(
         json.dumps(constraints) if constraints else None,
-        given.get("rules"),
+        json.dumps(given.get("rules")),
         json.dumps(given.get("context")),
         _share(given.get("explore")),
         None if given.get("seed") is None else whole_number("seed", given["seed"], 0),
@@ -269,8 +269,8 @@ def _limits_alike(text: str) -> Limits:
 
 def _share(given: Any) -> float:
     """The argument explore."""
-    number_needed = isinstance(given, int | float) and not isinstance(given, bool)
-    if given is not None and not (number_needed and 0 <= given <= 1):
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    if given is not None and not (is_number and 0 <= given <= 1):
         raise MorecError(f"explore: {shown(given)} is not a share from 0 to 1")
     return float(given or 0)
 

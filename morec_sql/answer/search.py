@@ -166,8 +166,7 @@ def _among(query: Query, predicate: str | None) -> Among:
     """The items that a filter keeps."""
     catalogue = query.recommender.catalogue
     embeddings, text_id = catalogue.texts
-    allowed = query.only(predicate)
-    items = np.arange(catalogue.items) if allowed is None else allowed.items
+    items = np.flatnonzero(query.kept_by(predicate))
     return Among.of(items, text_id, len(embeddings))
 
 

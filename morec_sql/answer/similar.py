@@ -51,8 +51,8 @@ def _most(
         if by == "text":
             raise MorecError("by: the recommender was made without text, so behaviour is left")
         by = "behaviour"
-    allowed = query.only(predicate)
-    chosen = None if allowed is None else allowed.items
+    kept = query.kept_by(predicate)
+    chosen = None if kept.all() else np.flatnonzero(kept)
     longest = min(int(k.max()), recommender.catalogue.items)
     score, found = recommender.catalogue.likes.most(items, longest, by, chosen)
     for count, scores, others in zip(k, score, found, strict=True):

@@ -22,7 +22,6 @@ from .recommenders import check_writable, default_comment, recommender_of, wants
 
 CLEARLY = 2.0  # standard errors by which a version is worse than another
 NO_FEATURES = "attributes: the recommender has no user_features that they could be values of"
-NO_CONTEXT = "context: the recommender was made without context"
 TABLES = ("texts", "item_vectors")  # of each version
 
 

@@ -12,14 +12,14 @@ import duckdb
 import numpy as np
 
 from ..answer.filters import users_filtered, values_of_items
-from ..answer.recommender import load_recommender
 from ..answer.rules import Broken, Rule, rules_of
 from ..catalog.recommenders import recommender_of
+from ..catalog.versions import relations
 from ..errors import reason
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.checks import whole_number
-from ..templates import first_row, identifier, sql
+from ..templates import first_row, identifier, literal, sql
 from ..udfs.history import Longs
 from .requests import K
 
@@ -67,7 +67,9 @@ def check_rules(session: Session, catalog: str, _: str, given: dict[str, Any]) -
     users = whole_number("users", given["users"], 0)
     with session.cursor(catalog) as con:
         name = recommender_of(con, catalog, given["name"])
-        recommender = load_recommender(con, name)
+        catalogue = relations(name).item_vectors
+        count = first_row(con, f"SELECT count(*) FROM {catalogue}")
+        assert count is not None
         found = rules_of(con, name, {})
         matched: dict[str, Longs] = {}
         out: list[dict[str, Any]] = []
@@ -81,7 +83,7 @@ def check_rules(session: Session, catalog: str, _: str, given: dict[str, Any]) -
             else:
                 row["kind"] = rule.kind
                 try:
-                    row |= _matched(con, name, rule, recommender.where.item_vectors, matched)
+                    row |= _matched(con, name, rule, catalogue, count[0], matched)
                 except (duckdb.Error, ValueError) as error:
                     row |= {"status": "broken", "problem": reason(error)}
             out.append(row)
@@ -90,11 +92,17 @@ def check_rules(session: Session, catalog: str, _: str, given: dict[str, Any]) -
             row = next(row for row in out if row["name"] == one.name)
             row["problem"] = row["problem"] or f"{why} {other.name!r}"
         if users:
-            parts = {"schema": identifier(name), "k": str(k), "users": str(users)}
+            parts = {
+                "schema": identifier(name),
+                "main": identifier(catalog, "main"),
+                "k": str(k),
+                "users": str(users),
+            }
             con.execute(sql("measure/rule_sample", **parts))
             for row in out:
                 if row["status"] != "broken":
-                    effect = first_row(con, sql("measure/rule_effect", **parts), [row["name"]])
+                    rule_name = literal(row["name"])
+                    effect = first_row(con, sql("measure/rule_effect", **parts, rule=rule_name))
                     assert effect is not None
                     names = ("lists_changed", "ndcg_without", "ndcg", "changes")
                     row |= dict(zip(names, effect, strict=True))
@@ -118,15 +126,14 @@ def _matched(
     name: str,
     rule: Rule,
     catalogue: str,
+    count: int,
     matched: dict[str, Longs],
 ) -> dict[str, Any]:
     """How many items and users a rule is about; its items are entered in `matched`."""
-    count = first_row(con, f"SELECT count(*) FROM {catalogue}")
-    assert count is not None
     texts = [text for text in (rule.items, rule.others) if text is not None]
-    flags = values_of_items(con, name, [f"({one})" for one in texts], catalogue, count[0])
+    flags = values_of_items(con, name, [f"({one})" for one in texts], catalogue, count)
     numbers = [np.flatnonzero(one) for one in flags]
-    matched[rule.name] = numbers[0] if rule.items is not None else np.arange(count[0])
+    matched[rule.name] = numbers[0] if rule.items is not None else np.arange(count)
     users = None if rule.users is None else len(users_filtered(con, name, rule.users, "users"))
     problem = None
     if any(not len(one) for one in numbers):

@@ -73,7 +73,7 @@ def best_lists(
     columns, there = column.cpu().numpy(), score.isfinite().cpu().numpy()
     # those that are forced count from the first, wherever they are
     pick, _, found, _ = greedy(
-        score, [], depth, placed, Feasible(constraints, columns, there, depth, placed)
+        score, [], depth, placed, Feasible(constraints, columns, there, placed)
     )
     listed = np.take_along_axis(columns, pick.cpu().numpy(), axis=1)
     items = np.where(found.isfinite().cpu().numpy(), listed, -1)

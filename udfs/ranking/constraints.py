@@ -152,9 +152,8 @@ class Feasible:
         constraints: over the n items.
         items: candidates of each user, shape (users, c).
         there: which candidates there are, shape (users, c).
-        k: length of the lists.
-        placed: candidates that have a place, shape (users, k), -1 where none has it; they count
-            from the first.
+        placed: candidates that have a place, shape (users, length of the lists), -1 where none has
+            it; they count from the first.
     """
 
     def __init__(
@@ -162,7 +161,6 @@ class Feasible:
         constraints: list[Constraint],
         items: Longs,
         there: npt.NDArray[np.bool_],
-        k: int,
         placed: Longs,
     ) -> None:
         self.constraints = constraints
@@ -178,7 +176,7 @@ class Feasible:
         self.step = 0
         # what is listed among the first places, or has one of them, by constraint that counts there
         self.early = [np.zeros(len(items)) for _ in constraints]
-        for place in range(k):
+        for place in np.flatnonzero(~self.open.all(axis=0)).tolist():
             self._take(placed[:, place], ~self.open[:, place], place)
 
     def allowed(self) -> npt.NDArray[np.bool_]:

@@ -109,9 +109,12 @@ def greedy(
             term.add(pick)
         if feasible is not None:
             feasible.add(pick.cpu().numpy(), real.cpu().numpy())
-    parts = (torch.stack(part, dim=1) for part in (picks, gained, scores, chances))
-    picked, gains, real_scores, chance = parts
-    return picked, gains, real_scores, chance
+    return (
+        torch.stack(picks, dim=1),
+        torch.stack(gained, dim=1),
+        torch.stack(scores, dim=1),
+        torch.stack(chances, dim=1),
+    )
 
 
 def greedy_limited(
@@ -136,7 +139,7 @@ def greedy_limited(
         score: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         there = score.isfinite().cpu().numpy()
-        feasible = Feasible(constraints, columns, there, k, placed)
+        feasible = Feasible(constraints, columns, there, placed)
         return greedy(score, terms(), k, placed, feasible, explore)
 
     def missed(found: tuple[torch.Tensor, ...], user: int) -> int:
