@@ -33,7 +33,7 @@ from .interrupts import interruptible
 from .session import Session
 from .templates import literal, sql
 
-ROOMS = ("source", "catalog", "answer", "train", "measure")  # from the ground up
+ROOMS = ("source", "catalog", "answer", "train", "measure", "decide")  # from the ground up
 ARROW = {
     "VARCHAR": pa.string(),
     "INTEGER": pa.int32(),

@@ -182,15 +182,14 @@ class Queries(Latest[Query]):
         super().__init__(QUERIES)
 
 
-def query_of(session: Session, catalog: str, name: str, version: str, query: int) -> Query:
-    """The query that a macro of a recommender is called in.
+def new_query(session: Session, catalog: str, name: str, version: str) -> Query:
+    """A query of a recommender.
 
     Args:
         session: of the database instance.
         catalog: the database.
         name: the recommender.
         version: the training of the version in use, and behind / another version that is asked for.
-        query: a number of the query.
     """
     connect = functools.partial(session.cursor, catalog)
 
@@ -201,9 +200,13 @@ def query_of(session: Session, catalog: str, name: str, version: str, query: int
             return load_recommender(cursor, name, present, number or None)
 
     recommenders = session.shared(Recommenders)
+    return Query(connect, recommenders.get((catalog, name, version), load), name)
+
+
+def query_of(session: Session, catalog: str, name: str, version: str, query: int) -> Query:
+    """The query that a macro of a recommender is called in; `query` is a number of it."""
     return session.shared(Queries).get(
-        (query, catalog, version),
-        lambda: Query(connect, recommenders.get((catalog, name, version), load), name),
+        (query, catalog, version), lambda: new_query(session, catalog, name, version)
     )
 
 

@@ -182,6 +182,35 @@ def expression(
     return written
 
 
+def query(con: duckdb.DuckDBPyConnection, argument: str, text: str) -> Table | None:
+    """Check a SELECT statement, and write it anew as a table in parentheses; None for no SELECT.
+
+    Arguments are those of expression, and the statement may do as little.
+    """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    if not text.strip().lower().startswith(("select ", "from ", "with ", "(")):
+        return None
+    try:
+        statements = sqlglot.parse(text, dialect=DIALECT)
+    except (SqlglotError, RecursionError):
+        raise MorecError(f"{argument}: {shown(text)} is not a SQL query") from None
+    parsed = statements[0]
+    if len(statements) != 1 or not isinstance(parsed, exp.Query):
+        raise MorecError(f"{argument}: {shown(text)} is not one SELECT statement")
+    check_pure(con, argument, text, parsed)
+    written = f"({parsed.sql(DIALECT, comments=False)})"
+    try:
+        described = con.execute(f"DESCRIBE SELECT * FROM {written}").fetchall()
+    except duckdb.Error as error:
+        raise MorecError(
+            f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
+        ) from None
+    return Table(written, {row[0]: row[1] for row in described})
+
+
 @functools.lru_cache(maxsize=4096)
 def steady(written: str) -> frozenset[str] | None:
     """The columns that an expression, as written by sqlglot, depends on alone; None for more."""

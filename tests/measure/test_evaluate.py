@@ -81,7 +81,8 @@ def test_ours_is_what_recommend_gives_when_trained_on_the_past(tables: Connectio
 
 
 def test_it_beats_every_baseline_on_real_orders(journey: Connection) -> None:
-    for options in ("k => 20", "k => 20, novel_only => true"):
+    simple = "['popularity', 'recent popularity', 'item knn', 'ease']"
+    for options in ("k => 20", f"k => 20, novel_only => true, baselines => {simple}"):
         rows = journey.execute(
             "SELECT model, value, standard_error, low, high, users, difference, p_value"
             f" FROM shop.evaluate(weights => {{relevance: 1}}, sample => 1000, {options})"

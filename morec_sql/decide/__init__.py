@@ -1,0 +1,1 @@
+"""What a shop decides for all of its users at once."""

@@ -1,0 +1,178 @@
+"""Who lists are for, and the items that contend for them at prices."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ..answer.query import Query
+from ..answer.ranked import Asked
+from ..arrays import whole
+from ..catalog.recommenders import stored_arguments
+from ..errors import MorecError, reason, shown
+from ..source.checks import truth
+from ..source.expressions import query as query_written
+from ..source.tables import Table, find_table
+from ..templates import arrow, database_of, folded, identifier, sql, type_of
+from ..udfs.history import Doubles, Floats, Longs
+from ..udfs.ranking.catalogue import Catalogue, Selection
+from ..udfs.ranking.lists import rank
+from ..udfs.ranking.terms import TERMS
+from ..udfs.topk import AT_ONCE
+
+
+def users_of(query: Query, given: Any) -> pa.Array:
+    """The users that the argument users is about, as texts; None for all that are known.
+
+    Raises:
+        MorecError: it is neither a table, a view nor a query with a column of users.
+    """
+    with query.connect() as con:
+        schema = identifier(query.name)
+        if given is None:
+            return whole(arrow(con, sql("decide/users_known", schema=schema)).column(0))
+        if not isinstance(given, str):
+            raise MorecError(f"users: {shown(given)} is neither a table, a view nor a query")
+        arguments, where = stored_arguments(con, database_of(con), query.name)
+        table = query_written(con, "users", given)
+        if table is None:
+            table = find_table(con, "users", given, database_of(con), where)
+        column = _column_of_users(table, arguments.user_id, arguments.users_user_id)
+        parts = {
+            "relation": table.sql,
+            "column": identifier(column),
+            "user_type": type_of(con, "user_id", f"{schema}.events"),
+        }
+        try:
+            return whole(arrow(con, sql("decide/users_given", **parts)).column(0))
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise MorecError(f"users: {shown(given)} cannot be read: {reason(error)}") from None
+
+
+def _column_of_users(table: Table, *known: str | None) -> str:
+    """The column of a table that holds users."""
+    if len(table.columns) == 1:
+        return next(iter(table.columns))
+    names = [one for one in (*known, "user_id") if one is not None]
+    for name in names:
+        for column in table.columns:
+            if folded(column) == folded(name):
+                return column
+    raise MorecError(
+        f"users: {shown(table.sql)} has several columns, and none is called"
+        f" {' or '.join(dict.fromkeys(names))}"
+    )
+
+
+@dataclasses.dataclass
+class Contending:
+    """Finds the items that contend for the lists of users, whatever the prices.
+
+    Args:
+        query: the query.
+        users: the users, as texts.
+        given: the arguments weights, filter, exclude_seen, diversify, rules and as_of.
+    """
+
+    query: Query
+    users: pa.Array
+    given: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.given["exclude_seen"] is not None:
+            truth("exclude_seen", self.given["exclude_seen"])
+        self.listwise = False
+        self._priced: dict[Catalogue, Catalogue] = {}
+        self._selections: dict[tuple[Catalogue, Selection], Selection] = {}
+
+    def find(
+        self, rows: Longs, width: int, price: Doubles | None = None
+    ) -> tuple[Longs, Floats, Floats]:
+        """The best items of some users by score less price, as columns of Candidates have them.
+
+        Args:
+            rows: the users.
+            width: how many items of each.
+            price: of each item, shape (items,); None for none.
+
+        Returns:
+            items, their scores, -inf for none, and what no other item's is above, less its price.
+        """
+        self._priced, self._selections = {}, {}
+        width = min(width, self.query.recommender.catalogue.items)
+        item = np.zeros((len(rows), width), np.int64)
+        score = np.full((len(rows), width), -np.inf, np.float32)
+        rest = np.full(len(rows), -np.inf, np.float32)
+        for first in range(0, len(rows), AT_ONCE):
+            place = np.arange(first, min(first + AT_ONCE, len(rows)))
+            self._some(rows[place], place, price, item, score, rest)
+        return item, score, rest
+
+    def _some(
+        self,
+        rows: Longs,
+        place: Longs,
+        price: Doubles | None,
+        item: Longs,
+        score: Floats,
+        rest: Floats,
+    ) -> None:
+        """Fill in what is found for a chunk of users."""
+        users = self.users.take(pa.array(rows))
+        given, count = self.given, len(users)
+        limited = json.dumps({"rules": given["rules"]})
+        weights = None if given["weights"] is None else json.dumps(given["weights"])
+        asked = Asked(
+            self.query,
+            self.query.histories(users),
+            _repeated(given["as_of"], count, pa.float64()),
+            _repeated(weights, count, pa.string()),
+            _repeated(float(item.shape[1]), count, pa.float64()),
+            _repeated(given["filter"], count, pa.string()),
+            _repeated(given["exclude_seen"], count, pa.bool_()),
+            _repeated(given["diversify"], count, pa.string()),
+            pa.array([f"{limited}\n{user}" for user in users.to_pylist()]),
+        )
+        for mine in asked.alike():
+            batch = asked.batch(mine)
+            if batch is None:
+                continue
+            catalogue, weighed = asked.catalogue, asked.weights[mine]
+            self.listwise |= bool(weighed[:, catalogue.of_kind(*TERMS)].any())
+            there = catalogue.items if batch.allowed is None else len(batch.allowed.items)
+            if price is not None:
+                catalogue = self._at(catalogue, price)
+                weighed = np.column_stack([weighed, np.full(len(mine), -1.0)])
+                if batch.allowed is not None:
+                    batch = dataclasses.replace(batch, allowed=self._of(catalogue, batch.allowed))
+            depth = min(item.shape[1], there)
+            found = rank(catalogue, batch, weighed, depth, asked.how(mine).diversify)
+            reduced = np.where(found.item < 0, -np.inf, found.score)
+            if there > depth:
+                rest[place[mine]] = reduced.min(axis=1)
+            paid = 0.0 if price is None else price[found.item]
+            item[place[mine], :depth] = np.maximum(found.item, 0)
+            score[place[mine], :depth] = reduced + paid
+
+    def _at(self, catalogue: Catalogue, price: Doubles) -> Catalogue:
+        """A catalogue with the prices as a further objective."""
+        if catalogue not in self._priced:
+            self._priced[catalogue] = catalogue.beside(price[:, None])
+        return self._priced[catalogue]
+
+    def _of(self, catalogue: Catalogue, allowed: Selection) -> Selection:
+        """The same items of a catalogue with prices."""
+        if (catalogue, allowed) not in self._selections:
+            self._selections[catalogue, allowed] = catalogue.only(allowed.items)
+        return self._selections[catalogue, allowed]
+
+
+def _repeated(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind), count)

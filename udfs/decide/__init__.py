@@ -1,0 +1,1 @@
+"""Decisions for all users at once: who gets what under limits that bind them together."""
