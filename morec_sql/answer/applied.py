@@ -123,6 +123,15 @@ class Applied:
                 out = mine if out is None else out & mine
         return out
 
+    def pairs(self, rules: tuple[Rule, ...], kind: str) -> list[tuple[Rule, tuple[Flags, Flags]]]:
+        """The rules of a kind, with their items and the others that are not among these."""
+        found = []
+        for one in rules:
+            if one.kind == kind:
+                mine = self.book.of(one.items)
+                found.append((one, (mine, self.book.of(one.others) & ~mine)))
+        return found
+
     def constraints(self, rules: tuple[Rule, ...], k: int) -> list[Constraint]:
         """The constraints that rules put on lists of k items."""
         found = []

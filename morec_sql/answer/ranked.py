@@ -20,11 +20,12 @@ from ..udfs.ranking.catalogue import Batch, Catalogue, Selection
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.ranking.greedy import Explore
 from ..udfs.ranking.lists import Ranking, rank
-from .applied import RESTING, Applied, pinned
+from .applied import RESTING, Applied, Flags, pinned
 from .history import history_of, last_of
 from .query import Query
 from .recommender import Recommender
 from .rules import Rule
+from .together import keep_apart, not_apart, put_behind
 from .weights import weighed
 
 MAX_K = 10000
@@ -140,7 +141,11 @@ class Asked:
         return self._hows[int(rows[0])]
 
     def batch(
-        self, rows: Longs, mine: History | None = None, replacing: bool = True
+        self,
+        rows: Longs,
+        mine: History | None = None,
+        replacing: bool = True,
+        out: Flags | None = None,
     ) -> Batch | None:
         """Users who are alike, before weights; None where no item may be listed.
 
@@ -148,9 +153,12 @@ class Asked:
             rows: the users.
             mine: other histories than theirs.
             replacing: whether items that others replace are left out.
+            out: further items that are left out, shape (items,).
         """
         how = self.how(rows)
         further = self.rules.allowed(how.rules, replacing)
+        if out is not None:
+            further = ~out if further is None else further & ~out
         items = self._items[int(rows[0])]
         if items is None:
             allowed = self.query.only(how.predicate, self.catalogue, further)
@@ -198,8 +206,30 @@ class Asked:
             batch: the users, as of `batch`.
             weights: other weights than theirs, shape (users, names).
         """
-        how, k = self.how(rows), int(self.k[rows].max())
         weights = self.weights[rows] if weights is None else weights
+        found, pins = self._ranked(rows, batch, weights)
+        rules = self.how(rows).rules
+        apart = self.rules.pairs(rules, "never_with")
+        if apart:
+
+            def again(users: Longs, out: Flags) -> Ranking | None:
+                some = rows[users]
+                mine = batch.history.of_users(users, batch.users)
+                others = self.batch(some, mine, out=out)
+                return None if others is None else self._ranked(some, others, weights[users])[0]
+
+            keep_apart(found, [pair for _, pair in apart], again)
+        missed = [(one, not_apart(found, pair)) for one, pair in apart]
+        for one, pair in self.rules.pairs(rules, "after"):
+            missed.append((one, put_behind(found, pair, pins)))
+        for one, users in missed:
+            for user in np.flatnonzero(users).tolist():
+                found.unmet[user] = [*found.unmet[user], f"rule: {one.name}"]
+        return found
+
+    def _ranked(self, rows: Longs, batch: Batch, weights: Doubles) -> tuple[Ranking, Flags]:
+        """The lists before rules about items that are in one list, and which places are taken."""
+        how, k = self.how(rows), int(self.k[rows].max())
         constraints = self.rules.constraints(how.rules, k)
         if how.constraints is not None:
             constraints = constraints + self.query.constraints(how.constraints)
@@ -221,7 +251,10 @@ class Asked:
         found = list_of(batch, k=k, pins=pins, explore=explore)
         broken = (self.rules.broken[row] for row in rows)
         unmet = [[*a, *b, *c] for a, b, c in zip(found.unmet, missed, broken, strict=True)]
-        return dataclasses.replace(found, unmet=unmet)
+        taken: Flags = np.full(found.item.shape, how.explore > 0)
+        if pins is not None:
+            taken |= pins[:, : int(taken.shape[1])] >= 0
+        return dataclasses.replace(found, unmet=unmet), taken
 
 
 @dataclasses.dataclass(frozen=True)

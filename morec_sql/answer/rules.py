@@ -20,6 +20,7 @@ from .filters import items_of, users_of
 MOST = 10_000  # rules that are kept
 AMOUNT = r"(?P<amount>\d+(?:\.\d+)?)"
 COUNT = r"(?P<amount>\d+)"
+OTHERS, A_PREDICATE = "(?P<others>.+)", "a predicate over the items"
 AN_AMOUNT = "an amount above 0 such as 0.5, or a share such as 30 %"
 
 
@@ -76,7 +77,14 @@ KINDS = {
     "replace": Kind(
         "where one of the items would be listed the best of others has its place, of which the"
         " value is true",
-        "(?P<others>.+)", "a predicate over the items",
+        OTHERS, A_PREDICATE,
+    ),
+    "never_with": Kind(
+        "the items are in no list together with others, of which the value is true",
+        OTHERS, A_PREDICATE,
+    ),
+    "after": Kind(
+        "in a list the items stand behind others, of which the value is true", OTHERS, A_PREDICATE
     ),
 }  # fmt: skip
 

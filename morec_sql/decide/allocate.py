@@ -42,8 +42,8 @@ ALLOCATE = (
     dataclasses.replace(_of_lists["as_of"], passed="epoch(CAST(as_of AS TIMESTAMP))"),
     Argument(
         "rules",
-        "as in recommend; those that place items in a list (pin, slots, cap, replace) are about"
-        " single lists, and are not followed",
+        "as in recommend; those on single lists (pin, slots, cap, replace, never_with, after, and"
+        " shares) are not followed",
         "NULL",
     ),
     Argument(

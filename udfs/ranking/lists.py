@@ -55,6 +55,22 @@ class Ranking:
             np.ones((users, k)),
         )
 
+    def copy(self, row: int, lists: Ranking, place: int) -> None:
+        """Take one list, at `place` among others of at most the same length."""
+        self.item[row], self.score[row], self.contributions[row] = -1, 0, 0
+        self.propensity[row] = 1
+        depth = lists.item.shape[1]
+        self.item[row, :depth] = lists.item[place]
+        self.score[row, :depth] = lists.score[place]
+        self.contributions[row, :depth] = lists.contributions[place]
+        self.propensity[row, :depth] = lists.propensity[place]
+        self.unmet[row] = lists.unmet[place]
+
+    def reorder(self, row: int, order: Longs) -> None:
+        """Put a list in another order, shape (k,)."""
+        for part in (self.item, self.score, self.contributions, self.propensity):
+            part[row] = part[row][order]
+
     def put(self, rows: Longs, lists: Ranking) -> None:
         """Take the lists of some of the users, of at most the same length."""
         depth = lists.item.shape[1]
