@@ -37,6 +37,14 @@ class Given:
     item: torch.Tensor
     score: torch.Tensor
 
+    def among(self, rows: torch.Tensor, users: int) -> Given:
+        """The pairs of some of the users, sorted, who are numbered by their place among these."""
+        number = torch.full((users,), -1, device=rows.device)
+        number[rows] = torch.arange(len(rows), device=rows.device)
+        user = number[self.user]
+        mine = user >= 0
+        return Given(user[mine], self.item[mine], self.score[mine])
+
 
 def added(scores: Scores, count: int, more: Given | None) -> Scores:
     """Scores of `count` items to which those of some pairs are added; pairs are distinct."""

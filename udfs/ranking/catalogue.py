@@ -157,7 +157,8 @@ class Catalogue:
             allowed=allowed,
             known=pairs,
             queries=parts.queries,
-            mean=parts.queries.astype(np.float64) @ self.mean + parts.bonus / self.items,
+            # not by BLAS, whose last digits depend on where the arrays lie in memory
+            mean=(parts.queries * self.mean).sum(axis=1) + parts.bonus / self.items,
             tastes=np.stack(tastes, axis=1) if tastes else np.zeros((users, 0)),
             relevance=relevance,
             more=parts.more,

@@ -63,9 +63,30 @@ def best_lists(
         mine = block if len(sets) == 1 else block.index_select(1, place)
         _, top = mine.topk(min(depth, len(items)), dim=1)
         best.append(place[top])
-    pinned = torch.from_numpy(forced).to(block.device)
-    column = torch.cat([pinned.clamp_min(0), *best], dim=1)
-    score = block.gather(1, column)
+    column = torch.cat(best, dim=1)
+    return picked(block.gather(1, column), column, depth, constraints, forced)
+
+
+def picked(
+    score: torch.Tensor,
+    column: torch.Tensor,
+    depth: int,
+    constraints: list[Constraint],
+    forced: Longs,
+) -> tuple[Longs, Longs]:
+    """The best list of each user of some items, one by one.
+
+    Args:
+        score: of the items, -inf for none, shape (users, c).
+        column: the items, the same.
+        depth, constraints, forced: as of best_lists, which also says what is returned.
+    """
+    import torch
+
+    pinned = torch.from_numpy(forced).to(score.device)
+    column = torch.cat([pinned.clamp_min(0), column], dim=1)
+    # what is forced is in the list whatever its score
+    score = torch.cat([torch.zeros_like(pinned, dtype=score.dtype), score], dim=1)
     twice = (column[:, :, None] == pinned[:, None, :]).any(dim=2)
     twice[:, :depth] = pinned < 0
     score = score.masked_fill(twice, -torch.inf)

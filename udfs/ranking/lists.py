@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,17 +11,15 @@ import numpy as np
 from ..device import device
 from ..history import Doubles, Longs
 from .catalogue import Batch, Catalogue
-from .classes import best_lists, classes
 from .constraints import Constraint, unmet
 from .greedy import Explore, greedy, greedy_limited
+from .limited import limited_block, top_limited
 from .pairs import PairScores, factor_of, of_known, query_of
-from .program import best_list
 from .terms import TERMS, Block
 
 if TYPE_CHECKING:
     import torch
 
-    from ..topk import Given
 
 CANDIDATES = 200  # at least so many contenders enter the greedy choice for list-wise objectives
 GREEDY_BLOCK = 256  # users
@@ -221,7 +218,7 @@ def _candidates(
     """
     import torch
 
-    from ..topk import Given, added, together, top
+    from ..topk import Given, together, top
 
     where, known = device(), batch.known
     table = catalogue.table
@@ -233,7 +230,7 @@ def _candidates(
     column = torch.empty((batch.users, wanted), dtype=torch.int64, device=where)
     kept = None if np.ptp(factor) else batch.relevance
     linear = batch.queries.shape[1]
-    step = table.users if kept is None and not constraints else together(len(table))
+    step = table.users if kept is None else together(len(table))
     for first in range(0, batch.users, step):
         last = min(first + step, batch.users)
         mine = slice(known.starts[first], known.starts[last])
@@ -244,21 +241,22 @@ def _candidates(
         )
         mine_query = torch.from_numpy(query[first:last]).to(where)
         more = batch.more_of(first, last, factor) if kept is None else None
-        if kept is None and not constraints:
-            best = table.top(mine_query, given, wanted, more)
-        else:
-            plain = functools.partial(_sum, mine_query, table.rows, 0.0, None)
-            scores = added(plain, len(table), more)
-            if kept is not None:
-                scores = functools.partial(
-                    _sum, mine_query[:, linear:], table.rows[:, linear:], float(factor[0]),
-                    kept[first:last],
-                )  # fmt: skip
+        limits = (wanted, constraints or [], depth, forced[first:last])
+        if kept is not None:
+            scores = functools.partial(
+                _sum, mine_query[:, linear:], table.rows[:, linear:], float(factor[0]),
+                kept[first:last],
+            )  # fmt: skip
             if constraints:
-                mine_forced = forced[first:last]
-                best = _limited(scores, len(table), given, wanted, constraints, depth, mine_forced)
+                block = scores(slice(0, len(table)))
+                block[given.user, given.item] = given.score
+                best = limited_block(block, *limits)
             else:
                 best = top(scores, len(table), given, wanted)
+        elif constraints:
+            best = top_limited(table, mine_query, given, more, *limits)
+        else:
+            best = table.top(mine_query, given, wanted, more)
         score[first:last], column[first:last] = best
     return score, column
 
@@ -296,50 +294,6 @@ def _pointwise(
     return out
 
 
-def _limited(
-    scores: Callable[[slice], torch.Tensor],
-    count: int,
-    given: Given,
-    k: int,
-    constraints: list[Constraint],
-    depth: int,
-    forced: Longs,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The best lists of `depth` items under constraints, behind the top k - depth items.
-
-    Other arguments as of topk.top. What is not there, or there twice, has the score -inf.
-    """
-    import torch
-
-    from ..topk import contenders, merged
-
-    block = scores(slice(0, count))
-    block[given.user, given.item] = given.score
-    # a list has enough among its first places where it has enough at all: it is put in order later
-    constraints = [dataclasses.replace(one, first=None) for one in constraints]
-    sets = classes(constraints)
-    if sets is None:
-        best, rest = np.full((len(block), depth), -1), np.arange(len(block))
-    else:
-        best, rest = best_lists(block, depth, constraints, sets, forced)
-    for user in rest:
-        mine = block[user].double().cpu().numpy()
-        chosen = best_list(mine, depth, constraints, forced[user][forced[user] >= 0])
-        best[user] = -1
-        best[user, : len(chosen)] = chosen
-    listed = torch.from_numpy(best).to(block.device)
-    score = block.gather(1, listed.clamp_min(0)).masked_fill(listed < 0, -torch.inf)
-    if k == depth:
-        return score, listed.clamp_min(0)
-    listed = torch.where(listed < 0, listed[:, :1], listed)
-    top_score, best_items = merged(
-        [contenders(block, torch.arange(count, device=block.device), k - depth)], k - depth
-    )
-    twice = (listed[:, :, None] == best_items[:, None, :]).any(dim=2)
-    score = score.masked_fill(twice, -torch.inf)
-    return torch.cat([top_score, score], dim=1), torch.cat([best_items, listed.clamp_min(0)], dim=1)
-
-
 def _with_pins(
     catalogue: Catalogue,
     batch: Batch,
@@ -369,12 +323,10 @@ def _sum(
     query: torch.Tensor,
     table: torch.Tensor,
     factor: float,
-    relevance: torch.Tensor | None,
+    relevance: torch.Tensor,
     items: slice,
 ) -> torch.Tensor:
     """The inner products with some of the items, and `factor` of the relevance that is kept."""
     import torch
 
-    if relevance is None:
-        return query @ table[items].T
     return torch.addmm(relevance[:, items], query, table[items].T, beta=factor)
