@@ -54,9 +54,11 @@ def find_lists(contending: Contending, k: int, limits: list[Limit], least: float
     if search.fill():
         search.solve()
     bound = search.settle()
+    # what fills places now may be worth less than they counted as
+    empty = search.empty
     search.fill()
-    short = max(bound - search.candidates.value(search.listed, search.empty), 0.0)
-    return Found(search.candidates, search.prices, search.listed, short, search.empty)
+    short = max(bound - search.candidates.value(search.listed, empty), 0.0)
+    return Found(search.candidates, search.prices, search.listed, short, empty)
 
 
 class _Search:

@@ -171,6 +171,17 @@ def test_what_is_asked_for_is_reached(stocked: Connection) -> None:
     assert {row["bound"] for row in limits(stocked, more)} == {None}
 
 
+@pytest.mark.parametrize(
+    "more", ["", ", limits => {stock: 'stock', all_of_them: 5}", ", min_per => {category: 1}"]
+)
+def test_without_items_there_are_no_lists(stocked: Connection, more: str) -> None:
+    of = f"filter => 'price < 0'{more}"
+    assert allocate(stocked, of) == []
+    for row in limits(stocked, of):
+        assert (row["used"], row["value"], row["price"]) == (0, 0, 0)
+    assert allocate(stocked, f"users => 'SELECT 1 WHERE false'{more.replace('1}', '0}')}") == []
+
+
 def test_places_stay_empty_rather_than_worth_too_little(stocked: Connection) -> None:
     of = f"k => 4, {POINTWISE}, exclude_seen => false, limits => {{stock: 'stock'}}"
     full = allocate(stocked, of)

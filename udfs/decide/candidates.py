@@ -70,13 +70,14 @@ class Candidates:
 
     @property
     def least(self) -> float:
-        """The lowest score."""
-        return float(self.score.min(where=np.isfinite(self.score), initial=np.inf))
+        """The lowest score, 0 without any."""
+        there = self.score[np.isfinite(self.score)]
+        return float(there.min()) if len(there) else 0.0
 
     @property
     def outweighs(self) -> float:
         """A price that outweighs any difference of scores."""
-        return 2 * (float(self.score.max(initial=-np.inf)) - self.least) + 1
+        return 2 * (float(self.score.max(initial=self.least)) - self.least) + 1
 
     def value(self, listed: Flags, empty: float) -> float:
         """The sum of the scores of what is listed, shape (users, c), above an empty place's."""

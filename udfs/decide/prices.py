@@ -64,7 +64,7 @@ def find_prices(
     top = float(candidates.score.max(initial=empty)) - empty
     steps = [np.ones(len(one)) for one in prices]
     moved = [np.zeros(len(one)) for one in prices]
-    for _ in range(int(np.clip(PAIRS / candidates.score.size, *ROUNDS))):
+    for _ in range(int(np.clip(PAIRS / max(candidates.score.size, 1), *ROUNDS))):
         for place in range(len(limits)):
             # no more than what outweighs every score: what cannot be reached has no price
             wanted = np.maximum(_price(candidates, k, limits, prices, empty, place), -top)
