@@ -55,6 +55,14 @@ def test_a_read_only_file_and_a_second_process(tmp_path: Path) -> None:
     con.close()
 
 
+def test_the_interface_is_loaded_without_what_trains() -> None:
+    code = (
+        "import sys, morec_sql; morec_sql.connect(); print({'torch', 'sklearn'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_loading_again_and_from_a_cursor() -> None:
     con = morec_sql.connect()
     con.execute(SMALL)

@@ -25,7 +25,7 @@ from .history import history_of, last_of
 from .query import Query
 from .recommender import Recommender
 from .rules import Rule
-from .together import keep_apart, not_apart, put_behind
+from .together import have_both, keep_apart, put_behind
 from .weights import weighed
 
 MAX_K = 10000
@@ -219,7 +219,7 @@ class Asked:
                 return None if others is None else self._ranked(some, others, weights[users])[0]
 
             keep_apart(found, [pair for _, pair in apart], again)
-        missed = [(one, not_apart(found, pair)) for one, pair in apart]
+        missed = [(one, have_both(found, pair)) for one, pair in apart]
         for one, pair in self.rules.pairs(rules, "after"):
             missed.append((one, put_behind(found, pair, pins)))
         for one, users in missed:

@@ -264,13 +264,11 @@ def _seen(con: duckdb.DuckDBPyConnection, schema: str, name: str, days: int) -> 
     catalog = database_of(con)
     arguments, where = stored_arguments(con, catalog, schema)
     table = find_table(con, "value", name.strip(), catalog, where)
-    lowered = {column.lower(): column for column in table.columns}
 
-    def column(*names: str | None) -> str:
-        found = (lowered[one.lower()] for one in names if one and one.lower() in lowered)
-        there = next(found, None)
+    def column(*names: str) -> str:
+        there = table.one_of(names)
         if there is None:
-            needed = " or ".join(dict.fromkeys(filter(None, names)))
+            needed = " or ".join(dict.fromkeys(names))
             raise MorecError(f"value: {table.sql} has no column {needed}")
         return identifier(there)
 

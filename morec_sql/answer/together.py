@@ -31,7 +31,7 @@ def keep_apart(
         again: gives the lists of some users without some items, None where none are left.
     """
     pairs = pairs[:MOST]
-    users = np.flatnonzero(np.any([_both(found.item, pair) for pair in pairs], axis=0))
+    users = np.flatnonzero(np.any([have_both(found, pair) for pair in pairs], axis=0))
     if not len(users):
         return
     best: list[tuple[int, int, float] | None] = [None] * len(users)
@@ -52,11 +52,6 @@ def keep_apart(
                 found.copy(user, others, place)
 
 
-def not_apart(found: Ranking, pair: Pair) -> Flags:
-    """The lists that have items of both sets, shape (users,)."""
-    return _both(found.item, pair)
-
-
 def put_behind(found: Ranking, pair: Pair, fixed: Flags) -> Flags:
     """Put the items of the first set behind the last of the second in each list.
 
@@ -70,7 +65,7 @@ def put_behind(found: Ranking, pair: Pair, fixed: Flags) -> Flags:
     """
     item = found.item
     missed = np.zeros(len(item), bool)
-    for user in np.flatnonzero(_both(item, pair)).tolist():
+    for user in np.flatnonzero(have_both(found, pair)).tolist():
         listed = item[user] >= 0
         first, second = (of[item[user]] & listed for of in pair)
         last = int(np.flatnonzero(second)[-1])
@@ -86,9 +81,9 @@ def put_behind(found: Ranking, pair: Pair, fixed: Flags) -> Flags:
     return missed
 
 
-def _both(item: Longs, pair: Pair) -> Flags:
+def have_both(found: Ranking, pair: Pair) -> Flags:
     """The lists that have items of both sets, shape (users,)."""
-    listed = item >= 0
-    first, second = (np.any(of[item] & listed, axis=1) for of in pair)
+    listed = found.item >= 0
+    first, second = (np.any(of[found.item] & listed, axis=1) for of in pair)
     out: Flags = np.logical_and(first, second)
     return out

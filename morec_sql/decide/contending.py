@@ -18,12 +18,13 @@ from ..errors import MorecError, reason, shown
 from ..source.checks import truth
 from ..source.expressions import query as query_written
 from ..source.tables import Table, find_table
-from ..templates import arrow, database_of, folded, identifier, sql, type_of
+from ..templates import arrow, database_of, identifier, sql, type_of
 from ..udfs.history import Doubles, Floats, Longs
 from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.lists import rank
 from ..udfs.ranking.terms import TERMS
-from ..udfs.topk import AT_ONCE
+
+AT_ONCE = 2048  # users, as many as DuckDB passes
 
 
 def users_of(query: Query, given: Any) -> pa.Array:
@@ -60,15 +61,14 @@ def _column_of_users(table: Table, *known: str | None) -> str:
     """The column of a table that holds users."""
     if len(table.columns) == 1:
         return next(iter(table.columns))
-    names = [one for one in (*known, "user_id") if one is not None]
-    for name in names:
-        for column in table.columns:
-            if folded(column) == folded(name):
-                return column
-    raise MorecError(
-        f"users: {shown(table.sql)} has several columns, and none is called"
-        f" {' or '.join(dict.fromkeys(names))}"
-    )
+    names = list(dict.fromkeys(one for one in (*known, "user_id") if one is not None))
+    column = table.one_of(names)
+    if column is None:
+        raise MorecError(
+            f"users: {shown(table.sql)} has several columns, and none is called"
+            f" {' or '.join(names)}"
+        )
+    return column
 
 
 @dataclasses.dataclass

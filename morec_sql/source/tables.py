@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterable
 
 import duckdb
 
@@ -20,11 +21,16 @@ class Table:
     sql: str
     columns: dict[str, str]
 
+    def one_of(self, names: Iterable[str]) -> str | None:
+        """The exact spelling of the first of some names that is a column's, None without any."""
+        spelled = {folded(column): column for column in reversed(self.columns)}
+        return next((spelled[folded(one)] for one in names if folded(one) in spelled), None)
+
     def column(self, argument: str, name: str) -> str:
         """Return the exact spelling of the column `name`, or raise a MorecError."""
-        for column in self.columns:
-            if folded(column) == folded(name):
-                return column
+        column = self.one_of([name])
+        if column is not None:
+            return column
         hint = nearest(name, self.columns)
         if "(" in name:
             hint = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ class Limit:
         ).astype(np.float64)
         return out
 
-    @property
+    @functools.cached_property
     def by_item(self) -> bool:
         """Whether no group has two items."""
         inside = self.group[self.group >= 0]
@@ -78,6 +79,11 @@ class Candidates:
     def outweighs(self) -> float:
         """A price that outweighs any difference of scores."""
         return 2 * (float(self.score.max(initial=self.least)) - self.least) + 1
+
+    def reduced(self, price: Doubles) -> Floats:
+        """Scores less the prices of the items, shape (users, c)."""
+        out: Floats = self.score - price[self.item].astype(np.float32)
+        return out
 
     def value(self, listed: Flags, empty: float) -> float:
         """The sum of the scores of what is listed, shape (users, c), above an empty place's."""
@@ -123,10 +129,8 @@ def merged(
     both = np.zeros((users, width + item.shape[1]), np.int64)
     scores = np.full(both.shape, -np.inf, np.float32)
     both[:, :width], scores[:, :width] = candidates.item, candidates.score
-    both[rows, width:], scores[rows, width:] = (
-        item,
-        np.where(candidates.have(rows, item), -np.inf, score),
-    )
+    both[rows, width:] = item
+    scores[rows, width:] = np.where(candidates.have(rows, item), -np.inf, score)
     out = dataclasses.replace(candidates, item=both, score=scores)
     if rest is not None and price is not None:
         out.rest, out.time = candidates.rest.copy(), candidates.time.copy()

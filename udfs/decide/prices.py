@@ -38,7 +38,7 @@ def value_at(
         they take, shape (users,).
     """
     price = item_price(limits, prices, candidates.at.shape[1])
-    reduced = candidates.score - price[candidates.item].astype(np.float32)
+    reduced = candidates.reduced(price)
     best = -np.partition(-reduced, min(k, reduced.shape[1]) - 1, axis=1)[:, :k]
     if best.shape[1] < k:
         best = np.pad(best, ((0, 0), (0, k - best.shape[1])), constant_values=-np.inf)
@@ -57,10 +57,10 @@ def find_prices(
 
     From 0 on for what is at most allowed, and up to 0 for what is to be reached.
     """
-    prices = [one.copy() for one in prices]
-    best, found, since = value_at(candidates, k, limits, prices, empty)[0], prices, 0
     if not limits:
-        return prices
+        return []
+    best, found, since = value_at(candidates, k, limits, prices, empty)[0], prices, 0
+    prices = [one.copy() for one in prices]
     top = float(candidates.score.max(initial=empty)) - empty
     steps = [np.ones(len(one)) for one in prices]
     moved = [np.zeros(len(one)) for one in prices]
@@ -133,7 +133,7 @@ def _price(
 
 def _sorted(candidates: Candidates, price: Doubles) -> tuple[Longs, Floats]:
     """Items and scores less their prices, the best first."""
-    reduced = candidates.score - price[candidates.item].astype(np.float32)
+    reduced = candidates.reduced(price)
     order = np.argsort(-reduced, axis=1)
     return np.take_along_axis(candidates.item, order, 1), np.take_along_axis(reduced, order, 1)
 
