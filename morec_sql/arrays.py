@@ -36,6 +36,12 @@ def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
     return out
 
 
+def listed(lengths: npt.ArrayLike, values: pa.Array) -> pa.Array:
+    """Values as a column of lists of such lengths."""
+    offsets = np.append(0, np.cumsum(np.asarray(lengths, np.int64))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
 def vectors(values: npt.NDArray[np.float32]) -> pa.Array:
     """Turn an array, shape (rows, length), into a column of lists of fixed length."""
     flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())

@@ -41,6 +41,7 @@ ARROW = {
     "DOUBLE": pa.float64(),
     "BOOLEAN": pa.bool_(),
     "DOUBLE[]": pa.list_(pa.float64()),
+    "VARCHAR[]": pa.list_(pa.string()),
 }
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -15,10 +15,16 @@ from .installed import remove_macros
 from .recommenders import check_writable, default_of, recommender_of, recommenders
 from .versions import TABLES, kept
 
-OBJECTS = {
-    "TABLE": ("settings", "objectives", "archive", "reason_templates", "weight_presets", "rules"),
-    "VIEW": ("events", "items", "users", "user_labels", "sources", "stages", "versions", *TABLES),
+OF_CAMPAIGNS = {
+    "TABLE": ("settings", "model", "objectives", "quality", "balance", "uplift"),
+    "VIEW": ("members", "items", "redemptions", "purchases"),
 }
+OBJECTS = {
+    "TABLE": ("settings", "objectives", "archive", "reason_templates", "weight_presets", "rules",
+              *(f"campaign_{table}" for table in OF_CAMPAIGNS["TABLE"])),
+    "VIEW": ("events", "items", "users", "user_labels", "sources", "stages", "versions", *TABLES,
+             "campaigns", *(f"campaign_{view}" for view in OF_CAMPAIGNS["VIEW"])),
+}  # fmt: skip
 
 
 @sql_function(

@@ -161,6 +161,7 @@ def put_to_use(
         "schema_name": literal(name),
         "version": literal(version),
         "item_type": item_type,
+        "campaign_type": _campaign_type(con, name),
         **history_parts(schema, user_type, labelled == "true"),
         "labels_of_query": sql("answer/labels_of_query", given=attributes, packed=_packed()),
         "with_context": "list_concat" if context else "",
@@ -271,6 +272,17 @@ def _tables(con: duckdb.DuckDBPyConnection, name: str) -> set[str]:
         [name],
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def _campaign_type(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    """The type of the ids of campaigns; that of texts where a recommender has none."""
+    row = first_row(
+        con,
+        "SELECT data_type FROM duckdb_columns() WHERE database_name = current_database()"
+        " AND schema_name = ? AND table_name = 'campaigns' AND column_name = 'campaign_id'",
+        [name],
+    )
+    return str(row[0]) if row else "VARCHAR"
 
 
 def _by_name(objectives: list[str], values: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 from ..answer.query import new_query
 from ..answer.ranked import MAX_K
 from ..answer.recommend import ARGUMENTS, FILTER, WEIGHTS
+from ..arrays import listed
 from ..errors import MorecError
 from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
 from ..session import Session
@@ -19,9 +21,10 @@ from ..source.checks import number, whole_number
 from ..templates import first_row, identifier
 from ..udfs.decide.candidates import item_price
 from ..udfs.device import share_of_cores
+from ..udfs.history import Longs
 from .contending import Contending, users_of
-from .limits import ABOUT_LIMITS, ABOUT_MIN_PER, Named, limits_of
-from .passes import Found, find_lists
+from .limits import ABOUT_LIMITS, ABOUT_MIN_PER, Named, Over, OverItems, limits_of
+from .passes import Contends, Found, find_lists
 
 _of_lists = {one.name: one for one in ARGUMENTS}
 ALLOCATE = (
@@ -73,6 +76,30 @@ LIMITED = {
     "gap": "DOUBLE",
     "empty": "DOUBLE",
 }
+ABOUT_LISTED = {
+    "user_id": "the user",
+    "rank": "place in the list, from 1",
+    "item_id": "the item",
+    "score": "the weighted sum, as in recommend",
+    "price": "what the place takes of the limits, at their prices: an item is listed where its"
+    " score less that is among the user's best",
+    "unmet": "what min_per asks for and is not reached",
+}
+ABOUT_LIMITED = {
+    "name": "of the limit, or what min_per is about",
+    "of": "the item, or the value of `per`; NULL for all items together",
+    "at_most": "what is allowed; NULL for min_per",
+    "at_least": "what is to be reached; NULL for limits",
+    "used": "what the lists take of it",
+    "price": "its shadow price: by how much the sum of scores would grow if the limit were one"
+    " more, nearly; where that fills a place that is empty, by the score of what is listed in"
+    " it less `empty`; below 0 for min_per",
+    "value": "the sum of the scores of all lists",
+    "bound": "what no other lists that keep the limits and fill as much can pass; NULL where"
+    " min_per is not reached",
+    "gap": "the share of the value by which the bound is above it",
+    "empty": "what an empty place counts as",
+}
 
 sql_macro(
     "allocate",
@@ -80,15 +107,7 @@ sql_macro(
     "A list for each of many users under limits that bind all of them together, such as stock: the"
     " lists with the largest sum of scores, nearly.",
     ALLOCATE,
-    {
-        "user_id": "the user",
-        "rank": "place in the list, from 1",
-        "item_id": "the item",
-        "score": "the weighted sum, as in recommend",
-        "price": "what the place takes of the limits, at their prices: an item is listed where its"
-        " score less that is among the user's best",
-        "unmet": "what min_per asks for and is not reached",
-    },
+    ABOUT_LISTED,
     "decide/allocate",
     udf="morec_allocate",
 )
@@ -98,21 +117,7 @@ sql_macro(
     "What allocate comes to under the same arguments: each limit, how much of it is used, and what"
     " one more would bring.",
     ALLOCATE,
-    {
-        "name": "of the limit, or what min_per is about",
-        "of": "the item, or the value of `per`; NULL for all items together",
-        "at_most": "what is allowed; NULL for min_per",
-        "at_least": "what is to be reached; NULL for limits",
-        "used": "what the lists take of it",
-        "price": "its shadow price: by how much the sum of scores would grow if the limit were one"
-        " more, nearly; where that fills a place that is empty, by the score of what is listed in"
-        " it less `empty`; below 0 for min_per",
-        "value": "the sum of the scores of all lists",
-        "bound": "what no other lists that keep the limits and fill as much can pass; NULL where"
-        " min_per is not reached",
-        "gap": "the share of the value by which the bound is above it",
-        "empty": "what an empty place counts as",
-    },
+    ABOUT_LIMITED,
     "decide/allocation_limits",
     udf="morec_allocation_limits",
 )
@@ -120,13 +125,16 @@ sql_macro(
 
 @dataclasses.dataclass(frozen=True)
 class Allocation:
-    """Lists under limits, which are named, of users; listwise: scores depend on the place."""
+    """Lists under limits, which are named, of users; listwise: scores depend on the place.
+
+    item_ids are those of what is listed.
+    """
 
     users: pa.Array
     item_ids: pa.Array
     named: list[Named]
     found: Found
-    listwise: bool
+    listwise: bool = False
 
     @property
     def missed(self) -> list[str]:
@@ -139,8 +147,12 @@ class Allocation:
             for group in np.flatnonzero(one.limit.used(item) < one.limit.bound)
         ]
 
-    def lists(self) -> pa.Array:
-        """The lists as rows, by user, the best item first."""
+    def lists(self, more: Callable[[Longs, Longs], dict[str, pa.Array]] | None = None) -> pa.Array:
+        """The lists as rows, by user, the best item first.
+
+        Args:
+            more: further columns, from the user and the item of each row.
+        """
         candidates = self.found.candidates
         score = np.where(self.found.listed, candidates.score, -np.inf)
         # by score; or as they were found, where an item's score is that of its place
@@ -152,17 +164,16 @@ class Allocation:
         limits = [one.limit for one in self.named]
         price = item_price(limits, self.found.prices, len(self.item_ids))
         unmet = pa.array([self.missed], pa.list_(pa.string()))
-        return pa.StructArray.from_arrays(
-            [
-                self.users.take(pa.array(user)),
-                pa.array((rank + 1).astype(np.int32)),
-                self.item_ids.take(pa.array(item)),
-                pa.array(score[user, column].astype(np.float64)),
-                pa.array(price[item]),
-                unmet.take(pa.array(np.zeros(len(user), np.int64))),
-            ],
-            names=list(LISTED),
-        )
+        columns = {
+            "user_id": self.users.take(pa.array(user)),
+            "rank": pa.array((rank + 1).astype(np.int32)),
+            "item_id": self.item_ids.take(pa.array(item)),
+            "score": pa.array(score[user, column].astype(np.float64)),
+            "price": pa.array(price[item]),
+            "unmet": unmet.take(pa.array(np.zeros(len(user), np.int64))),
+            **(more(user, item) if more else {}),
+        }
+        return pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
 
     def limits(self) -> pa.Array:
         """The limits as rows."""
@@ -195,41 +206,51 @@ class Allocation:
 
 def allocated(session: Session, catalog: str, name: str, given: dict[str, Any]) -> Allocation:
     """The lists that the arguments of a macro ask for."""
-    k = whole_number("k", given["k"], 1, MAX_K)
-    empty = None if given["empty"] is None else number("empty", given["empty"])
     with session.cursor(catalog) as con:
         row = first_row(con, f"SELECT version FROM {identifier(catalog, name)}.settings")
     assert row is not None
     query = new_query(session, catalog, name, row[0])
-    users = users_of(query, given["users"])
-    named = limits_of(query, given["limits"], given["min_per"])
+    contending = Contending(query, users_of(query, given["users"]), given)
+    allocation = allocate_over(OverItems(query), contending, given)
+    return dataclasses.replace(allocation, listwise=contending.listwise)
+
+
+def allocate_over(over: Over, contending: Contends, given: dict[str, Any]) -> Allocation:
+    """Lists for users under the limits of the arguments limits, min_per, k and empty."""
+    k = whole_number("k", given["k"], 1, MAX_K)
+    empty = None if given["empty"] is None else number("empty", given["empty"])
+    users = contending.users
+    named = limits_of(over, given["limits"], given["min_per"])
     for one in named:
         if one.limit.least and one.limit.bound.sum() > len(users) * k:
             raise MorecError(
                 f"min_per: {one.limit.name} asks for {one.limit.bound.sum():g} places, but"
                 f" {len(users)} users have {k} each"
             )
-    contending = Contending(query, users, given)
     found = find_lists(contending, k, [one.limit for one in named], empty)
-    return Allocation(users, query.recommender.item_ids, named, found, contending.listwise)
+    return Allocation(users, over.ids, named, found)
 
 
 @udf("morec_allocate", ["VARCHAR"] * 3, rows_type(LISTED))
 def allocate(session: Session, *columns: pa.Array) -> pa.Array:
     """The lists of each row of arguments."""
-    return _of_rows(session, columns, Allocation.lists)
+    return of_rows(session, columns, lambda *asked: allocated(*asked).lists())
 
 
 @udf("morec_allocation_limits", ["VARCHAR"] * 3, rows_type(LIMITED))
 def allocation_limits(session: Session, *columns: pa.Array) -> pa.Array:
     """The limits of each row of arguments."""
-    return _of_rows(session, columns, Allocation.limits)
+    return of_rows(session, columns, lambda *asked: allocated(*asked).limits())
 
 
-def _of_rows(session: Session, columns: tuple[pa.Array, ...], part: Any) -> pa.Array:
+def of_rows(
+    session: Session,
+    columns: tuple[pa.Array, ...],
+    work: Callable[[Session, str, str, dict[str, Any]], pa.Array],
+) -> pa.Array:
+    """What work(session, database, recommender, arguments) gives for each row, as lists."""
     found = []
     for catalog, name, given in zip(*map(pa.Array.to_pylist, columns), strict=True):
         with share_of_cores():
-            found.append(part(allocated(session, catalog, name, json.loads(given))))
-    offsets = np.concatenate([[0], np.cumsum([len(one) for one in found])]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.concat_arrays(found))
+            found.append(work(session, catalog, name, json.loads(given)))
+    return listed([len(one) for one in found], pa.concat_arrays(found))

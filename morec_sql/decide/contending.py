@@ -92,21 +92,17 @@ class Contending:
         self._priced: dict[Catalogue, Catalogue] = {}
         self._selections: dict[tuple[Catalogue, Selection], Selection] = {}
 
+    @property
+    def items(self) -> int:
+        """How many there are."""
+        return self.query.recommender.catalogue.items
+
     def find(
         self, rows: Longs, width: int, price: Doubles | None = None
     ) -> tuple[Longs, Floats, Floats]:
-        """The best items of some users by score less price, as columns of Candidates have them.
-
-        Args:
-            rows: the users.
-            width: how many items of each.
-            price: of each item, shape (items,); None for none.
-
-        Returns:
-            items, their scores, -inf for none, and what no other item's is above, less its price.
-        """
+        """The best items of some users by score less price, as of passes.Contends."""
         self._priced, self._selections = {}, {}
-        width = min(width, self.query.recommender.catalogue.items)
+        width = min(width, self.items)
         item = np.zeros((len(rows), width), np.int64)
         score = np.full((len(rows), width), -np.inf, np.float32)
         rest = np.full(len(rows), -np.inf, np.float32)

@@ -1,9 +1,9 @@
-"""The limits of an allocation, read and evaluated over the items."""
+"""The limits of an allocation, read and evaluated over what is allocated: items or campaigns."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
@@ -14,10 +14,9 @@ from ..answer.query import Query
 from ..errors import MorecError, nearest, reason, shown
 from ..source.checks import number
 from ..source.expressions import expression
-from ..udfs.decide.candidates import Limit
+from ..udfs.decide.candidates import Flags, Limit
 from ..udfs.history import Doubles, Longs
 
-FIELDS = ("most", "per", "cost", "items")
 ABOUT_LIMITS = (
     "what all lists together may take, by a name: {stock: 'stock'}, an expression over the items,"
     " for at most so many users of each, NULL for any number; {coupons: 500} for at most so many"
@@ -40,7 +39,72 @@ class Named:
     groups: pa.Array
 
 
-def limits_of(query: Query, limits: Any, min_per: Any) -> list[Named]:
+class Over(Protocol):
+    """What limits are about: ids are those of the things that are listed; one is what each is.
+
+    there says which may be listed at all, shape (n,).
+    """
+
+    one: str
+
+    @property
+    def ids(self) -> pa.Array:
+        """As texts."""
+
+    @property
+    def there(self) -> Flags:
+        """Which may be listed at all, shape (n,)."""
+
+    def values(self, argument: str, text: Any, wanted: str, kind: str) -> Any:
+        """The values of an expression for each of them.
+
+        Args:
+            argument: what it came as.
+            text: what the user wrote.
+            wanted: as of source.expressions.expression.
+            kind: the SQL type of the values.
+
+        Returns:
+            an Arrow array, NULL where there is none; of truth values a NumPy one, then false.
+
+        Raises:
+            MorecError: it cannot be evaluated.
+        """
+
+
+@dataclasses.dataclass
+class OverItems:
+    """The items of a recommender."""
+
+    query: Query
+    one: str = "item"
+
+    @property
+    def ids(self) -> pa.Array:
+        """As texts."""
+        return self.query.recommender.item_ids
+
+    @property
+    def there(self) -> Flags:
+        """Which are recommended."""
+        return self.query.recommender.listed
+
+    def values(self, argument: str, text: Any, wanted: str, kind: str) -> Any:
+        """As of Over."""
+        with self.query.connect() as con:
+            items = items_of(con, self.query.name)
+            written = expression(con, argument, text, items, wanted=wanted)
+        try:
+            return self.query.values([f"CAST(({written}) AS {kind})"])[0]
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise MorecError(
+                f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
+            ) from None
+
+
+def limits_of(over: Over, limits: Any, min_per: Any) -> list[Named]:
     """Read the arguments limits and min_per of a query, as JSON has them.
 
     Raises:
@@ -52,49 +116,51 @@ def limits_of(query: Query, limits: Any, min_per: Any) -> list[Named]:
                 f"{argument}: a struct by name is needed, such as"
                 f" {'{stock: 100}' if argument == 'limits' else '{brand: 20}'}, not {shown(given)}"
             )
-    found = [_most(query, name, one) for name, one in (limits or {}).items()]
-    found += [_least(query, key, one) for key, one in (min_per or {}).items()]
+    found = [_most(over, name, one) for name, one in (limits or {}).items()]
+    found += [_least(over, key, one) for key, one in (min_per or {}).items()]
     # of no item is nothing
     return [one for one in found if len(one.groups)]
 
 
-def _most(query: Query, name: str, given: Any) -> Named:
+def _most(over: Over, name: str, given: Any) -> Named:
     """A limit of what is allowed."""
     if isinstance(given, str):
-        most = _numbers(query, f"limits: {name}", given)
-        known = np.isfinite(most)
-        items = np.flatnonzero(known)
-        group = np.where(known, np.cumsum(known) - 1, -1)
-        ids = query.recommender.item_ids.take(pa.array(items))
+        most = _numbers(over, f"limits: {name}", given)
+        finite = np.isfinite(most)
+        items = np.flatnonzero(finite)
+        group = np.where(finite, np.cumsum(finite) - 1, -1)
+        ids = over.ids.take(pa.array(items))
         return Named(Limit(name, group, np.ones(len(group)), np.floor(most[items])), ids)
     fields = given if isinstance(given, dict) else {"most": given}
+    some = f"{over.one}s"
+    known = ("most", "per", "cost", some)
     for field in fields:
-        if field not in FIELDS:
-            raise MorecError(f"limits: {name}: unknown field {field!r}; {nearest(field, FIELDS)}")
+        if field not in known:
+            raise MorecError(f"limits: {name}: unknown field {field!r}; {nearest(field, known)}")
     if fields.get("most") is None:
         raise MorecError(f"limits: {name}: the field most, a number or an expression, is missing")
-    size = query.recommender.catalogue.items
-    group, values = _groups(query, f"limits: {name}", fields.get("per"))
-    if fields.get("items") is not None:
-        kept = _values(query, f"limits: {name}", fields["items"], "predicate", "BOOLEAN")
+    size = len(over.ids)
+    group, values = _groups(over, f"limits: {name}", fields.get("per"))
+    if fields.get(some) is not None:
+        kept = over.values(f"limits: {name}", fields[some], "predicate", "BOOLEAN")
         group = np.where(np.asarray(kept, bool), group, -1)
     cost = np.ones(size)
     if fields.get("cost") is not None:
-        cost = _numbers(query, f"limits: {name}", fields["cost"])
+        cost = _numbers(over, f"limits: {name}", fields["cost"])
         unknown = np.flatnonzero(~np.isfinite(cost) & (group >= 0))
         if len(unknown):
             raise MorecError(
-                f"limits: {name}: {shown(fields['cost'])} is NULL for the item"
-                f" {_id(query, unknown[0])}, where a number from 0 on is needed"
+                f"limits: {name}: {shown(fields['cost'])} is NULL for the {over.one}"
+                f" {over.ids[int(unknown[0])]}, where a number from 0 on is needed"
             )
         # what costs nothing is not limited
         group = np.where(cost > 0, group, -1)
     most = fields["most"]
     if isinstance(most, str):
-        each = _numbers(query, f"limits: {name}", most)
-        known = np.isfinite(each) & (group >= 0)
+        each = _numbers(over, f"limits: {name}", most)
+        limited = np.isfinite(each) & (group >= 0)
         bound = np.full(len(values), np.inf)
-        np.minimum.at(bound, group[known], each[known])
+        np.minimum.at(bound, group[limited], each[limited])
         # where an expression gives no number there is no limit
         group = np.where((group >= 0) & np.isfinite(np.append(bound, np.inf)[group]), group, -1)
         bound = np.where(np.isfinite(bound), bound, 0)
@@ -103,10 +169,10 @@ def _most(query: Query, name: str, given: Any) -> Named:
     return Named(Limit(name, group, np.where(group >= 0, cost, 1.0), bound), values)
 
 
-def _least(query: Query, key: str, given: Any) -> Named:
+def _least(over: Over, key: str, given: Any) -> Named:
     """A limit of what is to be reached."""
     argument = f"min_per: {key}"
-    group, values = _groups(query, argument, key)
+    group, values = _groups(over, argument, key)
     if isinstance(given, dict):
         names = values.to_pylist()
         bound = np.zeros(len(names))
@@ -118,46 +184,29 @@ def _least(query: Query, key: str, given: Any) -> Named:
     else:
         bound = np.full(len(values), number(argument, given, 0))
     # what is not recommended to anybody cannot be reached
-    there = np.bincount(group[query.recommender.listed & (group >= 0)], minlength=len(values)) > 0
+    there = np.bincount(group[over.there & (group >= 0)], minlength=len(values)) > 0
     return Named(Limit(key, group, np.ones(len(group)), np.where(there, bound, 0), True), values)
 
 
-def _groups(query: Query, argument: str, per: Any) -> tuple[Longs, pa.Array]:
+def _groups(over: Over, argument: str, per: Any) -> tuple[Longs, pa.Array]:
     """The number of each item's group, -1 without one, and the values that they are of."""
     if per is None:
         everything = pa.nulls(1, pa.string())
-        return np.zeros(query.recommender.catalogue.items, np.int64), everything
-    found = _values(query, argument, per, "category", "VARCHAR").dictionary_encode()
+        return np.zeros(len(over.ids), np.int64), everything
+    found = over.values(argument, per, "category", "VARCHAR").dictionary_encode()
     group = found.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return group, found.dictionary
 
 
-def _numbers(query: Query, argument: str, text: Any) -> Doubles:
+def _numbers(over: Over, argument: str, text: Any) -> Doubles:
     """The values of an expression by item, from 0 on; NaN where there is none."""
-    found = _values(query, argument, text, "number", "DOUBLE")
+    found = over.values(argument, text, "number", "DOUBLE")
     out: Doubles = found.to_numpy(zero_copy_only=False).astype(np.float64)
     bad = np.flatnonzero(out < 0)
     if len(bad):
         raise MorecError(
-            f"{argument}: {shown(text)} is {out[bad[0]]:g} for the item {_id(query, bad[0])}, where"
-            f" a number from 0 on is needed, such as greatest({text}, 0)"
+            f"{argument}: {shown(text)} is {out[bad[0]]:g} for the {over.one}"
+            f" {over.ids[int(bad[0])]}, where a number from 0 on is needed, such as"
+            f" greatest({text}, 0)"
         )
     return np.where(np.isfinite(out), out, np.nan)
-
-
-def _values(query: Query, argument: str, text: Any, wanted: str, kind: str) -> Any:
-    """The values of an expression by item, as of Query.values."""
-    with query.connect() as con:
-        written = expression(con, argument, text, items_of(con, query.name), wanted=wanted)
-    try:
-        return query.values([f"CAST(({written}) AS {kind})"])[0]
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        raise MorecError(
-            f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
-        ) from None
-
-
-def _id(query: Query, item: int) -> str:
-    return str(query.recommender.item_ids[int(item)])

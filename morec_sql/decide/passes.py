@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from ..udfs.decide.candidates import Candidates, Flags, Limit, item_price, merged, scarce
 from ..udfs.decide.lists import choose, fitting
 from ..udfs.decide.prices import find_prices, value_at
-from ..udfs.history import Doubles, Longs
-from .contending import Contending
+from ..udfs.decide.program import solve
+from ..udfs.history import Doubles, Floats, Longs
 
 DEEPER = 50  # candidates beyond the length of a list
 PASSES = 6  # for places that are left, or for what is to be reached, at most
@@ -40,7 +42,31 @@ class Found:
         return self.candidates.item[self.listed]
 
 
-def find_lists(contending: Contending, k: int, limits: list[Limit], least: float | None) -> Found:
+class Contends(Protocol):
+    """Finds what contends for the lists of users, whatever the prices: items, or campaigns."""
+
+    users: pa.Array
+
+    @property
+    def items(self) -> int:
+        """How many there are."""
+
+    def find(
+        self, rows: Longs, width: int, price: Doubles | None = None
+    ) -> tuple[Longs, Floats, Floats]:
+        """The best of some users by score less price, as columns of Candidates have them.
+
+        Args:
+            rows: the users.
+            width: how many of each.
+            price: of each item, shape (items,); None for none.
+
+        Returns:
+            items, their scores, -inf for none, and what no other item's is above, less its price.
+        """
+
+
+def find_lists(contending: Contends, k: int, limits: list[Limit], least: float | None) -> Found:
     """The lists with the largest sum of scores under limits, nearly.
 
     Args:
@@ -68,11 +94,11 @@ class _Search:
     listed: Flags
 
     def __init__(
-        self, contending: Contending, k: int, limits: list[Limit], least: float | None
+        self, contending: Contends, k: int, limits: list[Limit], least: float | None
     ) -> None:
         self.contending, self.k, self.limits, self.least = contending, k, limits, least
         self.everybody = np.arange(len(contending.users))
-        self.items = contending.query.recommender.catalogue.items
+        self.items = contending.items
         self.prices = [np.zeros(len(limit.bound)) for limit in limits]
 
     @property
@@ -83,6 +109,10 @@ class _Search:
     def solve(self) -> None:
         """Prices and lists of the candidates."""
         of = self.candidates, self.k, self.limits
+        exact = solve(*of, self.empty)
+        if exact is not None:
+            self.prices, self.listed = exact
+            return
         self.prices = find_prices(*of, self.prices, self.empty)
         self.listed = choose(*of, self.prices, self.empty, self.least is None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 
 import duckdb
 
@@ -68,8 +69,9 @@ class Source:
     """The user's tables as SQL; in item_sql and time_sql the events are called _e.
 
     Each loss comes with the events as in events_raw, but what it reads as their weight;
-    events_context are they with a column for each of the contexts. some is the condition on
-    item_sql that keeps only some of the items, None for all.
+    events_context are they with a column for each of the contexts, and events_with with further
+    ones, given by name as SQL over a row _e. some is the condition on item_sql that keeps only some
+    of the items, None for all.
     """
 
     events: Table
@@ -88,6 +90,7 @@ class Source:
     user_features: list[Feature]
     contexts: list[Feature]
     events_context: str
+    events_with: Callable[[Mapping[str, str]], str]
     item_type: str
     user_type: str
     has_time: bool
@@ -160,11 +163,10 @@ def resolve(
     losses = declared(con, arguments.losses, events)
 
     contexts = features_of_events(con, events, named.context)
-    columns = [f"context_{place}" for place in range(len(contexts))]
-    beside = [f", ({one.value}) AS {name}" for one, name in zip(contexts, columns, strict=True)]
+    columns = {f"context_{place}": one.value for place, one in enumerate(contexts)}
     weight = _weight(con, events, named.event_weight)
 
-    def read(weight: str, beside: str = "") -> str:
+    def read(weight: str, beside: Mapping[str, str] | None = None) -> str:
         return sql(
             "source/events_raw",
             user_id=user.sql,
@@ -172,7 +174,7 @@ def resolve(
             event_time=time_sql,
             event_weight=weight,
             wanted=wanted(losses),
-            beside=beside,
+            beside="".join(f", ({one}) AS {name}" for name, one in (beside or {}).items()),
             events=events.sql,
         )
 
@@ -198,7 +200,8 @@ def resolve(
             dataclasses.replace(one, value=f"_c.{name}")
             for one, name in zip(contexts, columns, strict=True)
         ],
-        events_context=read(weight, "".join(beside)),
+        events_context=read(weight, columns),
+        events_with=lambda beside: read(weight, beside),
         item_type=item_type,
         user_type=user.kind,
         has_time=named.event_time is not None,

@@ -19,7 +19,7 @@ from ..source.losses import combination
 from ..source.relevance import options_of
 from ..source.source import Source, resolve
 from ..templates import identifier
-from ..udfs.history import NO_LABELS, Clock, History
+from ..udfs.history import NO_LABELS, Clock, History, Longs
 from ..udfs.ranking.catalogue import Catalogue, Selection, likeness_of
 from ..udfs.ranking.contending import contenders
 from ..udfs.ranking.likeness import Scale
@@ -89,6 +89,11 @@ class Trained:
     def recommended(self) -> Selection | None:
         """The items that are recommended; None for all."""
         return self.catalogue.listed(self.listed)
+
+    def some(self, items: Longs) -> Selection | None:
+        """Those of some items, sorted, that are recommended; None where none is."""
+        kept = items[self.listed[items]]
+        return self.catalogue.only(kept) if len(kept) else None
 
     @property
     def exclude_seen(self) -> bool:

@@ -54,6 +54,28 @@ FROM orders;
 CREATE TABLE shown AS SELECT customer_id, product_id, ordered_at AS shown_at FROM orders;
 CREATE TABLE leaflet AS
 SELECT customer_id, 1001 + customer_id % 60 AS product_id FROM customers;
+CREATE TABLE campaigns AS
+SELECT
+    ['spring', 'easter', 'summer', 'holidays', 'school', 'autumn', 'winter'][1 + i] AS campaign_id,
+    TIMESTAMP '2025-02-01' + INTERVAL (30 * i) DAY AS starts,
+    TIMESTAMP '2025-02-20' + INTERVAL (30 * i) DAY + INTERVAL (60 * (i > 4)::INT) DAY AS ends,
+    0.5 AS mail_cost
+FROM range(7) AS t(i);
+CREATE TABLE mailed AS
+SELECT
+    campaign_id,
+    customer_id,
+    md5_number_lower(campaign_id || customer_id) % 3 = 0 AS held_back
+FROM campaigns, customers
+WHERE ends < TIMESTAMP '2025-09-01';
+CREATE TABLE vouchers AS
+SELECT campaign_id, product_id
+FROM campaigns, products
+WHERE md5_number_lower(campaign_id || product_id) % 4 = 0;
+CREATE TABLE redeemed AS
+SELECT campaign_id, customer_id, TIMESTAMP '2025-03-01' AS redeemed_at
+FROM mailed
+WHERE NOT held_back AND md5_number_upper(campaign_id || customer_id) % 3 = 0;
 CREATE TABLE my_truth AS
 SELECT DISTINCT customer_id AS user_id, product_id AS item_id FROM orders WHERE kind = 'purchase';
 CREATE TABLE my_lists AS
@@ -74,11 +96,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the recommender of the pages."""
     path = tmp_path_factory.mktemp("docs") / "warehouse.duckdb"
     [create] = [block for block in blocks(HOUSE / "docs" / "index.md", "sql") if "create_" in block]
+    campaigns = next(
+        block for block in blocks(HOUSE / "docs" / "campaigns.md", "sql") if "create_" in block
+    )
     with morec_sql.connect(path) as con:
         con.execute(SHOP)
         con.execute(create).fetchall()
         # versions to compare
         con.execute("FROM refresh_recommender('shop')").fetchall()
+        con.execute(campaigns).fetchall()
     return path
 
 
@@ -99,6 +125,8 @@ SQL = [
 @pytest.mark.parametrize("block", SQL)
 def test_the_sql_of_the_pages_runs(warehouse: Path, block: str) -> None:
     with morec_sql.connect(warehouse) as con:
+        if "create_campaigns(" in block:
+            con.execute("DROP TABLE shop.campaign_settings")
         if "create_recommender(" in block:
             con.execute("FROM drop_recommender('shop')").fetchall()
         for statement in con.extract_statements(block):

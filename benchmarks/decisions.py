@@ -1,0 +1,76 @@
+"""How well decisions other than lists are founded: what was held out, beside obvious baselines.
+
+On Complete Journey: the latest campaigns foretold from those before them, with 90 % intervals, and
+how long it takes to ask.
+
+    python benchmarks/decisions.py demo.duckdb > benchmarks/decisions.txt
+
+where demo.duckdb is what `morec demo demo.duckdb` wrote; its campaigns are made anew.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+
+import morec_sql
+
+CREATE = """
+FROM create_campaigns(
+    'shop',
+    campaigns => 'campaign_descriptions',
+    members => 'campaigns',
+    coupons => 'coupons',
+    redemptions => 'coupon_redemptions',
+    value => 'sales_value',
+    discount => 'coupon_disc',
+    replace => true
+)
+"""
+ASKED = {
+    "campaigns for a household": "FROM shop.recommend_campaigns(42)",
+    "campaigns for 2,469 households": "SELECT r.campaign_id FROM (SELECT DISTINCT household_id AS u"
+    " FROM orders) AS h, shop.recommend_campaigns(h.u, k => 1) AS r",
+    "households for a campaign": "FROM shop.users_for_campaign(23, size => 500)",
+    "one campaign each, 1,000 offers": "FROM shop.allocate_campaigns(limits => {offers: 1000})",
+}
+
+
+def seconds(con: duckdb.DuckDBPyConnection, query: str) -> float:
+    began = time.perf_counter()
+    con.execute(query).fetchall()
+    return time.perf_counter() - began
+
+
+def campaigns(con: duckdb.DuckDBPyConnection) -> None:
+    """What is known of the latest campaigns from those before, and times."""
+    took = seconds(con, CREATE)
+    print("Complete Journey: the latest campaigns, foretold from those before them\n")
+    print("| outcome | measure | method | value | 90 % interval | ours more by | 90 % interval |")
+    print("|---|---|---|---|---|---|---|")
+    rows = con.execute(
+        "SELECT outcome, measure, method, value, low, high, gain, gain_low, gain_high"
+        " FROM shop.campaign_quality"
+    ).fetchall()
+    for outcome, measure, method, value, low, high, gain, less, more in rows:
+        beside = "| |" if method == "chosen" else f"| {gain:+.3f} | {less:+.3f} to {more:+.3f} |"
+        print(
+            f"| {outcome} | {measure} | {method} | {value:.3f} | {low:.3f} to {high:.3f} {beside}"
+        )
+    print(f"\n| asked, again | s |\n|---|---|\n| create_campaigns | {took:.0f} |")
+    for said, query in ASKED.items():
+        seconds(con, query)
+        print(f"| {said} | {min(seconds(con, query) for _ in range(3)):.2f} |", flush=True)
+
+
+def main(path: Path) -> None:
+    with morec_sql.connect(path) as con:
+        con.execute("SET enable_progress_bar = false")
+        campaigns(con)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,46 @@
+-- The user's tables of campaigns under standard names: which there are, whom they were offered to, which
+-- items they are about (all, where nothing is said), what came of them, and what purchases brought.
+CREATE OR REPLACE VIEW ${schema}.campaigns AS
+SELECT ${campaign_columns}
+FROM ${campaigns} AS _i
+WHERE ${campaign_usable};
+
+CREATE OR REPLACE VIEW ${schema}.campaign_members AS
+SELECT
+    ${member_campaign} AS campaign_id,
+    ${member_user} AS user_id,
+    coalesce(bool_or(${control}), false) AS control
+FROM ${members} AS _i
+WHERE ${member_campaign} IS NOT NULL AND ${member_user} IS NOT NULL
+GROUP BY ALL;
+
+CREATE OR REPLACE VIEW ${schema}.campaign_items AS
+SELECT _k.campaign_id AS campaign_id, _k.item_id AS item_id
+FROM (${coupons}) AS _k
+WHERE _k.campaign_id IS NOT NULL AND _k.item_id IS NOT NULL
+UNION
+SELECT _c.campaign_id, _v.item_id
+FROM ${schema}.campaigns AS _c, ${schema}.item_vectors AS _v
+WHERE _c.campaign_id NOT IN (
+    SELECT _k.campaign_id FROM (${coupons}) AS _k
+    WHERE _k.campaign_id IS NOT NULL AND _k.item_id IS NOT NULL
+);
+
+CREATE OR REPLACE VIEW ${schema}.campaign_redemptions AS
+SELECT
+    ${redemption_campaign} AS campaign_id,
+    ${redemption_user} AS user_id,
+    ${redeemed_at} AS redeemed_at
+FROM ${redemptions} AS _i
+WHERE ${redemption_campaign} IS NOT NULL AND ${redemption_user} IS NOT NULL;
+
+CREATE OR REPLACE VIEW ${schema}.campaign_purchases AS
+SELECT
+    _c.user_id AS user_id,
+    _c.item_id AS item_id,
+    _c.event_time AS event_time,
+    ${counts} AS counts,
+    CAST(_c.value AS DOUBLE) AS value,
+    coalesce(_c.discount > 0, false) AS discounted
+FROM (${purchases}) AS _c
+WHERE ${purchase_usable};
