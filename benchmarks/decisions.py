@@ -45,31 +45,45 @@ def seconds(con: duckdb.DuckDBPyConnection, query: str) -> float:
     return time.perf_counter() - began
 
 
-def campaigns(con: duckdb.DuckDBPyConnection) -> None:
-    """What is known of the latest campaigns from those before, and times."""
-    took = seconds(con, CREATE)
-    print("Complete Journey: the latest campaigns, foretold from those before them\n")
+def table(con: duckdb.DuckDBPyConnection, of: str) -> None:
+    """Print the rows of a table of quality."""
     print("| outcome | measure | method | value | 90 % interval | ours more by | 90 % interval |")
     print("|---|---|---|---|---|---|---|")
-    rows = con.execute(
-        "SELECT outcome, measure, method, value, low, high, gain, gain_low, gain_high"
-        " FROM shop.campaign_quality"
-    ).fetchall()
+    columns = "outcome, measure, method, value, low, high, gain, gain_low, gain_high"
+    rows = con.execute(f"SELECT {columns} {of}").fetchall()
     for outcome, measure, method, value, low, high, gain, less, more in rows:
         beside = "| |" if method == "chosen" else f"| {gain:+.3f} | {less:+.3f} to {more:+.3f} |"
         print(
             f"| {outcome} | {measure} | {method} | {value:.3f} | {low:.3f} to {high:.3f} {beside}"
         )
+
+
+def campaigns(con: duckdb.DuckDBPyConnection) -> None:
+    """What is known of the latest campaigns from those before, and times."""
+    took = seconds(con, CREATE)
+    print("Complete Journey: the latest campaigns, foretold from those before them\n")
+    table(con, "FROM shop.campaign_quality")
     print(f"\n| asked, again | s |\n|---|---|\n| create_campaigns | {took:.0f} |")
     for said, query in ASKED.items():
         seconds(con, query)
         print(f"| {said} | {min(seconds(con, query) for _ in range(3)):.2f} |", flush=True)
 
 
+def growth(con: duckdb.DuckDBPyConnection) -> None:
+    """What users order in the last 13 weeks, foretold from the weeks before, and the time of it."""
+    of = "horizon => 91, value => 'sales_value'"
+    took = seconds(con, f"FROM shop.user_value({of})")
+    print("\n13 weeks of each household's orders, foretold from those before them\n")
+    table(con, f"FROM shop.value_quality({of})")
+    print(f"\nuser_value of 2,469 households: {took:.1f} s at first, then")
+    print(f"{seconds(con, f'FROM shop.user_value({of})'):.2f} s while no event is new")
+
+
 def main(path: Path) -> None:
     with morec_sql.connect(path) as con:
         con.execute("SET enable_progress_bar = false")
         campaigns(con)
+        growth(con)
 
 
 if __name__ == "__main__":

@@ -182,16 +182,22 @@ class Queries(Latest[Query]):
         super().__init__(QUERIES)
 
 
-def new_query(session: Session, catalog: str, name: str, version: str) -> Query:
+def new_query(session: Session, catalog: str, name: str, version: str | None = None) -> Query:
     """A query of a recommender.
 
     Args:
         session: of the database instance.
         catalog: the database.
         name: the recommender.
-        version: the training of the version in use, and behind / another version that is asked for.
+        version: the training of the version in use, and behind / another version that is asked for;
+            by default that which is in use now.
     """
     connect = functools.partial(session.cursor, catalog)
+    if version is None:
+        with connect() as con:
+            row = first_row(con, f"SELECT version FROM {identifier(catalog, name)}.settings")
+        assert row is not None
+        version = row[0]
 
     def load() -> Recommender:
         present, _, number = version.partition("/")

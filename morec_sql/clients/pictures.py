@@ -30,7 +30,7 @@ def pictures(evaluation: Evaluation) -> Figure:
     others = metrics[metrics.index("coverage") :]
     across = 3
     down = -(-(3 + len(others)) // across)
-    figure = _figure(figsize=(5 * across, 4 * down), layout="constrained")
+    figure = figure_of(figsize=(5 * across, 4 * down), layout="constrained")
     axes = figure.subplots(down, across).ravel()
     colours = {model: f"C{number}" for number, model in enumerate(models)}
     k = evaluation.k
@@ -76,7 +76,7 @@ def plot_explanation(reasons: Any) -> Figure:
     Raises:
         MorecError: the columns are those of none, there is no row, or matplotlib is not installed.
     """
-    table = _table("plot_explanation", reasons)
+    table = table_of("plot_explanation", reasons)
     of = {"contribution": "contribution to the score", "listed": "share of such pairs in lists"}
     value = next((one for one in of if one in table.column_names), None)
     if value is None or not {"kind", "feature", "rule"} & {*table.column_names}:
@@ -88,7 +88,7 @@ def plot_explanation(reasons: Any) -> Figure:
     if not rows:
         raise MorecError("reasons: there is no row with a value to draw")
     labels = [_reason(row) for row in rows]
-    figure = _figure(figsize=(9, 1.2 + 0.4 * len(rows)), layout="constrained")
+    figure = figure_of(figsize=(9, 1.2 + 0.4 * len(rows)), layout="constrained")
     axis = figure.subplots()
     places = range(len(rows))
     values = [row[value] for row in rows]
@@ -109,7 +109,7 @@ def _reason(row: dict[str, Any]) -> str:
     return row["kind"] if row["name"] is None else f"{row['kind']}: {row['name']}"
 
 
-def _figure(**options: Any) -> Figure:
+def figure_of(**options: Any) -> Figure:
     """An empty figure of such options, which a notebook shows without pyplot."""
     from matplotlib.figure import Figure
 
@@ -122,7 +122,7 @@ def _figure(**options: Any) -> Figure:
     return Picture(**options)
 
 
-def _table(function: str, rows: Any) -> pa.Table:
+def table_of(function: str, rows: Any) -> pa.Table:
     """Rows that were given to a function that draws."""
     if find_spec("matplotlib") is None:
         raise MorecError(f"{function}: it needs matplotlib; pip install 'morec_sql[report]'")
@@ -144,7 +144,7 @@ def plot_evaluation(rows: Any, metrics: Sequence[str] | None = None) -> Figure:
         MorecError: a metric was not measured, the columns are not those of evaluate, or matplotlib
             is not installed.
     """
-    table = _table("plot_evaluation", rows)
+    table = table_of("plot_evaluation", rows)
     if not {"model", "metric", "value", "low", "high", "p_value"} <= {*table.column_names}:
         raise MorecError(
             f"rows: the columns {', '.join(table.column_names)} are not those of evaluate"
@@ -161,7 +161,7 @@ def plot_evaluation(rows: Any, metrics: Sequence[str] | None = None) -> Figure:
     across = min(len(names), 4)
     down = -(-len(names) // across)
     size = 3.4 * across, (1 + 0.3 * len(models)) * down
-    figure = _figure(figsize=size, layout="constrained")
+    figure = figure_of(figsize=size, layout="constrained")
     axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
     for axis, name in zip(axes, names, strict=False):
         for place, model in enumerate(models):
@@ -198,7 +198,7 @@ def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
         MorecError: a metric is not among the columns, there are fewer than two, or matplotlib is
             not installed.
     """
-    table = _table("plot_front", points)
+    table = table_of("plot_front", points)
     rows = table.to_pylist()
     names = list(metrics) if metrics is not None else front_metrics(table.column_names, rows)
     for name in names:
@@ -210,13 +210,13 @@ def plot_front(points: Any, metrics: Sequence[str] | None = None) -> Figure:
         raise MorecError(f"metrics: two or more and some points are needed, not {names!r}")
     pairs = list(itertools.combinations(names, 2))
     if len(pairs) == 1:
-        figure = _figure(figsize=(7, 5), layout="constrained")
+        figure = figure_of(figsize=(7, 5), layout="constrained")
         _pair(figure.subplots(), rows, *names)
         figure.axes[0].legend()
         return figure
     across = min(len(pairs), 3)
     down = -(-len(pairs) // across)
-    figure = _figure(figsize=(5 * across, 4 * down + 4), layout="constrained")
+    figure = figure_of(figsize=(5 * across, 4 * down + 4), layout="constrained")
     grid = figure.add_gridspec(down + 1, across)
     for number, pair in enumerate(pairs):
         _pair(figure.add_subplot(grid[number // across, number % across]), rows, *pair)

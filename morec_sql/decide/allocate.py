@@ -18,7 +18,6 @@ from ..errors import MorecError
 from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
 from ..session import Session
 from ..source.checks import number, whole_number
-from ..templates import first_row, identifier
 from ..udfs.decide.candidates import item_price
 from ..udfs.device import share_of_cores
 from ..udfs.history import Longs
@@ -206,10 +205,7 @@ class Allocation:
 
 def allocated(session: Session, catalog: str, name: str, given: dict[str, Any]) -> Allocation:
     """The lists that the arguments of a macro ask for."""
-    with session.cursor(catalog) as con:
-        row = first_row(con, f"SELECT version FROM {identifier(catalog, name)}.settings")
-    assert row is not None
-    query = new_query(session, catalog, name, row[0])
+    query = new_query(session, catalog, name)
     contending = Contending(query, users_of(query, given["users"]), given)
     allocation = allocate_over(OverItems(query), contending, given)
     return dataclasses.replace(allocation, listwise=contending.listwise)

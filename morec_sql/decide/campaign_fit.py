@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..udfs.decide.quality import (
+    MEASURED,
     Measure,
     auc,
     calibration,
@@ -37,7 +38,6 @@ BASELINES = {
 SAME = "the same for all"
 FEWEST_KEPT = 30  # users kept from offers, below which nothing is said of uplift
 Rows = list[tuple[object, ...]]
-QUALITY = ("value", "low", "high", "gain", "gain_low", "gain_high")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def learn(examples: Examples, seed: int) -> Learnt:
     return Learnt(
         _scaled(responses, examples, found),
         chosen,
-        _table(quality, ("outcome", "method", "measure"), QUALITY),
+        _table(quality, ("outcome", "method", "measure"), MEASURED),
         _balance_rows(found),
         _table(curves, ("method",), ("share", "gain", "low", "high")),
         None if found is None else found.random,
@@ -168,7 +168,7 @@ def _quality(
     for measure, (function, of) in measures.items():
         found = measured(function, of, scores, some.examples.user[mine], seed)
         for method, one in found.items():
-            yield outcome, method, measure, *(getattr(one, column) for column in QUALITY)
+            yield outcome, method, measure, *(getattr(one, column) for column in MEASURED)
 
 
 def _uplift(
@@ -185,7 +185,7 @@ def _uplift(
     }
     rows: Rows = []
     for method, one in measured(qini, effect, scores, user, seed).items():
-        rows.append(("uplift", method, "qini", *(getattr(one, column) for column in QUALITY)))
+        rows.append(("uplift", method, "qini", *(getattr(one, column) for column in MEASURED)))
     curves: Rows = [
         (method, place / SHARES, one.value[place], one.low[place], one.high[place])
         for method, one in measured(gains, effect, scores, user, seed).items()

@@ -230,10 +230,7 @@ def campaigns_of(
     session: Session, catalog: str, name: str, at: float | None, given: Any = None
 ) -> Campaigns:
     """The campaigns of a recommender of a database; arguments are those of Campaigns."""
-    with session.cursor(catalog) as con:
-        row = first_row(con, f"SELECT version FROM {identifier(catalog, name)}.settings")
-    assert row is not None
-    return Campaigns(new_query(session, catalog, name, row[0]), at, given)
+    return Campaigns(new_query(session, catalog, name), at, given)
 
 
 def _joined(kind: type[T], parts: list[T], **known: Any) -> T:

@@ -133,14 +133,15 @@ def refresh_campaigns(session: Session, catalog: str, _: str, given: dict[str, A
 
 def _create(session: Session, catalog: str, name: str, tables: CampaignTables) -> list[Stage]:
     """Learn from campaigns and write what was learnt, all in one transaction."""
-    with session.cursor(catalog) as con, Progress() as progress:
+    with session.cursor(catalog) as con:
         check_writable(con, catalog, name)
         arguments, where = stored_arguments(con, catalog, name)
         if arguments.event_time is None:
             raise MorecError(
                 f"name: {name!r} has no event_time, so nothing is before or after an offer"
             )
-        stages = Stages(progress)
+        # the training has a bar of its own
+        stages = Stages(Progress())
         with transaction(con):
             con.execute(_views(con, catalog, where, name, arguments, tables))
             with stages.stage("read") as done:

@@ -102,8 +102,12 @@ def test_completion_knows_tables_columns_functions_and_arguments(
         return [one.text for one in words.get_completions(Document(text), CompleteEvent())]
 
     assert offered("SELECT * FROM prod") == ["product_id", "products"]
-    assert offered("FROM shop.reco") == ["shop.recommend(", "shop.recommend_for("]
-    assert offered("FROM create_") == ["create_recommender("]
+    assert offered("FROM shop.reco") == [
+        "shop.recommend(",
+        "shop.recommend_campaigns(",
+        "shop.recommend_for(",
+    ]
+    assert offered("FROM create_") == ["create_campaigns(", "create_recommender("]
     assert offered("FROM shop.recommend(3, max") == ["max_per => "]
     assert "k => " not in offered("FROM shop.recommend(3, k => 3, ")
     assert "weights => " in offered("FROM shop.recommend(3, k => 3, ")

@@ -12,6 +12,7 @@ from ..history import Doubles, Longs
 from .response import deviance
 
 DRAWS = 40, 200  # of the bootstrap (Efron 1979), at least and at most; users are what is drawn
+MEASURED = ("value", "low", "high", "gain", "gain_low", "gain_high")  # the fields of Measured
 MOST_ROWS = 4e7  # in all draws, about
 LEVEL = 0.9  # of intervals
 
@@ -129,3 +130,13 @@ def explained(y: Doubles, expected: Doubles, weight: Doubles) -> float:
     mean = np.full(len(y), (weight * y).sum() / weight.sum())
     least = deviance("count", y, mean, weight)
     return 1 - deviance("count", y, expected, weight) / least if least else float("nan")
+
+
+def mean_absolute(y: Doubles, expected: Doubles, weight: Doubles) -> float:
+    """The mean absolute error."""
+    return float(np.average(np.abs(y - expected), weights=weight))
+
+
+def root_mean_square(y: Doubles, expected: Doubles, weight: Doubles) -> float:
+    """The root of the mean squared error."""
+    return float(deviance("amount", y, expected, weight) ** 0.5)

@@ -1,4 +1,9 @@
-{{ config(materialized='recommender') }}
+{{ config(
+    materialized='recommender',
+    post_hook="FROM create_campaigns('{{ this.identifier }}', campaigns => 'campaign_descriptions',
+        members => 'campaigns', coupons => 'coupons', redemptions => 'coupon_redemptions',
+        replace => true)"
+) }}
 events => '{{ ref("purchases") }}',
 user_id => 'household_id',
 item_id => 'product_id',
