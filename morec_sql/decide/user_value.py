@@ -20,7 +20,7 @@ from ..source.checks import number
 from ..source.expressions import expression
 from ..source.source import resolve
 from ..templates import arrow, first_row, identifier, literal, sql
-from ..udfs.decide.orders import FEATURES, Orders
+from ..udfs.decide.orders import FEATURES, Orders, known_at
 from ..udfs.decide.quality import MEASURED
 from ..udfs.history import DAY, Doubles, Longs
 from .allocate import of_rows
@@ -165,10 +165,11 @@ def foretold(
 
     def work() -> list[Any]:
         users, orders = _orders(session, catalog, query, given["value"], now * DAY)
-        if len(users) < FEWEST:
+        early = len(known_at(orders, now - 2 * horizon, horizon).customer)
+        if early < FEWEST:
             raise MorecError(
-                f"horizon: {len(users)} users ordered before, of which nothing can be learnt; at"
-                f" least {FEWEST} are needed"
+                f"horizon: {early} users ordered more than {2 * horizon:g} days ago, of whom"
+                f" nothing can be learnt; at least {FEWEST} are needed"
             )
         return [(users, foretell(orders, now, horizon, seed=0))]
 

@@ -218,6 +218,12 @@ def test_funnels_by_hand(few: Connection) -> None:
     ]
 
 
+def test_of_few_users_nothing_is_said(few: Connection) -> None:
+    said = "horizon: 2 users ordered more than 20 days ago, of whom nothing can be learnt"
+    with pytest.raises(duckdb.Error, match=said):
+        few.execute("FROM shop.user_value(horizon => 10)").fetchall()
+
+
 def test_pictures_are_drawn_of_each(shop: Connection, few: Connection) -> None:
     pytest.importorskip("matplotlib")
     for con, query, panels in (

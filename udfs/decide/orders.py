@@ -71,7 +71,7 @@ def known_at(orders: Orders, moment: float, horizon: float) -> Known:
     past = orders.before(moment)
     starts = np.flatnonzero(np.append(True, np.diff(past.customer) != 0)[: len(past.customer)])
     customer = past.customer[starts]
-    ends = np.append(starts[1:], len(past.customer))
+    ends = np.append(starts, len(past.customer))[1:]
     first, last = past.day[starts], past.day[ends - 1]
     count = (ends - starts).astype(np.float64)
     age, since = moment - first, moment - last
