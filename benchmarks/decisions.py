@@ -52,7 +52,11 @@ def table(con: duckdb.DuckDBPyConnection, of: str) -> None:
     columns = "outcome, measure, method, value, low, high, gain, gain_low, gain_high"
     rows = con.execute(f"SELECT {columns} {of}").fetchall()
     for outcome, measure, method, value, low, high, gain, less, more in rows:
-        beside = "| |" if method == "chosen" else f"| {gain:+.3f} | {less:+.3f} to {more:+.3f} |"
+        beside = (
+            "| |"
+            if method in ("chosen", "own")
+            else f"| {gain:+.3f} | {less:+.3f} to {more:+.3f} |"
+        )
         print(
             f"| {outcome} | {measure} | {method} | {value:.3f} | {low:.3f} to {high:.3f} {beside}"
         )
@@ -79,11 +83,24 @@ def growth(con: duckdb.DuckDBPyConnection) -> None:
     print(f"{seconds(con, f'FROM shop.user_value({of})'):.2f} s while no event is new")
 
 
+def prices(con: duckdb.DuckDBPyConnection) -> None:
+    """What units of the last 8 weeks are foretold by their prices, and the time of it."""
+    of = (
+        "revenue => 'sales_value', quantity => 'quantity', promoted => 'retail_disc > 0',"
+        " category => 'product_category', filter => 'product_category <> ''COUPON/MISC ITEMS'''"
+    )
+    print("\nUnits of the last 8 weeks by their prices, from the weeks before\n")
+    table(con, f"FROM shop.price_quality({of})")
+    took = seconds(con, f"FROM shop.price_quality({of})")
+    print(f"\nprice_quality of 68,000 products: {took:.1f} s")
+
+
 def main(path: Path) -> None:
     with morec_sql.connect(path) as con:
         con.execute("SET enable_progress_bar = false")
         campaigns(con)
         growth(con)
+        prices(con)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ CHOSEN = "chosen"
 
 
 def plot_decision(rows: Any) -> Figure:
-    """Draw what `retention`, `funnel`, `campaign_uplift` or a table of quality holds.
+    """Draw what `retention`, `funnel`, `campaign_uplift`, `price_front` or a quality holds.
 
     Args:
         rows: a DuckDB relation or an Arrow table with all of its columns, and one segment of
@@ -34,8 +34,8 @@ def plot_decision(rows: Any) -> Figure:
         if set(needed) <= columns and len(table):
             return draw(table)
     raise MorecError(
-        "plot_decision: rows of retention, funnel, campaign_uplift, campaign_quality or"
-        f" value_quality are needed, not {len(table)} with the columns"
+        "plot_decision: rows of retention, funnel, campaign_uplift, price_front, campaign_quality,"
+        f" value_quality or price_quality are needed, not {len(table)} with the columns"
         f" {', '.join(table.column_names)}"
     )
 
@@ -123,8 +123,27 @@ def _quality(table: pa.Table) -> Figure:
     return figure
 
 
+def _front(table: pa.Table) -> Figure:
+    """What weights of prices trade for what: profit against units."""
+    rows = table.to_pylist()
+    figure = figure_of(figsize=(7, 5), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([row["units"] for row in rows], [row["profit"] for row in rows], "o-")
+    for row in rows:
+        axis.annotate(
+            f"{row['weights']['profit']:g}", (row["units"], row["profit"]), xytext=(4, 4),
+            textcoords="offset points",
+        )  # fmt: skip
+    axis.plot(1, 1, "*", color="black", markersize=14, label="prices of now")
+    axis.set(xlabel="units, of those of now", ylabel="profit, of that of now")
+    axis.set_title("each point a plan, with its weight of profit")
+    axis.legend()
+    return figure
+
+
 # by the columns that rows of it have
 PICTURES = {
+    ("weights", "profit", "units", "revenue", "changed"): _front,
     ("cohort", "period", "share", "segment", "complete"): _retention,
     ("step", "condition", "users", "share"): _funnel,
     ("method", "share", "gain", "low", "high"): _uplift,

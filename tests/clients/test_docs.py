@@ -39,7 +39,10 @@ SELECT
         AS product_id,
     TIMESTAMP '2025-01-01' + INTERVAL (4 * d) DAY AS ordered_at,
     ['view', 'cart', 'purchase'][1 + d % 3] AS kind,
-    ['Graz', 'Linz', 'Wien'][1 + (u + d) % 3] AS store
+    ['Graz', 'Linz', 'Wien'][1 + (u + d) % 3] AS store,
+    1 + u % 2 AS quantity,
+    d % 9 = 0 AS promoted,
+    (1 + u % 2) * (3 + (u + d) % 5 - CASE WHEN d % 9 = 0 THEN 1 ELSE 0 END) AS paid
 FROM range(80) AS t(u), range(60) AS s(d)
 WHERE (u + d) % 4 <> 0;
 CREATE TABLE interactions AS

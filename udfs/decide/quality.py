@@ -140,3 +140,8 @@ def mean_absolute(y: Doubles, expected: Doubles, weight: Doubles) -> float:
 def root_mean_square(y: Doubles, expected: Doubles, weight: Doubles) -> float:
     """The root of the mean squared error."""
     return float(deviance("amount", y, expected, weight) ** 0.5)
+
+
+def poisson_deviance(y: Doubles, expected: Doubles, weight: Doubles) -> float:
+    """The mean deviance of counts."""
+    return deviance("count", y, expected, weight)

@@ -1,0 +1,200 @@
+"""price_plan and price_front: new prices, and what weights trade for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..answer.query import new_query
+from ..errors import MorecError, shown
+from ..registry import Argument, rows_type, sql_function, sql_macro, udf
+from ..session import Session
+from ..source.checks import number, weights
+from ..udfs.decide.price_plan import OBJECTIVES, Offer, candidates, plan
+from ..udfs.history import Doubles
+from .allocate import of_rows
+from .price_response import ASKED, LEVEL, Learnt, evidence_of, learn, of_items
+
+DEFAULT_WEIGHTS = (0.6, 0.3, 0.1)
+POINTS = 11  # of the front
+COST = Argument(
+    "cost",
+    "SQL over the items: what a unit costs; 0 by default, so that profit is revenue",
+    "NULL",
+)
+LIMITS = (
+    Argument(
+        "floor", "SQL over the items: the lowest price allowed, such as 'cost * 1.05'", "NULL"
+    ),
+    Argument("max_change", "the largest change, as a share of the price of now", "0.1"),
+    Argument("endings", "what prices end on, such as [0.99, 0.49]; any by default", "NULL"),
+)
+ARGUMENTS = (
+    *ASKED[:-1],
+    COST,
+    Argument(
+        "weights",
+        "of profit, units and stability, a list or a struct by name: what a percent more of all"
+        " profit, of all units, and a percent less of change is worth",
+        "[0.6, 0.3, 0.1]",
+    ),
+    *LIMITS,
+    ASKED[-1],
+)
+COLUMNS = {
+    "item_id": "VARCHAR",
+    **dict.fromkeys(
+        ("price", "new_price", "change", "units", "new_units", "units_low", "units_high",
+         "revenue", "new_revenue", "profit", "new_profit", "profit_low", "profit_high",
+         "elasticity"),
+        "DOUBLE",
+    ),
+    "evidence": "VARCHAR",
+}  # fmt: skip
+sql_macro(
+    "price_plan",
+    "recommender",
+    "New prices with what they are expected to sell and bring a week: for each item the best by the"
+    " weights, within limits. One price for all users: prices for persons are not made.",
+    ARGUMENTS,
+    {
+        "item_id": "the item, of those sold in the last weeks",
+        "price": "the last one",
+        "new_price": "the one to take; that of now where it never moved, since nothing is known",
+        "change": "as a share of the price",
+        "units": "a week, of late",
+        "new_units": "expected at the new price",
+        "units_low": "90 % interval, of the response to the change alone",
+        "units_high": "the other end",
+        "revenue": "a week, at the price of now",
+        "new_revenue": "expected",
+        "profit": "a week, at the price of now",
+        "new_profit": "expected",
+        "profit_low": "90 % interval, of the response alone",
+        "profit_high": "the other end",
+        "elasticity": "as in price_response; what is above 0 counts as 0",
+        "evidence": "as in price_response",
+    },
+    "decide/price_plan",
+    udf="morec_price_plan",
+)
+
+
+@udf("morec_price_plan", ["VARCHAR"] * 3, rows_type(COLUMNS))
+def price_plan(session: Session, *columns: pa.Array) -> pa.Array:
+    """The new prices of each row of arguments."""
+    return of_rows(session, columns, _plan)
+
+
+def _plan(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
+    """The new prices that the arguments ask for, as rows."""
+    wanted = np.array(weights(given["weights"], list(OBJECTIVES), negative=False))
+    learnt, offer, prices, rows = _offered(session, catalog, name, given)
+    new = plan(offer, prices, wanted)
+    units = offer.expected(new[:, None])[:, 0]
+    low, high = offer.interval(new, LEVEL)
+    margin = new - offer.cost
+    ends = low * margin, high * margin
+    evidence = evidence_of(learnt, of_items(learnt.sales)[3])
+    columns = {
+        "item_id": learnt.ids.take(pa.array(rows)),
+        "price": offer.price,
+        "new_price": new,
+        "change": new / offer.price - 1,
+        "units": offer.units,
+        "new_units": units,
+        "units_low": low,
+        "units_high": high,
+        "revenue": offer.units * offer.price,
+        "new_revenue": units * new,
+        "profit": offer.units * (offer.price - offer.cost),
+        "new_profit": units * margin,
+        "profit_low": np.minimum(*ends),
+        "profit_high": np.maximum(*ends),
+        "elasticity": offer.elasticity,
+        "evidence": evidence.take(pa.array(rows)),
+    }
+    return pa.StructArray.from_arrays(
+        [pa.array(one) for one in columns.values()], names=list(COLUMNS)
+    )
+
+
+@sql_function(
+    of="recommender",
+    returns={"weights": "DOUBLE[]", "profit": "DOUBLE", "units": "DOUBLE", "revenue": "DOUBLE",
+             "change": "DOUBLE", "changed": "BIGINT"},
+    arguments=(*ASKED[:-1], COST, *LIMITS, ASKED[-1]),
+    result={
+        "weights": "of profit and units, from units alone to profit alone",
+        "profit": "expected a week, as a share of that of now",
+        "units": "the same",
+        "revenue": "the same",
+        "change": "the mean change of prices, up or down, by units",
+        "changed": "how many prices change",
+    },
+)  # fmt: skip
+def price_front(
+    session: Session, catalog: str, name: str, given: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """What plans of prices trade for what: profit, units and revenue by their weights."""
+    _, offer, prices, _ = _offered(session, catalog, name, given)
+    rows = []
+    for profit in np.linspace(0, 1, POINTS).round(3).tolist():
+        new = plan(offer, prices, np.array([profit, 1 - profit, 0.0]))
+        units = offer.expected(new[:, None])[:, 0]
+        moved = np.abs(new / offer.price - 1)
+        rows.append(
+            (
+                [profit, round(1 - profit, 3)],
+                _share(units * (new - offer.cost), offer.units * (offer.price - offer.cost)),
+                _share(units, offer.units),
+                _share(units * new, offer.units * offer.price),
+                float(np.average(moved, weights=np.maximum(offer.units, 1e-12))),
+                int((moved > 1e-9).sum()),
+            )
+        )
+    return rows
+
+
+def _share(new: Doubles, now: Doubles) -> float | None:
+    """The sum of what is new as a share of what is now."""
+    return float(new.sum() / now.sum()) if now.sum() else None
+
+
+def _offered(
+    session: Session, catalog: str, name: str, given: dict[str, Any]
+) -> tuple[Learnt, Offer, Doubles, Any]:
+    """What was learnt, the items sold of late, the prices they may get, and their numbers."""
+    most = number("max_change", given["max_change"], 0)
+    if most >= 1:
+        raise MorecError(f"max_change: {most:g} is a share of the price, below 1")
+    endings = given["endings"] or []
+    if not isinstance(endings, list) or not all(
+        isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one < 1
+        for one in endings
+    ):
+        raise MorecError(
+            f"endings: a list of numbers from 0 and below 1 is needed, such as [0.99], not"
+            f" {shown(endings)}"
+        )
+    more = {one: given[one] for one in ("cost", "floor") if given[one] is not None}
+    learnt = learn(session, catalog, new_query(session, catalog, name), given, more)
+    price, units, _, prices = of_items(learnt.sales)
+    zero = np.zeros(len(price))
+    cost, floor = (learnt.more.get(one, zero) for one in ("cost", "floor"))
+    rows = np.flatnonzero((units > 0) & np.isfinite(cost))
+    if not len(rows):
+        raise MorecError("cost: no item that was sold of late has one")
+    of = learnt.response
+    offer = Offer(
+        price[rows],
+        cost[rows],
+        units[rows],
+        of.elasticity[rows],
+        of.deviation[rows],
+        np.nan_to_num(floor[rows]),
+        ((prices > 1) & (learnt.method != "no price"))[rows].astype(np.float64),
+    )
+    return learnt, offer, candidates(offer, most, endings), rows

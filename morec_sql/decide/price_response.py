@@ -1,0 +1,357 @@
+"""price_response and price_quality: how demand answers to prices, and how much of it is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..answer.filters import items_of
+from ..answer.query import Query, new_query
+from ..arrays import whole
+from ..catalog.recommenders import stored_arguments
+from ..errors import MorecError, reason
+from ..registry import Argument, rows_type, sql_function, sql_macro, udf
+from ..session import Session
+from ..source.expressions import expression
+from ..source.source import resolve
+from ..templates import arrow, first_row, identifier, literal, sql
+from ..udfs.decide.elasticity import (
+    Response,
+    Sales,
+    elasticities,
+    expected,
+    filled,
+    teaches,
+    week_effects,
+)
+from ..udfs.decide.quality import MEASURED, measured, poisson_deviance
+from ..udfs.history import Doubles, Longs
+from .allocate import of_rows
+
+HELD_OUT = 8  # weeks
+FEWEST_WEEKS = 12  # that sales have to span
+MOVED = 0.01  # logarithm of a price beyond which it moved
+OWN = 0.5  # share of an elasticity that is of the item's own weeks, from which on it is its own
+LEVEL = 1.645  # standard deviations of a 90 % interval
+METHODS = ("own", "category", "no price")
+
+REVENUE = Argument(
+    "revenue", "SQL over the events: what was paid for all units of one, such as 'sales_value'"
+)
+QUANTITY = Argument("quantity", "SQL over the events: units of one; 1 by default", "NULL")
+PROMOTED = Argument(
+    "promoted",
+    "SQL over the events: whether it was on promotion, such as 'discount > 0', told from the price",
+    "NULL",
+)
+CATEGORY = Argument(
+    "category",
+    "SQL over the items: what elasticities are drawn together in; all by default",
+    "NULL",
+)
+FILTER = Argument(
+    "filter",
+    "a SQL predicate over the view items: which ones; all by default",
+    "NULL",
+    "CAST(filter AS VARCHAR)",
+)
+ASKED = (REVENUE, QUANTITY, PROMOTED, CATEGORY, FILTER)
+COLUMNS = {
+    "item_id": "VARCHAR",
+    "category": "VARCHAR",
+    "elasticity": "DOUBLE",
+    "low": "DOUBLE",
+    "high": "DOUBLE",
+    "promotion": "DOUBLE",
+    "price": "DOUBLE",
+    "units": "DOUBLE",
+    "weeks": "BIGINT",
+    "prices": "BIGINT",
+    "evidence": "VARCHAR",
+}
+sql_macro(
+    "price_response",
+    "recommender",
+    "By how many percent the units of each item change where its price changes by one.",
+    ASKED,
+    {
+        "item_id": "the item",
+        "category": "what it is drawn together with",
+        "elasticity": "-2 is 2 % less for a price that is 1 % higher",
+        "low": "90 % interval",
+        "high": "the other end",
+        "promotion": "what a promotion multiplies units by, beside the price; of the category",
+        "price": "the last one",
+        "units": f"a week, over the last {HELD_OUT} weeks",
+        "weeks": "in which it was sold",
+        "prices": "how many different ones it had, of more than a percent",
+        "evidence": "own (mostly its own weeks), category (mostly others' of its category),"
+        " never moved (its price did not change: the category's), or none (prices did not foretell"
+        " the last weeks, so 0); all of them observational: prices were not drawn",
+    },
+    "decide/price_response",
+    udf="morec_price_response",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Learnt:
+    """Items by number with their sales, and how these answer to prices.
+
+    categories are their names by number; method is the one that answers, deviances those of each
+    method in the weeks held out, and more the values of further expressions, by item.
+    """
+
+    ids: pa.Array
+    categories: list[str | None]
+    sales: Sales
+    response: Response
+    method: str
+    quality: dict[str, Any]
+    more: dict[str, Doubles]
+
+
+@udf("morec_price_response", ["VARCHAR"] * 3, rows_type(COLUMNS))
+def price_response(session: Session, *columns: pa.Array) -> pa.Array:
+    """The items of each row of arguments."""
+
+    def rows(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
+        learnt = learn(session, catalog, new_query(session, catalog, name), given)
+        sales, of = learnt.sales, learnt.response
+        price, units, weeks, prices = of_items(sales)
+        columns = {
+            "item_id": learnt.ids,
+            "category": pa.array(learnt.categories, pa.string()).take(pa.array(sales.category)),
+            "elasticity": of.elasticity,
+            "low": of.elasticity - LEVEL * of.deviation,
+            "high": of.elasticity + LEVEL * of.deviation,
+            "promotion": np.exp(of.promotion[sales.category]),
+            "price": price,
+            "units": units,
+            "weeks": weeks,
+            "prices": prices,
+            "evidence": evidence_of(learnt, prices),
+        }
+        return pa.StructArray.from_arrays(
+            list(map(pa.array, columns.values())), names=list(columns)
+        )
+
+    return of_rows(session, columns, rows)
+
+
+@sql_function(
+    of="recommender",
+    returns={"outcome": "VARCHAR", "method": "VARCHAR", "measure": "VARCHAR",
+             **dict.fromkeys(MEASURED, "DOUBLE"), "chosen": "BOOLEAN"},
+    arguments=ASKED,
+    result={
+        "outcome": "units",
+        "method": "own: an elasticity for each item; category: that of the category; no price",
+        "measure": "deviance",
+        "value": f"mean deviance of units (quasi-Poisson) in the last {HELD_OUT} weeks, by the"
+        " weeks before, at the prices of then and given what the category sold in the week, of"
+        " items that sold in nearly all weeks; less is better",
+        "low": "90 % interval, by drawing items anew",
+        "high": "the other end",
+        "gain": "how much larger the value of own is",
+        "gain_low": "its 90 % interval",
+        "gain_high": "the other end",
+        "chosen": "whether it answers",
+    },
+)  # fmt: skip
+def price_quality(
+    session: Session, catalog: str, name: str, given: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """How well prices foretell the units of the last weeks."""
+    learnt = learn(session, catalog, new_query(session, catalog, name), given)
+    return [
+        ("units", method, "deviance", *(float(getattr(one, column)) for column in MEASURED),
+         method == learnt.method)
+        for method, one in learnt.quality.items()
+    ]  # fmt: skip
+
+
+def learn(
+    session: Session,
+    catalog: str,
+    query: Query,
+    given: dict[str, Any],
+    more: dict[str, str] | None = None,
+) -> Learnt:
+    """How the items of a recommender answer to prices, by the arguments ASKED.
+
+    Args:
+        session: of the database instance.
+        catalog: the database.
+        query: of the recommender.
+        given: the arguments.
+        more: SQL over the items of further values, numbers, by the names of arguments.
+
+    Raises:
+        MorecError: an argument is wrong, or there are too few sales.
+    """
+    with session.cursor(catalog) as con:
+        weeks = _weeks(con, catalog, query.name, given)
+        items = _items(con, query.name, given, more or {})
+    ids = whole(items.column("item_id"))
+    place = pc.index_in(whole(weeks.column("item_id")), value_set=ids)
+    weeks = weeks.filter(place.is_valid())
+    if not len(weeks):
+        raise MorecError("revenue: no event of these items has units and a price above 0")
+    item = place.drop_null().to_numpy().astype(np.int64)
+    week = weeks.column("week").to_numpy().astype(np.int64)
+    span = int(week.max() - week.min()) + 1
+    if span < FEWEST_WEEKS:
+        raise MorecError(
+            f"revenue: sales span {span} weeks, of which nothing can be learnt; at least"
+            f" {FEWEST_WEEKS} are needed"
+        )
+    names = whole(items.column("category")).dictionary_encode()
+    null = len(names.dictionary)
+    category = names.indices.fill_null(null).to_numpy(zero_copy_only=False).astype(np.int64)
+    # items that were never sold say nothing: those that were are numbered
+    sold, item = np.unique(item, return_inverse=True)
+    order = np.lexsort((week, item))
+    units, price, promoted = (
+        weeks.column(one).to_numpy()[order] for one in ("units", "price", "promoted")
+    )
+    week = (week - week.min())[order]
+    sales = filled(item[order], week, units, price, promoted, category[sold])
+    quality = _quality(sales, span)
+    method = min(quality, key=lambda one: float(quality[one].value))
+    response, _ = elasticities(sales)
+    return Learnt(
+        ids.take(pa.array(sold)),
+        [*names.dictionary.to_pylist(), None],
+        sales,
+        _by(method, response, sales),
+        method,
+        quality,
+        {
+            one: whole(items.column(f"_{one}")).to_numpy(zero_copy_only=False)[sold]
+            for one in more or {}
+        },
+    )
+
+
+def _weeks(
+    con: duckdb.DuckDBPyConnection, catalog: str, name: str, given: dict[str, Any]
+) -> pa.Table:
+    """What each item sold in each week."""
+    arguments, where = stored_arguments(con, catalog, name)
+    source = resolve(con, catalog, where, arguments)
+    if not source.has_time:
+        raise MorecError(f"revenue: {name!r} has no event_time, so there are no weeks")
+    columns = {}
+    for argument, default, wanted in (
+        ("revenue", None, "number"), ("quantity", "1", "number"), ("promoted", "false", "predicate")
+    ):  # fmt: skip
+        text = given[argument]
+        if text is None and default is None:
+            raise MorecError(f"{argument}: SQL over the events is needed, such as 'sales_value'")
+        columns[argument] = (
+            default
+            if text is None
+            else expression(con, argument, text, source.events, wanted, every_row=True)
+        )
+    row = first_row(con, sql("decide/last_event", schema=identifier(name)))
+    if row is None or row[0] is None:
+        raise MorecError(f"revenue: {name!r} has no event")
+    query = sql(
+        "decide/item_weeks",
+        events=source.events_with(columns),  # type: ignore[arg-type]
+        usable=f"{source.user_usable} AND {source.item_usable} AND {source.time_usable}",
+        until=literal(row[0] + 1.0),
+    )
+    return arrow(con, query)
+
+
+def _items(
+    con: duckdb.DuckDBPyConnection, name: str, given: dict[str, Any], more: dict[str, str]
+) -> pa.Table:
+    """The items that prices are about, with their category and further values."""
+    view = items_of(con, name)
+    predicate = "true"
+    if given["filter"] is not None:
+        predicate = expression(con, "filter", given["filter"], view, wanted="predicate")
+    category = "NULL"
+    if given["category"] is not None:
+        category = expression(con, "category", given["category"], view, wanted="category")
+    columns = [f"CAST(({category}) AS VARCHAR) AS category"]
+    for argument, text in more.items():
+        written = expression(con, argument, text, view)
+        columns.append(f"CAST(({written}) AS DOUBLE) AS {identifier(f'_{argument}')}")
+    query = sql(
+        "decide/items_of_plan",
+        schema=identifier(name),
+        predicate=predicate,
+        columns=", ".join(columns),
+    )
+    try:
+        found = arrow(con, query)
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise MorecError(f"items: {reason(error)}") from None
+    if not len(found):
+        raise MorecError(f"filter: {given['filter']!r} keeps no item")
+    return found
+
+
+def of_items(sales: Sales) -> tuple[Doubles, Doubles, Longs, Longs]:
+    """By item: the last price, units a week of late, weeks with sales, and different prices."""
+    items = len(sales.category)
+    last = np.searchsorted(sales.item, np.arange(items), side="right") - 1
+    late = sales.week >= int(sales.week.max(initial=0)) + 1 - HELD_OUT
+    units = np.bincount(sales.item[late], sales.units[late], minlength=items) / HELD_OUT
+    weeks = np.bincount(sales.item, sales.units > 0, minlength=items)
+    step = np.round(np.log(sales.price) / MOVED).astype(np.int64)
+    pairs = np.unique(np.column_stack([sales.item, step]), axis=0)
+    prices = np.bincount(pairs[:, 0], minlength=items)
+    return sales.price[last], units, weeks.astype(np.int64), prices
+
+
+def evidence_of(learnt: Learnt, prices: Longs) -> pa.Array:
+    """What stands behind the elasticity of each item."""
+    if learnt.method == "no price":
+        return pa.repeat("none", len(prices))
+    own = learnt.response.own >= OWN
+    found = np.where(own, "own", "category")
+    return pa.array(np.where(prices < 2, "never moved", found), pa.string())
+
+
+def _by(method: str, response: Response, sales: Sales) -> Response:
+    """The response by one of METHODS."""
+    if method == "own":
+        return response
+    elasticity, promotion = response.of_category[sales.category], response.promotion
+    if method == "no price":
+        elasticity, promotion = np.zeros(len(elasticity)), np.zeros(len(promotion))
+    nothing = np.zeros(len(elasticity))
+    return dataclasses.replace(response, elasticity=elasticity, promotion=promotion, own=nothing)
+
+
+def _quality(sales: Sales, span: int) -> dict[str, Any]:
+    """The deviance of each method in the last weeks, given what categories sold in them."""
+    before = sales.week < span - HELD_OUT
+    past, future = sales.take(np.flatnonzero(before)), sales.take(np.flatnonzero(~before))
+    known = teaches(sales) & (np.bincount(past.item, minlength=len(sales.category)) > 0)
+    future = future.take(np.flatnonzero(known[future.item]))
+    if not len(future.item) or not len(past.item):
+        raise MorecError(f"revenue: no item is sold both before and in the last {HELD_OUT} weeks")
+    response, effects = elasticities(past)
+    scores = {}
+    for method in METHODS:
+        of = _by(method, response, past)
+        nothing = np.zeros(len(future.item))
+        flat = expected(past, of, effects, future, nothing)
+        scores[method] = flat * np.exp(week_effects(future, flat))
+    # items count by what is known of them, and not by how much of them is sold
+    spread = response.dispersion[future.item]
+    scores = {method: one / spread for method, one in scores.items()}
+    return measured(poisson_deviance, future.units / spread, scores, future.item, 0)

@@ -1,0 +1,24 @@
+-- What items sold in each week, counted back from a moment, at which mean price, and what share of the
+-- units was promoted. Rows without units or a price above 0, such as returns, are left out.
+SELECT
+    CAST(_c.item_id AS VARCHAR) AS item_id,
+    CAST(floor((epoch(_c.event_time) - ${until}) / 604800) AS BIGINT) AS week,
+    sum(_c.quantity) AS units,
+    sum(_c.revenue) / sum(_c.quantity) AS price,
+    sum(CASE WHEN _c.promoted THEN _c.quantity ELSE 0 END) / sum(_c.quantity) AS promoted
+FROM (
+    SELECT
+        _r.* EXCLUDE (quantity, revenue),
+        CAST(_r.quantity AS DOUBLE) AS quantity,
+        CAST(_r.revenue AS DOUBLE) AS revenue
+    FROM (${events}) AS _r
+) AS _c
+WHERE
+    ${usable}
+    AND _c.quantity > 0
+    AND _c.revenue > 0
+    AND isfinite(_c.quantity)
+    AND isfinite(_c.revenue)
+    AND epoch(_c.event_time) < ${until}
+GROUP BY ALL
+ORDER BY item_id, week

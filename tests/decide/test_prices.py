@@ -1,0 +1,201 @@
+"""price_response, price_plan and price_front: how demand answers to prices, and which to take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+import morec_sql
+from tests.conftest import catalogue_of
+from tests.decide.campaigns import dicts
+
+Connection = duckdb.DuckDBPyConnection
+OF = "revenue => 'paid', quantity => 'units', category => 'shelf'"
+# elasticities are -3 on the first shelf and -1 on the second; the item 39 has one price; of item 38
+# little is sold; rows of returns and of gifts are in the way
+TABLES = """
+CREATE TABLE products AS
+SELECT
+    i AS item_id,
+    CASE WHEN i < 20 THEN 'first' ELSE 'second' END AS shelf,
+    CASE WHEN i = 7 THEN NULL ELSE 2.0 END AS cost
+FROM range(40) AS t(i);
+
+CREATE TABLE weeks AS
+SELECT
+    i,
+    w,
+    5.0 * CASE WHEN i = 39 THEN 1 ELSE 0.8 + (md5_number_lower(i || '/' || w) % 9) / 20 END
+        AS price
+FROM range(40) AS t(i), range(40) AS s(w);
+
+CREATE TABLE sold AS
+SELECT
+    w.i AS item_id,
+    CAST(md5_number_upper(w.i || ' ' || w.w) % 50 AS BIGINT) AS user_id,
+    TIMESTAMP '2024-01-01' + INTERVAL (7 * w.w) DAY AS sold_at,
+    round(
+        CASE WHEN w.i = 38 THEN CASE WHEN w.w % 4 = 0 THEN 1 ELSE 0 END ELSE 40 END
+        * pow(w.price / 5, CASE WHEN w.i < 20 THEN -3 ELSE -1 END)
+        * (1 + 0.3 * sin(w.w))
+    ) AS units,
+    w.price * units AS paid
+FROM weeks AS w
+WHERE units > 0;
+
+INSERT INTO sold SELECT 1, 1, TIMESTAMP '2024-03-01', -2, -10.0;
+INSERT INTO sold SELECT 1, 1, TIMESTAMP '2024-03-01', 1, 0.0;
+INSERT INTO sold SELECT 1, 1, TIMESTAMP '2024-03-01', NULL, NULL;
+"""
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Connection]:
+    con = morec_sql.connect()
+    con.execute(TABLES)
+    con.execute(
+        "FROM create_recommender('shop', events => 'sold', event_time => 'sold_at', items =>"
+        " 'products', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
+    ).fetchall()
+    yield con
+    con.close()
+
+
+def test_elasticities_are_recovered(shop: Connection) -> None:
+    rows = {row["item_id"]: row for row in dicts(shop, f"FROM shop.price_response({OF})")}
+    assert len(rows) == 40
+    for item, row in rows.items():
+        truth = -3 if item < 20 else -1
+        assert row["category"] == ("first" if item < 20 else "second")
+        assert row["low"] < truth < row["high"], item
+        if item < 38:
+            assert row["elasticity"] == pytest.approx(truth, abs=0.25)
+            assert row["prices"] > 5
+            assert row["weeks"] == 40
+            assert row["evidence"] in ("own", "category")
+    assert rows[39]["evidence"] == "never moved"
+    assert rows[38]["evidence"] == "category"
+    assert rows[39]["price"] == 5
+    # the last prices, and units of the last eight weeks
+    known = dict(shop.execute("SELECT i, price FROM weeks WHERE w = 39").fetchall())
+    assert all(
+        rows[item]["price"] == pytest.approx(price) for item, price in known.items() if item != 38
+    )
+    units = dict(
+        shop.execute(
+            "SELECT item_id, sum(units) / 8 FROM sold WHERE sold_at > '2024-08-11' GROUP BY 1"
+        ).fetchall()
+    )
+    assert rows[3]["units"] == pytest.approx(units[3])
+
+
+def test_prices_foretell_the_last_weeks(shop: Connection) -> None:
+    rows = {row["method"]: row for row in dicts(shop, f"FROM shop.price_quality({OF})")}
+    assert list(rows) == ["own", "category", "no price"]
+    assert rows["no price"]["gain_high"] < 0
+    assert not rows["no price"]["chosen"]
+    assert sum(row["chosen"] for row in rows.values()) == 1
+
+
+def test_plans_raise_profit_within_limits(shop: Connection) -> None:
+    rows = dicts(
+        shop,
+        f"FROM shop.price_plan({OF}, cost => 'cost', floor => 'cost * 1.2', max_change => 0.2,"
+        " weights => {profit: 1})",
+    )
+    by_id = {row["item_id"]: row for row in rows}
+    assert 7 not in by_id  # without a cost
+    for row in rows:
+        assert abs(row["change"]) <= 0.2 + 1e-9
+        assert row["new_price"] >= 2.4
+        assert row["new_profit"] >= row["profit"] - 1e-9
+        assert row["units_low"] <= row["new_units"] + 1e-9
+        assert row["new_units"] <= row["units_high"] + 1e-9
+        assert row["profit_low"] <= row["new_profit"] + 1e-9 <= row["profit_high"] + 2e-9
+        assert row["new_revenue"] == pytest.approx(row["new_price"] * row["new_units"])
+    assert by_id[39]["new_price"] == by_id[39]["price"]
+    # of an elasticity of -3 the best price is 1.5 times the cost, of -1 the highest
+    for item, row in by_id.items():
+        if item < 20:
+            assert row["change"] < 0
+        elif item < 38:
+            assert row["change"] == pytest.approx(0.2)
+
+
+def test_endings_and_stability(shop: Connection) -> None:
+    rows = dicts(
+        shop,
+        f"FROM shop.price_plan({OF}, cost => 'cost', max_change => 0.3, endings => [0.99, 0.49])",
+    )
+    changed = [row for row in rows if row["change"]]
+    assert changed
+    assert {round(row["new_price"] % 0.5, 2) for row in changed} == {0.49}
+    still = dicts(shop, f"FROM shop.price_plan({OF}, cost => 'cost', weights => [0.1, 0.1, 9])")
+    assert {row["change"] for row in still} == {0}
+    few = dicts(shop, f"FROM shop.price_plan({OF}, filter => 'item_id < 3')")
+    assert {row["item_id"] for row in few} == {0, 1, 2}
+
+
+def test_the_front_goes_from_units_to_profit(shop: Connection) -> None:
+    rows = dicts(shop, f"FROM shop.price_front({OF}, cost => 'cost')")
+    assert rows[0]["weights"] == {"profit": 0, "units": 1}
+    assert rows[-1]["weights"] == {"profit": 1, "units": 0}
+    profit, units = ([row[one] for row in rows] for one in ("profit", "units"))
+    assert profit == sorted(profit)
+    assert units == sorted(units, reverse=True)
+    assert profit[-1] > 1
+    assert units[0] > 1
+    pytest.importorskip("matplotlib")
+    for query in (f"price_front({OF}, cost => 'cost')", f"price_quality({OF})"):
+        figure = morec_sql.plot_decision(shop.sql(f"FROM shop.{query}"))
+        assert figure._repr_png_()[:4] == b"\x89PNG"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("price_response(revenue => NULL)", "revenue: SQL over the events is needed"),
+        (
+            "price_response(revenue => '''5 EUR''')",
+            "revenue: .* is VARCHAR, but a number is needed",
+        ),
+        ("price_response(revenue => 'pay')", "unknown column 'pay'"),
+        (
+            "price_response(revenue => 'paid', quantity => '-1')",
+            "revenue: no event of these items has units",
+        ),
+        (
+            f"price_response({OF}, promoted => 'units')",
+            "promoted: 'units' is DOUBLE, but a predicate",
+        ),
+        (f"price_response({OF}, filter => 'cost > 100')", "filter: 'cost > 100' keeps no item"),
+        ("price_response(revenue => 'paid', category => 'shelves')", "unknown column 'shelves'"),
+        (f"price_plan({OF}, max_change => 2)", "max_change: 2 is a share of the price"),
+        (f"price_plan({OF}, endings => [99])", "endings: a list of numbers from 0 and below 1"),
+        (f"price_plan({OF}, weights => {{margin: 1}})", "weights: unknown objective 'margin'"),
+        (f"price_plan({OF}, weights => [1, -1, 0])", "weights: -1 for units is negative"),
+        (f"price_plan({OF}, cost => 'NULL')", "cost: "),
+    ],
+)
+def test_bad_input_is_said_in_a_sentence_and_changes_nothing(
+    shop: Connection, query: str, said: str
+) -> None:
+    before = catalogue_of(shop)
+    with pytest.raises(duckdb.Error, match=said):
+        shop.execute(f"FROM shop.{query}").fetchall()
+    assert catalogue_of(shop) == before
+
+
+def test_a_few_weeks_are_too_few() -> None:
+    con = morec_sql.connect()
+    con.execute(TABLES)
+    con.execute("DELETE FROM sold WHERE sold_at > '2024-02-20'")
+    con.execute(
+        "FROM create_recommender('shop', events => 'sold', event_time => 'sold_at', items =>"
+        " 'products', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
+    ).fetchall()
+    with pytest.raises(duckdb.Error, match="sales span 8 weeks"):
+        con.execute(f"FROM shop.price_response({OF})").fetchall()
+    con.close()
