@@ -95,12 +95,24 @@ def prices(con: duckdb.DuckDBPyConnection) -> None:
     print(f"\nprice_quality of 68,000 products: {took:.1f} s")
 
 
+def stock(con: duckdb.DuckDBPyConnection) -> None:
+    """The units of the last 14 and 28 days, foretold from the days before, and the time of it."""
+    kept = "filter => 'product_category <> ''COUPON/MISC ITEMS'''"
+    for days in (14, 28):
+        of = f"horizon => {days}, quantity => 'quantity', {kept}"
+        took = seconds(con, f"FROM shop.demand({of})")
+        print(f"\nUnits of the last {days} days, from the days before\n")
+        table(con, f"FROM shop.demand_quality({of})")
+        print(f"\ndemand of 68,000 products: {took:.1f} s at first")
+
+
 def main(path: Path) -> None:
     with morec_sql.connect(path) as con:
         con.execute("SET enable_progress_bar = false")
         campaigns(con)
         growth(con)
         prices(con)
+        stock(con)
 
 
 if __name__ == "__main__":

@@ -145,3 +145,9 @@ def root_mean_square(y: Doubles, expected: Doubles, weight: Doubles) -> float:
 def poisson_deviance(y: Doubles, expected: Doubles, weight: Doubles) -> float:
     """The mean deviance of counts."""
     return deviance("count", y, expected, weight)
+
+
+def ratio(y: Doubles, value: Doubles, weight: Doubles) -> float:
+    """The sum of values for each unit of the outcome."""
+    total = float((weight * y).sum())
+    return float((weight * value).sum()) / total if total else float("nan")

@@ -1,0 +1,345 @@
+"""demand, demand_quality and reorder: what is going to be sold, and what to order."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..answer.filters import filtered, items_of
+from ..answer.query import Query, new_query
+from ..arrays import whole
+from ..catalog.recommenders import stored_arguments
+from ..errors import MorecError
+from ..registry import Argument, rows_type, sql_function, sql_macro, udf
+from ..session import Session
+from ..source.checks import number
+from ..source.expressions import expression
+from ..source.source import resolve
+from ..templates import arrow, first_row, identifier, literal, sql
+from ..udfs.decide.demand import Forecast, Sold, forecast, quantile_losses
+from ..udfs.decide.quality import MEASURED, measured, ratio
+from ..udfs.decide.within_budget import within_budget
+from ..udfs.history import DAY, Doubles
+from .allocate import of_rows
+from .price_response import FILTER, QUANTITY
+from .user_value import AS_OF, HORIZONS
+
+MOST_QUANTILES = 9
+HORIZON = Argument("horizon", "how many days to look ahead", "14")
+ASKED = (HORIZON, QUANTITY, FILTER, AS_OF)
+DEMAND = {
+    "item_id": "VARCHAR", "expected": "DOUBLE", "quantile": "DOUBLE", "units": "DOUBLE",
+    "method": "VARCHAR",
+}  # fmt: skip
+ORDER = {
+    "item_id": "VARCHAR", "stock": "DOUBLE", "expected": "DOUBLE", "wanted": "DOUBLE",
+    "units": "DOUBLE", "cost": "DOUBLE", "stockout_risk": "DOUBLE", "risk_after": "DOUBLE",
+    "overstock": "DOUBLE",
+}  # fmt: skip
+sql_macro(
+    "demand",
+    "recommender",
+    "How many units of each item are going to be sold within a horizon, with quantiles.",
+    (*ASKED, Argument("quantiles", "which ones", "[0.1, 0.5, 0.9]")),
+    {
+        "item_id": "the item, of those that were ever sold",
+        "expected": "units",
+        "quantile": "of the next column: 0.9 is not exceeded in nine of ten horizons",
+        "units": "that quantile",
+        "method": "that answers: see demand_quality",
+    },
+    "decide/demand",
+    udf="morec_demand",
+)
+sql_macro(
+    "reorder",
+    "recommender",
+    "What to order of each item so that it lasts, how much, and at what risk. What could not be"
+    " sold since there was none is not known: demand is what was sold.",
+    (
+        Argument("stock", "SQL over the items: units that there are, or are on their way"),
+        Argument("lead_time", "days until an order is there", "7"),
+        Argument("review", "days until the next order may be made", "7"),
+        Argument("service_level", "the chance that what there is suffices", "0.95"),
+        Argument(
+            "pack", "SQL over the items: units that are ordered together; 1 by default", "NULL"
+        ),
+        Argument("cost", "SQL over the items: what a unit costs; needed for a budget", "NULL"),
+        Argument("budget", "what all orders together may cost", "NULL"),
+        QUANTITY,
+        FILTER,
+        AS_OF,
+    ),
+    {
+        "item_id": "the item",
+        "stock": "as given; below 0 is owed to customers",
+        "expected": "units sold until the next order is there: lead_time and review",
+        "wanted": "units that suffice until then with the chance service_level",
+        "units": "to order, in whole packs; 0 where the budget does not reach",
+        "cost": "of the order",
+        "stockout_risk": "the chance that the stock does not suffice until then, without an order",
+        "risk_after": "the same with it",
+        "overstock": "units beyond what is wanted",
+    },
+    "decide/reorder",
+    udf="morec_reorder",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ahead:
+    """Items by number with what is foretold of them."""
+
+    ids: pa.Array
+    found: Forecast
+
+    @property
+    def items(self) -> pa.Array:
+        """Those that were sold before, as texts."""
+        return self.ids.take(pa.array(self.found.item))
+
+
+def look_ahead(
+    session: Session, catalog: str, query: Query, given: dict[str, Any], horizon: float
+) -> Ahead:
+    """What is going to be sold within a horizon, kept while the events are as they were.
+
+    Raises:
+        MorecError: an argument is wrong, or the events span too little.
+    """
+    with query.connect() as con:
+        known = first_row(con, sql("decide/events_known", schema=identifier(query.name)))
+    count, first, last = known or (0, None, None)
+    if not count or last is None:
+        raise MorecError(f"horizon: {query.name!r} has no event with a time")
+    until = given["as_of"] if given["as_of"] is not None else last + DAY
+    now = float(np.floor(until / DAY))
+    span = now - np.floor(first / DAY)
+    least = (HORIZONS + 2) * horizon
+    if span < least:
+        raise MorecError(
+            f"horizon: {horizon:g} days ahead need events over {least:g} days before, but there"
+            f" are {max(span, 0):g}; up to {max(int(span / (HORIZONS + 2)), 0)} are possible"
+        )
+
+    def work() -> list[Any]:
+        ids, sold = _sold(session, catalog, query, given["quantity"], now * DAY)
+        if not len(sold.item):
+            raise MorecError("quantity: no event has units above 0")
+        return [Ahead(ids, forecast(sold, now, horizon))]
+
+    key = "demand", horizon, given["quantity"], now, count, last
+    found: Ahead = query.recommender.kept.values.get(key, work)[0]
+    return found
+
+
+def _sold(
+    session: Session, catalog: str, query: Query, quantity: Any, until: float
+) -> tuple[pa.Array, Sold]:
+    """The items, and the units of each that each user took on each day before a second."""
+    with session.cursor(catalog) as con:
+        arguments, where = stored_arguments(con, catalog, query.name)
+        source = resolve(con, catalog, where, arguments)
+        written = "1"
+        if quantity is not None:
+            written = expression(con, "quantity", quantity, source.events, every_row=True)
+        table = arrow(
+            con,
+            sql(
+                "decide/item_days",
+                events=source.events_with({"quantity": written}),
+                usable=f"{source.user_usable} AND {source.item_usable} AND {source.time_usable}",
+                until=literal(until),
+            ),
+        )
+    users, items = (whole(table.column(one)).dictionary_encode() for one in ("user_id", "item_id"))
+    return items.dictionary, Sold(
+        users.indices.to_numpy().astype(np.int64),
+        items.indices.to_numpy().astype(np.int64),
+        table.column("day").to_numpy(),
+        table.column("units").to_numpy(),
+        len(users.dictionary),
+        len(items.dictionary),
+    )
+
+
+def _kept(query: Query, ahead: Ahead, predicate: str | None) -> Any:
+    """The places of the items, among those sold before, that a filter keeps."""
+    if predicate is None:
+        return np.arange(len(ahead.found.item))
+    of = query.recommender
+    with query.connect() as con:
+        found = filtered(con, query.name, predicate, of.where.item_vectors)
+    kept = pc.is_in(ahead.items, of.item_ids.take(pa.array(found)))
+    return np.flatnonzero(kept.to_numpy(zero_copy_only=False))
+
+
+@udf("morec_demand", ["VARCHAR"] * 3, rows_type(DEMAND))
+def demand(session: Session, *columns: pa.Array) -> pa.Array:
+    """The forecasts of each row of arguments."""
+
+    def rows(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
+        levels = given["quantiles"]
+        if not isinstance(levels, list) or not 1 <= len(levels) <= MOST_QUANTILES:
+            raise MorecError(
+                f"quantiles: a list of 1 to {MOST_QUANTILES} is needed, not {levels!r}"
+            )
+        for level in levels:
+            if not 0 < number("quantiles", level) < 1:
+                raise MorecError(f"quantiles: {level!r} is not between 0 and 1")
+        query = new_query(session, catalog, name)
+        horizon = number("horizon", given["horizon"], 1)
+        ahead = look_ahead(session, catalog, query, given, horizon)
+        kept = _kept(query, ahead, given["filter"])
+        expected = ahead.found.expected[kept]
+        units = [ahead.found.spread.quantile(expected, level) for level in levels]
+        each = np.repeat(kept, len(levels))
+        found = {
+            "item_id": ahead.items.take(pa.array(each)),
+            "expected": ahead.found.expected[each],
+            "quantile": np.tile(np.array(levels, np.float64), len(kept)),
+            "units": np.column_stack(units).ravel(),
+            "method": pa.repeat(ahead.found.chosen, len(each)),
+        }
+        return pa.StructArray.from_arrays([pa.array(one) for one in found.values()], list(DEMAND))
+
+    return of_rows(session, columns, rows)
+
+
+@sql_function(
+    of="recommender",
+    returns={"outcome": "VARCHAR", "method": "VARCHAR", "measure": "VARCHAR",
+             **dict.fromkeys(MEASURED, "DOUBLE"), "chosen": "BOOLEAN"},
+    arguments=ASKED,
+    result={
+        "outcome": "units",
+        "method": "regression: smoothed rates, a year ago, and what customers are expected to buy;"
+        " its geometric mean with the moving average; moving average (four horizons), last period,"
+        " seasonal naive (where there is more than a year)",
+        "measure": "weighted_quantile_loss of the last horizon, by the horizons before: less is"
+        " better; below_90: the share of the items that sold no more than the 0.9 quantile",
+        "value": "of the measure",
+        "low": "90 % interval, by drawing items anew",
+        "high": "the other end",
+        "gain": "how much larger the value of what was chosen is",
+        "gain_low": "its 90 % interval",
+        "gain_high": "the other end",
+        "chosen": "whether it answers; by the horizon before the last one",
+    },
+)  # fmt: skip
+def demand_quality(
+    session: Session, catalog: str, name: str, given: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """How well demand would have foretold the last horizon, beside simple methods."""
+    query = new_query(session, catalog, name)
+    horizon = number("horizon", given["horizon"], 1)
+    ahead = look_ahead(session, catalog, query, given, horizon)
+    found = ahead.found
+    then = np.isin(found.items_then, found.item[_kept(query, ahead, given["filter"])])
+    came, items = found.came[then], found.items_then[then]
+    below = {
+        method: (found.came <= spread.quantile(mean, 0.9)).astype(np.float64)
+        for method, (mean, spread) in found.held_out.items()
+    }
+    lost = quantile_losses(found.held_out, found.came)
+    rows = []
+    for measure, of, scores in (
+        ("weighted_quantile_loss", came, lost), ("below_90", np.ones(len(came)), below)
+    ):  # fmt: skip
+        first = {found.chosen: scores[found.chosen], **scores}
+        ordered = {method: one[then] for method, one in first.items()}
+        for method, one in measured(ratio, of, ordered, items, 0).items():
+            numbers = (float(getattr(one, column)) for column in MEASURED)
+            rows.append(("units", method, measure, *numbers, method == found.chosen))
+    return rows
+
+
+@udf("morec_reorder", ["VARCHAR"] * 3, rows_type(ORDER))
+def reorder(session: Session, *columns: pa.Array) -> pa.Array:
+    """The orders of each row of arguments."""
+    return of_rows(session, columns, _orders)
+
+
+def _orders(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
+    """The orders that the arguments ask for, as rows."""
+    query = new_query(session, catalog, name)
+    days = number("lead_time", given["lead_time"], 0) + number("review", given["review"], 0)
+    level = number("service_level", given["service_level"], 0)
+    if not 0 < level < 1:
+        raise MorecError(f"service_level: {level:g} is not between 0 and 1")
+    if days < 1:
+        raise MorecError("lead_time: with review it is less than a day")
+    ahead = look_ahead(session, catalog, query, given, days)
+    kept = _kept(query, ahead, given["filter"])
+    values = _of_items(query, ahead, given)
+    stock = values["stock"]
+    kept = kept[np.isfinite(stock[kept])]
+    stock, expected = stock[kept], ahead.found.expected[kept]
+    pack, cost = (values[one][kept] if one in values else None for one in ("pack", "cost"))
+    if pack is None:
+        pack = np.ones(len(kept))
+    if not (np.nan_to_num(pack, nan=1) > 0).all():
+        raise MorecError("pack: it is 0 or less for an item, where units above 0 are needed")
+    pack = np.nan_to_num(pack, nan=1)
+    spread = ahead.found.spread
+    wanted = spread.quantile(expected, level)
+    units = np.ceil(np.maximum(wanted - stock, 0) / pack - 1e-9) * pack
+    risk = spread.above(expected, stock)
+    if given["budget"] is not None:
+        if cost is None or not np.isfinite(cost[units > 0]).all() or (cost[units > 0] < 0).any():
+            raise MorecError("budget: it needs cost, which is a number from 0 on for every item")
+        budget = number("budget", given["budget"], 0)
+        ordered = np.flatnonzero(units > 0)
+        # what is likely to be missed, in units
+        missed = np.maximum(expected - np.maximum(stock, 0), 0) + risk
+        chosen = within_budget(
+            missed[ordered], (units * np.nan_to_num(cost))[ordered], budget, len(ordered)
+        )
+        left = np.ones(len(units), bool)
+        left[ordered[chosen]] = False
+        units = np.where(left, 0.0, units)
+    found: dict[str, Any] = {
+        "item_id": ahead.items.take(pa.array(kept)),
+        "stock": stock,
+        "expected": expected,
+        "wanted": wanted,
+        "units": units,
+        "cost": pa.nulls(len(kept), pa.float64()) if cost is None else units * cost,
+        "stockout_risk": risk,
+        "risk_after": spread.above(expected, stock + units),
+        "overstock": np.maximum(stock - wanted, 0),
+    }
+    return pa.StructArray.from_arrays([pa.array(one) for one in found.values()], list(ORDER))
+
+
+def _of_items(query: Query, ahead: Ahead, given: dict[str, Any]) -> dict[str, Doubles]:
+    """The values of stock, pack and cost for the items sold before, NaN where there is none."""
+    if given["stock"] is None:
+        raise MorecError("stock: SQL over the items is needed, such as 'stock'")
+    columns = []
+    asked = [one for one in ("stock", "pack", "cost") if given[one] is not None]
+    with query.connect() as con:
+        view = items_of(con, query.name)
+        for argument in asked:
+            written = expression(con, argument, given[argument], view)
+            columns.append(f"CAST(({written}) AS DOUBLE) AS {identifier(f'_{argument}')}")
+        statement = sql(
+            "decide/items_of_plan",
+            schema=identifier(query.name),
+            predicate="true",
+            columns=", ".join(columns),
+        )
+        try:
+            table = arrow(con, statement)
+        except duckdb.ConversionException as error:
+            raise MorecError(f"stock: it cannot be read: {error}") from None
+    place = pc.index_in(ahead.items, value_set=whole(table.column("item_id")))
+    return {
+        one: whole(table.column(f"_{one}")).take(place).to_numpy(zero_copy_only=False)
+        for one in asked
+    }
