@@ -259,11 +259,11 @@ def _came(sold: Sold, known: Known, moment: float, horizon: float) -> Doubles:
 
 
 def _fit(known: list[Known], came: list[Doubles]) -> Response:
-    """The regression over several horizons; an item counts by the root of what it sells."""
+    """The regression over several horizons, in which items count alike from one unit on."""
     x = np.concatenate([one.features for one in known])
     y, base = np.concatenate(came), np.concatenate([one.base for one in known])
     window = np.repeat(np.arange(len(known)), [len(one.item) for one in known])
-    size = np.sqrt(np.maximum(base, 1))
+    size = np.maximum(base, 1)
     # what is so rare that it would be anything
     ratio = np.minimum(y / base, CAP)
     subsets = {"all": range(len(FEATURES)), "rates": range(3), "none": []}

@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 -- depends_on: {{ ref('grocery') }}
 -- Whom to write to about the campaign that comes next.
 SELECT rank, user_id, participation, conversion, evidence
