@@ -20,15 +20,16 @@ from ..session import Session
 from ..source.checks import number
 from ..source.expressions import expression
 from ..source.source import resolve
-from ..templates import arrow, first_row, identifier, literal, sql
+from ..templates import arrow, identifier, literal, sql
 from ..udfs.decide.demand import Forecast, Sold, forecast, quantile_losses
 from ..udfs.decide.quality import MEASURED, measured, ratio
 from ..udfs.decide.within_budget import within_budget
 from ..udfs.history import DAY, Doubles
 from .allocate import of_rows
 from .price_response import FILTER, QUANTITY
-from .user_value import AS_OF, HORIZONS
+from .user_value import AS_OF, day_ahead
 
+HORIZONS = 4.5  # that the events have to span
 MOST_QUANTILES = 9
 HORIZON = Argument("horizon", "how many days to look ahead", "14")
 ASKED = (HORIZON, QUANTITY, FILTER, AS_OF)
@@ -112,20 +113,7 @@ def look_ahead(
     Raises:
         MorecError: an argument is wrong, or the events span too little.
     """
-    with query.connect() as con:
-        known = first_row(con, sql("decide/events_known", schema=identifier(query.name)))
-    count, first, last = known or (0, None, None)
-    if not count or last is None:
-        raise MorecError(f"horizon: {query.name!r} has no event with a time")
-    until = given["as_of"] if given["as_of"] is not None else last + DAY
-    now = float(np.floor(until / DAY))
-    span = now - np.floor(first / DAY)
-    least = (HORIZONS + 2) * horizon
-    if span < least:
-        raise MorecError(
-            f"horizon: {horizon:g} days ahead need events over {least:g} days before, but there"
-            f" are {max(span, 0):g}; up to {max(int(span / (HORIZONS + 2)), 0)} are possible"
-        )
+    now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
 
     def work() -> list[Any]:
         ids, sold = _sold(session, catalog, query, given["quantity"], now * DAY)
@@ -133,7 +121,7 @@ def look_ahead(
             raise MorecError("quantity: no event has units above 0")
         return [Ahead(ids, forecast(sold, now, horizon))]
 
-    key = "demand", horizon, given["quantity"], now, count, last
+    key = "demand", horizon, given["quantity"], now, events
     found: Ahead = query.recommender.kept.values.get(key, work)[0]
     return found
 

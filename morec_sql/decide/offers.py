@@ -95,7 +95,7 @@ class Fitting:
             with self._connect() as con:
                 query = sql(
                     "decide/campaign_item_numbers",
-                    schema=identifier(self._name),
+                    items=items_of_campaigns(self._name),
                     numbered=self._numbered,
                 )
                 rows = con.execute(query, [campaign]).fetchnumpy()["item_index"]
@@ -125,6 +125,11 @@ class Fitting:
             relevance[:, place] = found.score.mean(axis=1)
             item[:, place, :depth] = found.item
         return Fit(relevance.ravel(), item.reshape(-1, BEST))
+
+
+def items_of_campaigns(name: str) -> str:
+    """SQL of the items that the campaigns of a recommender are about."""
+    return sql("decide/items_of_campaigns", schema=identifier(name))
 
 
 def read_offers(
@@ -160,6 +165,7 @@ def read_offers(
         sql(
             "decide/offers",
             schema=schema,
+            items=items_of_campaigns(name),
             user_type=type_of(con, "user_id", f"{schema}.events"),
             half_life=literal(half_life),
         ),
@@ -184,7 +190,8 @@ def worth_of(
         "morec_moments",
         pa.table({"place": np.arange(len(campaigns)), "campaign_id": campaigns, "moment": at}),
     )
-    query = sql("decide/campaign_worth", schema=identifier(name), prior=literal(PRIOR))
+    items = items_of_campaigns(name)
+    query = sql("decide/campaign_worth", schema=identifier(name), items=items, prior=literal(PRIOR))
     found = arrow(con, query).column("worth").to_pylist()
     con.unregister("morec_moments")
     return dict(zip(campaigns, found, strict=True))

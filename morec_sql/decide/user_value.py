@@ -134,6 +134,35 @@ def _users(session: Session, catalog: str, name: str, given: dict[str, Any]) -> 
     )
 
 
+def day_ahead(
+    query: Query, as_of: float | None, horizon: float, horizons: float
+) -> tuple[float, tuple[Any, ...]]:
+    """The day that is looked ahead from, and what events there are: results are kept by them.
+
+    Args:
+        query: of the recommender.
+        as_of: a second of the epoch; the day behind the last event by default.
+        horizon: in days.
+        horizons: that the events have to span before that day.
+
+    Raises:
+        MorecError: they span less.
+    """
+    with query.connect() as con:
+        known = first_row(con, sql("decide/events_known", schema=identifier(query.name)))
+    count, first, last = known or (0, None, None)
+    if not count or last is None:
+        raise MorecError(f"horizon: {query.name!r} has no event with a time")
+    now = float(np.floor((last + DAY if as_of is None else as_of) / DAY))
+    span = now - np.floor(first / DAY)
+    if span < horizons * horizon:
+        raise MorecError(
+            f"horizon: {horizon:g} days ahead need events over {horizons * horizon:g} days before,"
+            f" but there are {max(span, 0):g}; up to {max(int(span / horizons), 0)} are possible"
+        )
+    return now, (count, last)
+
+
 def foretold(
     session: Session, catalog: str, query: Query, given: dict[str, Any]
 ) -> tuple[pa.Array, float, Foretold]:
@@ -148,20 +177,8 @@ def foretold(
         MorecError: an argument is wrong, or there are too few events.
     """
     horizon = number("horizon", given["horizon"], 1)
-    with query.connect() as con:
-        schema = identifier(query.name)
-        count, first, last = first_row(con, sql("decide/events_known", schema=schema)) or (0, 0, 0)
-    if not count or last is None:
-        raise MorecError(f"horizon: {query.name!r} has no event with a time")
-    until = given["as_of"] if given["as_of"] is not None else last + DAY
-    now = float(np.floor(until / DAY))
-    span = now - np.floor(first / DAY)
-    if span < HORIZONS * horizon:
-        raise MorecError(
-            f"horizon: {horizon:g} days ahead need events over {HORIZONS * horizon:g} days before,"
-            f" but there are {max(span, 0):g}; up to {max(int(span / HORIZONS), 0)} are possible"
-        )
-    key = "value", horizon, given["value"], now, count, last
+    now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
+    key = "value", horizon, given["value"], now, events
 
     def work() -> list[Any]:
         users, orders = _orders(session, catalog, query, given["value"], now * DAY)

@@ -1,5 +1,6 @@
 -- The user's tables of campaigns under standard names: which there are, whom they were offered to, which
--- items they are about (all, where nothing is said), what came of them, and what purchases brought.
+-- items they are about, what came of them, and what purchases brought. None reads a view of ours that is
+-- made anew by a training: what is exported would be imported before it.
 CREATE OR REPLACE VIEW ${schema}.campaigns AS
 SELECT ${campaign_columns}
 FROM ${campaigns} AS _i
@@ -15,16 +16,9 @@ WHERE ${member_campaign} IS NOT NULL AND ${member_user} IS NOT NULL
 GROUP BY ALL;
 
 CREATE OR REPLACE VIEW ${schema}.campaign_items AS
-SELECT _k.campaign_id AS campaign_id, _k.item_id AS item_id
+SELECT DISTINCT _k.campaign_id AS campaign_id, _k.item_id AS item_id
 FROM (${coupons}) AS _k
-WHERE _k.campaign_id IS NOT NULL AND _k.item_id IS NOT NULL
-UNION
-SELECT _c.campaign_id, _v.item_id
-FROM ${schema}.campaigns AS _c, ${schema}.item_vectors AS _v
-WHERE _c.campaign_id NOT IN (
-    SELECT _k.campaign_id FROM (${coupons}) AS _k
-    WHERE _k.campaign_id IS NOT NULL AND _k.item_id IS NOT NULL
-);
+WHERE _k.campaign_id IS NOT NULL AND _k.item_id IS NOT NULL;
 
 CREATE OR REPLACE VIEW ${schema}.campaign_redemptions AS
 SELECT

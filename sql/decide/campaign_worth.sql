@@ -29,7 +29,7 @@ SELECT
     ) AS worth
 FROM _moments AS _m
 LEFT JOIN _all AS _a ON _a.moment = _m.moment
-LEFT JOIN ${schema}.campaign_items AS _k ON _k.campaign_id = _m.campaign_id
+LEFT JOIN (${items}) AS _k ON _k.campaign_id = _m.campaign_id
 LEFT JOIN _items AS _i ON _i.item_id = _k.item_id AND _i.moment = _m.moment
 GROUP BY _m.place
 ORDER BY _m.place

@@ -64,7 +64,7 @@ _offered AS (
 
 _sizes AS (
     SELECT _i.campaign_id AS campaign_id, count(*) AS size
-    FROM ${schema}.campaign_items AS _i
+    FROM (${items}) AS _i
     WHERE _i.campaign_id IN (SELECT campaign_id FROM _offers)
     GROUP BY ALL
 ),
@@ -78,7 +78,7 @@ _bought AS (
         sum(_e.value) FILTER (_e.event_time >= _o.moment) AS value
     FROM _offers AS _o
     JOIN _events AS _e ON _e.user_id = _o.user_id AND _e.event_time <= _o.ends
-    SEMI JOIN ${schema}.campaign_items AS _i
+    SEMI JOIN (${items}) AS _i
         ON _i.campaign_id = _o.campaign_id AND _i.item_id = _e.item_id
     GROUP BY ALL
 ),
