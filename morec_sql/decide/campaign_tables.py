@@ -102,6 +102,8 @@ class CampaignTables:
             campaigns=campaigns.sql,
             campaign_columns=", ".join(columns),
             campaign_usable=" AND ".join(usable),
+            campaign_id=key.sql,
+            campaign_order=f"{starts}, {ends}",
             members=members.sql,
             member_campaign=self._campaign(members, "members", key).sql,
             member_user=_id(members, "members", "user_id", keys, source.user_type),

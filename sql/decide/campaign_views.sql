@@ -1,10 +1,12 @@
 -- The user's tables of campaigns under standard names: which there are, whom they were offered to, which
--- items they are about, what came of them, and what purchases brought. None reads a view of ours that is
--- made anew by a training: what is exported would be imported before it.
+-- items they are about, what came of them, and what purchases brought. Of several rows of a campaign the
+-- first to start counts. None reads a view of ours that is made anew by a training: what is exported would
+-- be imported before it.
 CREATE OR REPLACE VIEW ${schema}.campaigns AS
 SELECT ${campaign_columns}
 FROM ${campaigns} AS _i
-WHERE ${campaign_usable};
+WHERE ${campaign_usable}
+QUALIFY row_number() OVER (PARTITION BY ${campaign_id} ORDER BY ${campaign_order}) = 1;
 
 CREATE OR REPLACE VIEW ${schema}.campaign_members AS
 SELECT

@@ -116,6 +116,18 @@ def test_bad_input_is_said_in_a_sentence_and_changes_nothing(
     assert catalogue_of(plain) == before
 
 
+def test_rows_that_come_twice_count_once(plain: Connection) -> None:
+    create(plain)
+    before = dicts(plain, "FROM shop.campaign_model")
+    for table in ("offers", "vouchers", "taken"):
+        plain.execute(f"INSERT INTO {table} FROM {table}")
+    plain.execute("INSERT INTO offers VALUES (NULL, 'garage', '2024-05-01', '2024-06-01', 1)")
+    create(plain, replace="true")
+    for one, other in zip(before, dicts(plain, "FROM shop.campaign_model"), strict=True):
+        assert one["coefficient"] == pytest.approx(other["coefficient"], abs=1e-6)
+    assert len(dicts(plain, "FROM shop.recommend_campaigns(2)")) == 2
+
+
 def test_they_are_exported_and_imported(plain: Connection, tmp_path: Path) -> None:
     create(plain, members="'mailed'", control="'held_back'")
     # a training after them makes views anew
