@@ -117,7 +117,7 @@ sql_macro(
     " one more would bring.",
     ALLOCATE,
     ABOUT_LIMITED,
-    "decide/allocation_limits",
+    "catalog/rows",
     udf="morec_allocation_limits",
 )
 

@@ -73,7 +73,7 @@ sql_macro(
     " used, and what one more would bring.",
     ARGUMENTS,
     ABOUT_LIMITED,
-    "decide/allocation_limits",
+    "catalog/rows",
     udf="morec_campaign_limits",
 )
 

@@ -54,7 +54,7 @@ sql_macro(
         "units": "that quantile",
         "method": "that answers: see demand_quality",
     },
-    "decide/demand",
+    "decide/rows_of_items",
     udf="morec_demand",
 )
 sql_macro(
@@ -87,7 +87,7 @@ sql_macro(
         "risk_after": "the same with it",
         "overstock": "units beyond what is wanted",
     },
-    "decide/reorder",
+    "decide/rows_of_items",
     udf="morec_reorder",
 )
 
@@ -219,6 +219,7 @@ def demand(session: Session, *columns: pa.Array) -> pa.Array:
         "gain_high": "the other end",
         "chosen": "whether it answers; by the horizon before the last one",
     },
+    template="catalog/rows",
 )  # fmt: skip
 def demand_quality(
     session: Session, catalog: str, name: str, given: dict[str, Any]

@@ -36,6 +36,7 @@ from .offers import FEATURES
         " day, to the value of uplift",
         "about": "what the feature is",
     },
+    template="catalog/rows",
 )  # fmt: skip
 def explain_campaign(
     session: Session, catalog: str, name: str, given: dict[str, Any]

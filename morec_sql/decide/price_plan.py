@@ -77,7 +77,7 @@ sql_macro(
         "elasticity": "as in price_response; what is above 0 counts as 0",
         "evidence": "as in price_response",
     },
-    "decide/price_plan",
+    "decide/rows_of_items",
     udf="morec_price_plan",
 )
 

@@ -94,7 +94,7 @@ sql_macro(
         " never moved (its price did not change: the category's), or none (prices did not foretell"
         " the last weeks, so 0); all of them observational: prices were not drawn",
     },
-    "decide/price_response",
+    "decide/rows_of_items",
     udf="morec_price_response",
 )
 
@@ -163,6 +163,7 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
         "gain_high": "the other end",
         "chosen": "whether it answers",
     },
+    template="catalog/rows",
 )  # fmt: skip
 def price_quality(
     session: Session, catalog: str, name: str, given: dict[str, Any]

@@ -102,6 +102,7 @@ def retention(
         "of_previous": "of those who took the one before",
         "days": "the median of the days since the step before",
     },
+    template="catalog/rows",
 )  # fmt: skip
 def funnel(
     session: Session, catalog: str, name: str, given: dict[str, Any]

@@ -271,6 +271,7 @@ def _moved_by(parts: Doubles) -> npt.NDArray[np.str_]:
         "gain_high": "the other end",
         "chosen": "the method that was chosen, on the horizon before",
     },
+    template="catalog/rows",
 )  # fmt: skip
 def value_quality(
     session: Session, catalog: str, name: str, given: dict[str, Any]

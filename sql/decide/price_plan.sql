@@ -1,8 +1,0 @@
--- Makes price_plan: new prices with what they are expected to sell and bring.
-CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
-SELECT
-    CAST(_r.item_id AS ${item_type}) AS item_id,
-    _r.* EXCLUDE (item_id)
-FROM ${later} (
-    SELECT unnest(${call}) AS _r
-) AS _rows;

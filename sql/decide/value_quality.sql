@@ -1,6 +1,0 @@
--- Makes value_quality: how well user_value would have foretold the last horizon.
-CREATE OR REPLACE ${temporary}MACRO ${schema}.${name}(${parameters}) AS TABLE
-SELECT ${columns}
-FROM ${later} (
-    SELECT unnest(${call}) AS _r
-) AS _rows;
