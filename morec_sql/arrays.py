@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -40,6 +43,12 @@ def listed(lengths: npt.ArrayLike, values: pa.Array) -> pa.Array:
     """Values as a column of lists of such lengths."""
     offsets = np.append(0, np.cumsum(np.asarray(lengths, np.int64))).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def rows_of(columns: Mapping[str, Any]) -> pa.Array:
+    """Columns by name, arrays of NumPy's or Arrow's, as rows."""
+    arrays = [pa.array(column) for column in columns.values()]
+    return pa.StructArray.from_arrays(arrays, names=list(columns))
 
 
 def vectors(values: npt.NDArray[np.float32]) -> pa.Array:

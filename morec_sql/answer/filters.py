@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..arrays import whole
-from ..errors import MorecError, reason, shown
-from ..source.expressions import expression
+from ..source.expressions import evaluated, expression
 from ..source.tables import Table
 from ..templates import arrow, identifier, sql
 
@@ -109,11 +108,6 @@ def _filtered(
 ) -> dict[str, npt.NDArray[Any]]:
     """The columns of what a predicate over a view keeps."""
     checked = expression(con, argument, predicate, _view(con, schema, view), wanted="predicate")
-    try:
-        return con.execute(
-            sql(query, schema=identifier(schema), predicate=checked, **parts)
-        ).fetchnumpy()
-    except duckdb.Error as error:
-        raise MorecError(
-            f"{argument}: {shown(predicate)} cannot be evaluated: {reason(error)}"
-        ) from None
+    statement = sql(query, schema=identifier(schema), predicate=checked, **parts)
+    with evaluated(argument, predicate):
+        return con.execute(statement).fetchnumpy()

@@ -39,7 +39,9 @@ class Kept:
     - catalogues have further values of items, by a digest of these;
     - selections are of items, by the catalogue that they are of and which they are;
     - values are those of expressions over the items, by these and a sum over what they depend on;
-    - rules are those that were checked, by their rows.
+    - rules are those that were checked, by their rows;
+    - foretold is what is learnt of users and items beside the model: it takes a while, for which no
+      other query has to wait.
 
     Args:
         items: of the catalogue.
@@ -52,6 +54,7 @@ class Kept:
         self.selections: Latest[Selection | None] = Latest(size)
         self.values: Latest[list[Any]] = Latest(KEPT)
         self.rules: dict[Any, Any] = {}
+        self.foretold: Latest[Any] = Latest(KEPT)
 
 
 @dataclasses.dataclass(frozen=True)

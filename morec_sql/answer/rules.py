@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 
 from ..catalog.recommenders import stored_arguments
-from ..errors import MorecError, nearest, reason, shown
-from ..source.expressions import expression
+from ..errors import MorecError, nearest, shown
+from ..source.expressions import evaluated, expression
 from ..source.tables import Table, find_table
 from ..templates import DIALECT, database_of, first_row, identifier, sql
 from .filters import items_of, users_of
@@ -310,10 +310,6 @@ def in_context(con: duckdb.DuckDBPyConnection, predicate: str, context: dict[str
     )
     table = Table(f"({row.sql(DIALECT)})", dict.fromkeys(names, ""))
     checked = expression(con, "context", predicate, table, wanted="category")
-    try:
+    with evaluated("context", predicate):
         found = first_row(con, f"SELECT CAST(({checked}) AS BOOLEAN) FROM {table.sql} AS _c")
-    except duckdb.Error as error:
-        raise MorecError(
-            f"context: {shown(predicate)} cannot be evaluated: {reason(error)}"
-        ) from None
     return bool(found and found[0])

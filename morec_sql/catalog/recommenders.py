@@ -12,6 +12,7 @@ from ..errors import MorecError
 from ..registry import udf
 from ..session import Session
 from ..source.arguments import Arguments
+from ..source.source import Source, resolve
 from ..templates import first_row, folded, identifier, literal, sql
 
 
@@ -88,6 +89,22 @@ def stored_arguments(
     # what became the default once need not be it any more
     stored["make_default"] = stored.get("make_default") and None
     return dataclasses.replace(Arguments(**stored), name=name, replace=True), schema
+
+
+def stored_source(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> Source:
+    """The user's tables of a recommender as they are now."""
+    arguments, schema = stored_arguments(con, catalog, name)
+    return resolve(con, catalog, schema, arguments)
+
+
+def events_known(
+    con: duckdb.DuckDBPyConnection, name: str
+) -> tuple[int, float | None, float | None]:
+    """How many events a recommender has, and the seconds of the first and the last one."""
+    row = first_row(con, sql("catalog/events_known", schema=identifier(name)))
+    assert row is not None
+    count, first, last = row
+    return count, first, last
 
 
 def _recommender_hint(known: list[str]) -> str:

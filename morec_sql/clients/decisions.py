@@ -6,13 +6,12 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MorecError
+from ..udfs.decide.quality import CHOSEN
 from .pictures import figure_of, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
-
-CHOSEN = "chosen"
 
 
 def plot_decision(rows: Any) -> Figure:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ..answer.query import new_query
 from ..answer.ranked import MAX_K
 from ..answer.recommend import ARGUMENTS, FILTER, WEIGHTS
-from ..arrays import listed
+from ..arrays import listed, rows_of
 from ..errors import MorecError
 from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
 from ..session import Session
@@ -172,7 +172,7 @@ class Allocation:
             "unmet": unmet.take(pa.array(np.zeros(len(user), np.int64))),
             **(more(user, item) if more else {}),
         }
-        return pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
+        return rows_of(columns)
 
     def limits(self) -> pa.Array:
         """The limits as rows."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from ..arrays import whole
-from ..errors import MorecError, reason, shown
 from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
 from ..session import Session
 from ..source.checks import truth
-from ..source.expressions import expression
+from ..source.expressions import evaluated, expression
 from ..templates import arrow, sql
 from ..udfs.decide.candidates import Flags
 from ..udfs.history import Doubles, Floats, Longs
@@ -109,14 +107,8 @@ class OverCampaigns:
                 campaigns=view.sql,
                 value=f"CAST(({written}) AS {kind})",
             )
-            try:
+            with evaluated(argument, text):
                 found = whole(arrow(con, query).column("value"))
-            except duckdb.InterruptException:
-                raise
-            except duckdb.Error as error:
-                raise MorecError(
-                    f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
-                ) from None
         if pa.types.is_boolean(found.type):
             return found.fill_null(False).to_numpy(zero_copy_only=False)
         return found

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from ..udfs.decide.candidates import Flags
 from ..udfs.decide.quality import (
+    CHOSEN,
     MEASURED,
     Measure,
     auc,
@@ -19,13 +21,12 @@ from ..udfs.decide.quality import (
     ndcg,
     within,
 )
-from ..udfs.decide.response import Flags, Kind, Response, fit
+from ..udfs.decide.response import Kind, Response, fit
 from ..udfs.decide.uplift import SHARES, Balance, balance, effects, gains, qini
 from ..udfs.history import Doubles, Longs
 from .campaign_model import DEFAULT_WEIGHTS, CampaignModel
 from .offers import FEATURES, Offers
 
-CHOSEN = "chosen"  # what we answer with, among the methods
 ALL = "all features"
 BASELINES = {
     "participation": {
@@ -168,7 +169,7 @@ def _quality(
     for measure, (function, of) in measures.items():
         found = measured(function, of, scores, some.examples.user[mine], seed)
         for method, one in found.items():
-            yield outcome, method, measure, *(getattr(one, column) for column in MEASURED)
+            yield outcome, method, measure, *one.numbers
 
 
 def _uplift(
@@ -185,7 +186,7 @@ def _uplift(
     }
     rows: Rows = []
     for method, one in measured(qini, effect, scores, user, seed).items():
-        rows.append(("uplift", method, "qini", *(getattr(one, column) for column in MEASURED)))
+        rows.append(("uplift", method, "qini", *one.numbers))
     curves: Rows = [
         (method, place / SHARES, one.value[place], one.low[place], one.high[place])
         for method, one in measured(gains, effect, scores, user, seed).items()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..arrays import listed
+from ..arrays import listed, rows_of
 from ..errors import MorecError, shown
 from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
 from ..session import Session
@@ -139,7 +139,7 @@ def _recommended(
         "campaign_id": pa.array([there[one].id for one in column.tolist()], pa.string()),
         **campaigns.columns(rated, user * len(there) + column),
     }
-    return _rows(columns, OF_USER), user
+    return rows_of(columns), user
 
 
 @udf("morec_users_for_campaign", ["VARCHAR"] * 3, rows_type(OF_CAMPAIGN))
@@ -176,7 +176,7 @@ def _users(session: Session, catalog: str, name: str, given: dict[str, Any]) -> 
         "cost": pa.array(cost[rows], pa.float64(), mask=np.isnan(cost[rows])),
         **campaigns.columns(rated, rows),
     }
-    return _rows(columns, OF_CAMPAIGN)
+    return rows_of(columns)
 
 
 def _cost(campaigns: Campaigns, rated: Rated, given: Any) -> Doubles:
@@ -197,8 +197,3 @@ def _cost(campaigns: Campaigns, rated: Rated, given: Any) -> Doubles:
         bad = found[~(found >= 0)][0]
         raise MorecError(f"cost: {shown(given)} is {bad:g} for a user, where 0 or more is needed")
     return found
-
-
-def _rows(columns: dict[str, pa.Array], kinds: dict[str, str]) -> pa.Array:
-    """Columns as rows, in the order of their kinds."""
-    return pa.StructArray.from_arrays([columns[name] for name in kinds], names=list(kinds))

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from ..errors import MorecError
 from ..templates import identifier, sql
-from ..udfs.decide.response import Flags, Kind, Response
+from ..udfs.decide.candidates import Flags
+from ..udfs.decide.response import Kind, Response
 from ..udfs.history import Doubles
 from .offers import FEATURES
 

@@ -17,7 +17,6 @@ from ..templates import identifier, sql
 STARTS = ("starts", "starts_at", "start_date", "start_time", "start")
 ENDS = ("ends", "ends_at", "end_date", "end_time", "end")
 REDEEMED_AT = ("redeemed_at", "redemption_date", "redemption_time", "redeemed", "event_time")
-VIEWS = ("campaigns", "members", "items", "redemptions", "purchases")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,8 +156,7 @@ class CampaignTables:
         return {
             "purchases": source.events_with({"value": value, "discount": discount}),
             "counts": source.usable,
-            "purchase_usable": f"{source.user_usable} AND {source.item_usable}"
-            f" AND {source.time_usable}",
+            "purchase_usable": source.identified,
         }
 
 

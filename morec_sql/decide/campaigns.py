@@ -12,14 +12,15 @@ import pyarrow as pa
 from ..answer.history import history_of
 from ..answer.query import Query, new_query
 from ..arrays import listed
-from ..errors import MorecError, nearest, reason, shown
+from ..catalog.recommenders import events_known
+from ..errors import MorecError, nearest, shown
 from ..registry import Argument
 from ..session import Session
 from ..source.checks import weights
-from ..source.expressions import expression
+from ..source.expressions import evaluated, expression
 from ..source.tables import Table
-from ..templates import first_row, identifier, literal, sql
-from ..udfs.decide.response import Flags
+from ..templates import identifier, literal, sql
+from ..udfs.decide.candidates import Flags
 from ..udfs.history import DAY, Doubles, History, Longs
 from ..udfs.ranking.catalogue import Selection
 from .campaign_model import OBJECTIVES, CampaignModel, load_model
@@ -99,9 +100,7 @@ class Campaigns:
         with query.connect() as con:
             self.model: CampaignModel = load_model(con, query.name)
             if at is None:
-                schema = identifier(query.name)
-                row = first_row(con, sql("decide/last_event", schema=schema))
-                at = (row[0] or 0.0) + 1.0 if row else 0.0
+                at = (events_known(con, query.name)[2] or 0.0) + 1.0
         self.at = at
         self.weights = self.model.weights
         if given is not None:
@@ -144,13 +143,8 @@ class Campaigns:
             query = sql(
                 "decide/campaigns_open", schema=schema, predicate=written, at=literal(self.at)
             )
-            try:
+            with evaluated("filter", predicate):
                 return [Campaign(*row) for row in con.execute(query).fetchall()]
-            except duckdb.InterruptException:
-                raise
-            except duckdb.Error as error:
-                said = f"filter: {shown(predicate)} cannot be evaluated: {reason(error)}"
-                raise MorecError(said) from None
 
     def one(self, name: str | None) -> Campaign:
         """A campaign by its id, which is not over, or a MorecError."""
@@ -198,12 +192,11 @@ class Campaigns:
     def _worth(self, con: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, float]:
         """What a purchase of the items of each campaign brings; of all events, so kept a day."""
 
-        def read() -> list[Any]:
-            moments = np.full(len(names), self.at)
-            return [worth_of(con, self.query.name, names, moments)]
+        def read() -> dict[str, float]:
+            return worth_of(con, self.query.name, names, np.full(len(names), self.at))
 
         key = "worth", tuple(names), self.at // DAY
-        found: dict[str, float] = self.recommender.kept.values.get(key, read)[0]
+        found: dict[str, float] = self.recommender.kept.some.get(key, read)
         return found
 
     def columns(self, rated: Rated, rows: Longs) -> dict[str, pa.Array]:

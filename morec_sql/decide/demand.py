@@ -5,28 +5,26 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..answer.filters import filtered, items_of
+from ..answer.filters import filtered
 from ..answer.query import Query, new_query
-from ..arrays import whole
-from ..catalog.recommenders import stored_arguments
+from ..arrays import rows_of, whole
+from ..catalog.recommenders import stored_source
 from ..errors import MorecError
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.checks import number
 from ..source.expressions import expression
-from ..source.source import resolve
-from ..templates import arrow, identifier, literal, sql
+from ..templates import arrow, literal, sql
 from ..udfs.decide.demand import Forecast, Sold, forecast, quantile_losses
 from ..udfs.decide.quality import MEASURED, measured, ratio
 from ..udfs.decide.within_budget import within_budget
 from ..udfs.history import DAY, Doubles
 from .allocate import of_rows
-from .price_response import FILTER, QUANTITY
+from .price_response import FILTER, QUANTITY, values_of_items
 from .user_value import AS_OF, day_ahead
 
 HORIZONS = 4.5  # that the events have to span
@@ -115,14 +113,14 @@ def look_ahead(
     """
     now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
 
-    def work() -> list[Any]:
+    def work() -> Ahead:
         ids, sold = _sold(session, catalog, query, given["quantity"], now * DAY)
         if not len(sold.item):
             raise MorecError("quantity: no event has units above 0")
-        return [Ahead(ids, forecast(sold, now, horizon))]
+        return Ahead(ids, forecast(sold, now, horizon))
 
     key = "demand", horizon, given["quantity"], now, events
-    found: Ahead = query.recommender.kept.values.get(key, work)[0]
+    found: Ahead = query.recommender.kept.foretold.get(key, work)
     return found
 
 
@@ -131,8 +129,7 @@ def _sold(
 ) -> tuple[pa.Array, Sold]:
     """The items, and the units of each that each user took on each day before a second."""
     with session.cursor(catalog) as con:
-        arguments, where = stored_arguments(con, catalog, query.name)
-        source = resolve(con, catalog, where, arguments)
+        source = stored_source(con, catalog, query.name)
         written = "1"
         if quantity is not None:
             written = expression(con, "quantity", quantity, source.events, every_row=True)
@@ -141,7 +138,7 @@ def _sold(
             sql(
                 "decide/item_days",
                 events=source.events_with({"quantity": written}),
-                usable=f"{source.user_usable} AND {source.item_usable} AND {source.time_usable}",
+                usable=source.identified,
                 until=literal(until),
             ),
         )
@@ -187,14 +184,14 @@ def demand(session: Session, *columns: pa.Array) -> pa.Array:
         expected = ahead.found.expected[kept]
         units = [ahead.found.spread.quantile(expected, level) for level in levels]
         each = np.repeat(kept, len(levels))
-        found = {
+        found: dict[str, Any] = {
             "item_id": ahead.items.take(pa.array(each)),
             "expected": ahead.found.expected[each],
             "quantile": np.tile(np.array(levels, np.float64), len(kept)),
             "units": np.column_stack(units).ravel(),
             "method": pa.repeat(ahead.found.chosen, len(each)),
         }
-        return pa.StructArray.from_arrays([pa.array(one) for one in found.values()], list(DEMAND))
+        return rows_of(found)
 
     return of_rows(session, columns, rows)
 
@@ -243,8 +240,7 @@ def demand_quality(
         first = {found.chosen: scores[found.chosen], **scores}
         ordered = {method: one[then] for method, one in first.items()}
         for method, one in measured(ratio, of, ordered, items, 0).items():
-            numbers = (float(getattr(one, column)) for column in MEASURED)
-            rows.append(("units", method, measure, *numbers, method == found.chosen))
+            rows.append(("units", method, measure, *one.numbers, method == found.chosen))
     return rows
 
 
@@ -303,30 +299,16 @@ def _orders(session: Session, catalog: str, name: str, given: dict[str, Any]) ->
         "risk_after": spread.above(expected, stock + units),
         "overstock": np.maximum(stock - wanted, 0),
     }
-    return pa.StructArray.from_arrays([pa.array(one) for one in found.values()], list(ORDER))
+    return rows_of(found)
 
 
 def _of_items(query: Query, ahead: Ahead, given: dict[str, Any]) -> dict[str, Doubles]:
     """The values of stock, pack and cost for the items sold before, NaN where there is none."""
     if given["stock"] is None:
         raise MorecError("stock: SQL over the items is needed, such as 'stock'")
-    columns = []
-    asked = [one for one in ("stock", "pack", "cost") if given[one] is not None]
+    asked = {one: given[one] for one in ("stock", "pack", "cost") if given[one] is not None}
     with query.connect() as con:
-        view = items_of(con, query.name)
-        for argument in asked:
-            written = expression(con, argument, given[argument], view)
-            columns.append(f"CAST(({written}) AS DOUBLE) AS {identifier(f'_{argument}')}")
-        statement = sql(
-            "decide/items_of_plan",
-            schema=identifier(query.name),
-            predicate="true",
-            columns=", ".join(columns),
-        )
-        try:
-            table = arrow(con, statement)
-        except duckdb.ConversionException as error:
-            raise MorecError(f"stock: it cannot be read: {error}") from None
+        table = values_of_items(con, query.name, asked)
     place = pc.index_in(ahead.items, value_set=whole(table.column("item_id")))
     return {
         one: whole(table.column(f"_{one}")).take(place).to_numpy(zero_copy_only=False)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Protocol
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from ..answer.filters import items_of
 from ..answer.query import Query
-from ..errors import MorecError, nearest, reason, shown
+from ..errors import MorecError, nearest, shown
 from ..source.checks import number
-from ..source.expressions import expression
+from ..source.expressions import evaluated, expression
 from ..udfs.decide.candidates import Flags, Limit
 from ..udfs.history import Doubles, Longs
 
@@ -94,14 +93,8 @@ class OverItems:
         with self.query.connect() as con:
             items = items_of(con, self.query.name)
             written = expression(con, argument, text, items, wanted=wanted)
-        try:
+        with evaluated(argument, text):
             return self.query.values([f"CAST(({written}) AS {kind})"])[0]
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error as error:
-            raise MorecError(
-                f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
-            ) from None
 
 
 def limits_of(over: Over, limits: Any, min_per: Any) -> list[Named]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..answer.query import new_query
+from ..arrays import rows_of
 from ..errors import MorecError, shown
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
@@ -15,9 +16,8 @@ from ..source.checks import number, weights
 from ..udfs.decide.price_plan import OBJECTIVES, Offer, candidates, plan
 from ..udfs.history import Doubles
 from .allocate import of_rows
-from .price_response import ASKED, LEVEL, Learnt, evidence_of, learn, of_items
+from .price_response import ASKED, LEVEL, Learnt, learn
 
-DEFAULT_WEIGHTS = (0.6, 0.3, 0.1)
 POINTS = 11  # of the front
 COST = Argument(
     "cost",
@@ -97,8 +97,7 @@ def _plan(session: Session, catalog: str, name: str, given: dict[str, Any]) -> p
     low, high = offer.interval(new, LEVEL)
     margin = new - offer.cost
     ends = low * margin, high * margin
-    evidence = evidence_of(learnt, of_items(learnt.sales)[3])
-    columns = {
+    columns: dict[str, Any] = {
         "item_id": learnt.ids.take(pa.array(rows)),
         "price": offer.price,
         "new_price": new,
@@ -114,11 +113,9 @@ def _plan(session: Session, catalog: str, name: str, given: dict[str, Any]) -> p
         "profit_low": np.minimum(*ends),
         "profit_high": np.maximum(*ends),
         "elasticity": offer.elasticity,
-        "evidence": evidence.take(pa.array(rows)),
+        "evidence": learnt.evidence.take(pa.array(rows)),
     }
-    return pa.StructArray.from_arrays(
-        [pa.array(one) for one in columns.values()], names=list(COLUMNS)
-    )
+    return rows_of(columns)
 
 
 @sql_function(
@@ -181,7 +178,7 @@ def _offered(
         )
     more = {one: given[one] for one in ("cost", "floor") if given[one] is not None}
     learnt = learn(session, catalog, new_query(session, catalog, name), given, more)
-    price, units, _, prices = of_items(learnt.sales)
+    price, units, _, prices = learnt.figures
     zero = np.zeros(len(price))
     cost, floor = (learnt.more.get(one, zero) for one in ("cost", "floor"))
     rows = np.flatnonzero((units > 0) & np.isfinite(cost))
@@ -195,6 +192,6 @@ def _offered(
         of.elasticity[rows],
         of.deviation[rows],
         np.nan_to_num(floor[rows]),
-        ((prices > 1) & (learnt.method != "no price"))[rows].astype(np.float64),
+        ((prices > 1) & (learnt.method != "no price"))[rows],
     )
     return learnt, offer, candidates(offer, most, endings), rows

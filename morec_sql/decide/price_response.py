@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import duckdb
@@ -12,14 +13,13 @@ import pyarrow.compute as pc
 
 from ..answer.filters import items_of
 from ..answer.query import Query, new_query
-from ..arrays import whole
-from ..catalog.recommenders import stored_arguments
-from ..errors import MorecError, reason
+from ..arrays import rows_of, whole
+from ..catalog.recommenders import events_known, stored_source
+from ..errors import MorecError
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
-from ..source.expressions import expression
-from ..source.source import resolve
-from ..templates import arrow, first_row, identifier, literal, sql
+from ..source.expressions import evaluated, expression
+from ..templates import arrow, identifier, literal, sql
 from ..udfs.decide.elasticity import (
     Response,
     Sales,
@@ -115,6 +115,28 @@ class Learnt:
     quality: dict[str, Any]
     more: dict[str, Doubles]
 
+    @functools.cached_property
+    def figures(self) -> tuple[Doubles, Doubles, Longs, Longs]:
+        """By item: the last price, units a week of late, weeks with sales, different prices."""
+        sales, items = self.sales, len(self.sales.category)
+        last = np.searchsorted(sales.item, np.arange(items), side="right") - 1
+        late = sales.week >= int(sales.week.max(initial=0)) + 1 - HELD_OUT
+        units = np.bincount(sales.item[late], sales.units[late], minlength=items) / HELD_OUT
+        weeks = np.bincount(sales.item, sales.units > 0, minlength=items)
+        step = np.round(np.log(sales.price) / MOVED).astype(np.int64)
+        pairs = np.unique(np.column_stack([sales.item, step]), axis=0)
+        prices = np.bincount(pairs[:, 0], minlength=items)
+        return sales.price[last], units, weeks.astype(np.int64), prices
+
+    @property
+    def evidence(self) -> pa.Array:
+        """What stands behind the elasticity of each item."""
+        prices = self.figures[3]
+        if self.method == "no price":
+            return pa.repeat("none", len(prices))
+        found = np.where(self.response.own >= OWN, "own", "category")
+        return pa.array(np.where(prices < 2, "never moved", found), pa.string())
+
 
 @udf("morec_price_response", ["VARCHAR"] * 3, rows_type(COLUMNS))
 def price_response(session: Session, *columns: pa.Array) -> pa.Array:
@@ -123,8 +145,8 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
     def rows(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
         learnt = learn(session, catalog, new_query(session, catalog, name), given)
         sales, of = learnt.sales, learnt.response
-        price, units, weeks, prices = of_items(sales)
-        columns = {
+        price, units, weeks, prices = learnt.figures
+        columns: dict[str, Any] = {
             "item_id": learnt.ids,
             "category": pa.array(learnt.categories, pa.string()).take(pa.array(sales.category)),
             "elasticity": of.elasticity,
@@ -135,11 +157,9 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
             "units": units,
             "weeks": weeks,
             "prices": prices,
-            "evidence": evidence_of(learnt, prices),
+            "evidence": learnt.evidence,
         }
-        return pa.StructArray.from_arrays(
-            list(map(pa.array, columns.values())), names=list(columns)
-        )
+        return rows_of(columns)
 
     return of_rows(session, columns, rows)
 
@@ -171,10 +191,9 @@ def price_quality(
     """How well prices foretell the units of the last weeks."""
     learnt = learn(session, catalog, new_query(session, catalog, name), given)
     return [
-        ("units", method, "deviance", *(float(getattr(one, column)) for column in MEASURED),
-         method == learnt.method)
+        ("units", method, "deviance", *one.numbers, method == learnt.method)
         for method, one in learnt.quality.items()
-    ]  # fmt: skip
+    ]
 
 
 def learn(
@@ -198,7 +217,9 @@ def learn(
     """
     with session.cursor(catalog) as con:
         weeks = _weeks(con, catalog, query.name, given)
-        items = _items(con, query.name, given, more or {})
+        items = values_of_items(con, query.name, more or {}, given["filter"], given["category"])
+    if not len(items):
+        raise MorecError(f"filter: {given['filter']!r} keeps no item")
     ids = whole(items.column("item_id"))
     place = pc.index_in(whole(weeks.column("item_id")), value_set=ids)
     weeks = weeks.filter(place.is_valid())
@@ -244,86 +265,61 @@ def _weeks(
     con: duckdb.DuckDBPyConnection, catalog: str, name: str, given: dict[str, Any]
 ) -> pa.Table:
     """What each item sold in each week."""
-    arguments, where = stored_arguments(con, catalog, name)
-    source = resolve(con, catalog, where, arguments)
+    source = stored_source(con, catalog, name)
     if not source.has_time:
         raise MorecError(f"revenue: {name!r} has no event_time, so there are no weeks")
+    if given["revenue"] is None:
+        raise MorecError("revenue: SQL over the events is needed, such as 'sales_value'")
     columns = {}
     for argument, default, wanted in (
-        ("revenue", None, "number"), ("quantity", "1", "number"), ("promoted", "false", "predicate")
+        ("revenue", "", "number"), ("quantity", "1", "number"), ("promoted", "false", "predicate")
     ):  # fmt: skip
         text = given[argument]
-        if text is None and default is None:
-            raise MorecError(f"{argument}: SQL over the events is needed, such as 'sales_value'")
         columns[argument] = (
             default
             if text is None
             else expression(con, argument, text, source.events, wanted, every_row=True)
         )
-    row = first_row(con, sql("decide/last_event", schema=identifier(name)))
-    if row is None or row[0] is None:
+    last = events_known(con, name)[2]
+    if last is None:
         raise MorecError(f"revenue: {name!r} has no event")
     query = sql(
         "decide/item_weeks",
-        events=source.events_with(columns),  # type: ignore[arg-type]
-        usable=f"{source.user_usable} AND {source.item_usable} AND {source.time_usable}",
-        until=literal(row[0] + 1.0),
+        events=source.events_with(columns),
+        usable=source.identified,
+        until=literal(last + 1.0),
     )
     return arrow(con, query)
 
 
-def _items(
-    con: duckdb.DuckDBPyConnection, name: str, given: dict[str, Any], more: dict[str, str]
+def values_of_items(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    more: dict[str, str],
+    predicate: str | None = None,
+    category: str | None = None,
 ) -> pa.Table:
-    """The items that prices are about, with their category and further values."""
-    view = items_of(con, name)
-    predicate = "true"
-    if given["filter"] is not None:
-        predicate = expression(con, "filter", given["filter"], view, wanted="predicate")
-    category = "NULL"
-    if given["category"] is not None:
-        category = expression(con, "category", given["category"], view, wanted="category")
-    columns = [f"CAST(({category}) AS VARCHAR) AS category"]
+    """Items with their category and what SQL over them says.
+
+    Args:
+        con: a connection to the database.
+        name: the recommender.
+        more: SQL of numbers, by the arguments that they came as, which are columns behind a _.
+        predicate: which items; None for all.
+        category: SQL of their category; None for none.
+    """
+    view, kept, of = items_of(con, name), "true", "NULL"
+    if predicate is not None:
+        kept = expression(con, "filter", predicate, view, wanted="predicate")
+    if category is not None:
+        of = expression(con, "category", category, view, wanted="category")
+    columns = [f"CAST(({of}) AS VARCHAR) AS category"]
     for argument, text in more.items():
         written = expression(con, argument, text, view)
         columns.append(f"CAST(({written}) AS DOUBLE) AS {identifier(f'_{argument}')}")
-    query = sql(
-        "decide/items_of_plan",
-        schema=identifier(name),
-        predicate=predicate,
-        columns=", ".join(columns),
-    )
-    try:
-        found = arrow(con, query)
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        raise MorecError(f"items: {reason(error)}") from None
-    if not len(found):
-        raise MorecError(f"filter: {given['filter']!r} keeps no item")
-    return found
-
-
-def of_items(sales: Sales) -> tuple[Doubles, Doubles, Longs, Longs]:
-    """By item: the last price, units a week of late, weeks with sales, and different prices."""
-    items = len(sales.category)
-    last = np.searchsorted(sales.item, np.arange(items), side="right") - 1
-    late = sales.week >= int(sales.week.max(initial=0)) + 1 - HELD_OUT
-    units = np.bincount(sales.item[late], sales.units[late], minlength=items) / HELD_OUT
-    weeks = np.bincount(sales.item, sales.units > 0, minlength=items)
-    step = np.round(np.log(sales.price) / MOVED).astype(np.int64)
-    pairs = np.unique(np.column_stack([sales.item, step]), axis=0)
-    prices = np.bincount(pairs[:, 0], minlength=items)
-    return sales.price[last], units, weeks.astype(np.int64), prices
-
-
-def evidence_of(learnt: Learnt, prices: Longs) -> pa.Array:
-    """What stands behind the elasticity of each item."""
-    if learnt.method == "no price":
-        return pa.repeat("none", len(prices))
-    own = learnt.response.own >= OWN
-    found = np.where(own, "own", "category")
-    return pa.array(np.where(prices < 2, "never moved", found), pa.string())
+    parts = {"schema": identifier(name), "predicate": kept, "columns": ", ".join(columns)}
+    with evaluated("items", ", ".join(filter(None, [predicate, category, *more.values()]))):
+        return arrow(con, sql("decide/items_of_plan", **parts))
 
 
 def _by(method: str, response: Response, sales: Sales) -> Response:

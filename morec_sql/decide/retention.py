@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
-
 from ..answer.filters import users_of
-from ..catalog.recommenders import stored_arguments
-from ..errors import MorecError, nearest, reason, shown
+from ..catalog.recommenders import stored_source
+from ..errors import MorecError, nearest, shown
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.checks import number
-from ..source.expressions import expression
-from ..source.source import resolve
+from ..source.expressions import evaluated, expression
 from ..templates import identifier, literal, sql
 from ..udfs.history import DAY
 from .user_value import AS_OF
@@ -79,7 +76,8 @@ def retention(
             segments=segments,
             until=literal(FOR_EVER if given["as_of"] is None else given["as_of"]),
         )
-        return _read(con, query, "by", given["by"])
+        with evaluated("by", given["by"]):
+            return con.execute(query).fetchall()
 
 
 @sql_function(
@@ -122,8 +120,7 @@ def funnel(
     if given["within"] is not None:
         within = number("within", given["within"], 0) * DAY
     with session.cursor(catalog) as con:
-        arguments, where = stored_arguments(con, catalog, name)
-        source = resolve(con, catalog, where, arguments)
+        source = stored_source(con, catalog, name)
         if not source.has_time:
             raise MorecError(f"steps: {name!r} has no event_time, so nothing comes after anything")
         columns = {
@@ -148,24 +145,11 @@ def funnel(
             steps=",\n\n".join([*parts, "_nothing AS (SELECT 0)"]),
             counts="\nUNION ALL\n".join(counts),
         )
-        found = _read(con, query, "steps", steps)
+        with evaluated("steps", steps):
+            found = con.execute(query).fetchall()
     first, rows = found[0][1], []
     for (place, users, days), before in zip(found, [None, *found], strict=False):
         share = users / first if first else None
         of_previous = users / before[1] if before and before[1] else None
         rows.append((place + 1, steps[place], users, share, of_previous, days if before else None))
     return rows
-
-
-def _read(
-    con: duckdb.DuckDBPyConnection, query: str, argument: str, given: Any
-) -> list[tuple[Any, ...]]:
-    """The rows of a query, or what is wrong with an argument that is part of it."""
-    try:
-        return con.execute(query).fetchall()
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        raise MorecError(
-            f"{argument}: {shown(given)} cannot be evaluated: {reason(error)}"
-        ) from None

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..answer.query import Query, new_query
-from ..arrays import whole
-from ..catalog.recommenders import stored_arguments
-from ..errors import MorecError, reason, shown
+from ..arrays import rows_of, whole
+from ..catalog.recommenders import events_known, stored_source
+from ..errors import MorecError
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.checks import number
-from ..source.expressions import expression
-from ..source.source import resolve
-from ..templates import arrow, first_row, identifier, literal, sql
+from ..source.expressions import evaluated, expression
+from ..templates import arrow, literal, sql
 from ..udfs.decide.orders import FEATURES, Orders, known_at
 from ..udfs.decide.quality import MEASURED
 from ..udfs.history import DAY, Doubles, Longs
@@ -114,7 +112,7 @@ def _users(session: Session, catalog: str, name: str, given: dict[str, Any]) -> 
     if whom is not None:
         rows = np.flatnonzero(pc.is_in(ids, whom).to_numpy(zero_copy_only=False))
     first = found.now - known.age
-    columns = {
+    columns: dict[str, Any] = {
         "user_id": ids,
         "state": _states(found, horizon),
         "orders": known.count.astype(np.int64),
@@ -128,10 +126,7 @@ def _users(session: Session, catalog: str, name: str, given: dict[str, Any]) -> 
         "high": found.high,
         "moved_by": _moved_by(found.parts),
     }
-    chosen = pa.array(rows)
-    return pa.StructArray.from_arrays(
-        [pa.array(one).take(chosen) for one in columns.values()], names=list(COLUMNS)
-    )
+    return rows_of(columns).take(pa.array(rows))
 
 
 def day_ahead(
@@ -149,9 +144,8 @@ def day_ahead(
         MorecError: they span less.
     """
     with query.connect() as con:
-        known = first_row(con, sql("decide/events_known", schema=identifier(query.name)))
-    count, first, last = known or (0, None, None)
-    if not count or last is None:
+        count, first, last = events_known(con, query.name)
+    if first is None or last is None:
         raise MorecError(f"horizon: {query.name!r} has no event with a time")
     now = float(np.floor((last + DAY if as_of is None else as_of) / DAY))
     span = now - np.floor(first / DAY)
@@ -180,7 +174,7 @@ def foretold(
     now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
     key = "value", horizon, given["value"], now, events
 
-    def work() -> list[Any]:
+    def work() -> tuple[pa.Array, Foretold]:
         users, orders = _orders(session, catalog, query, given["value"], now * DAY)
         early = len(known_at(orders, now - 2 * horizon, horizon).customer)
         if early < FEWEST:
@@ -188,9 +182,9 @@ def foretold(
                 f"horizon: {early} users ordered more than {2 * horizon:g} days ago, of whom"
                 f" nothing can be learnt; at least {FEWEST} are needed"
             )
-        return [(users, foretell(orders, now, horizon, seed=0))]
+        return users, foretell(orders, now, horizon, seed=0)
 
-    users, found = query.recommender.kept.values.get(key, work)[0]
+    users, found = query.recommender.kept.foretold.get(key, work)
     return users, horizon, found
 
 
@@ -199,24 +193,17 @@ def _orders(
 ) -> tuple[pa.Array, Orders]:
     """The users who ordered before a second, and their orders."""
     with session.cursor(catalog) as con:
-        arguments, where = stored_arguments(con, catalog, query.name)
-        source = resolve(con, catalog, where, arguments)
+        source = stored_source(con, catalog, query.name)
         written = "1" if value is None else expression(con, "value", value, source.events)
         statement = sql(
             "decide/orders_of_users",
             purchases=source.events_with({"value": written}),
-            usable=" AND ".join([source.user_usable, source.item_usable, source.time_usable]),
+            usable=source.identified,
             counts=source.usable,
             until=literal(until),
         )
-        try:
+        with evaluated("value", value):
             table = arrow(con, statement)
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error as error:
-            raise MorecError(
-                f"value: {shown(value)} cannot be evaluated: {reason(error)}"
-            ) from None
     days, values = whole(table.column("days")), whole(table.column("value"))
     lengths = days.value_lengths().to_numpy()
     customer = np.repeat(np.arange(len(table)), lengths)
@@ -279,8 +266,7 @@ def value_quality(
     """How well user_value would have foretold the last horizon, beside simple rules."""
     _, _, found = foretold(session, catalog, new_query(session, catalog, name), given)
     return [
-        (outcome, method, measure, *(float(getattr(one, column)) for column in MEASURED),
-         found.chosen[outcome])
+        (outcome, method, measure, *one.numbers, found.chosen[outcome])
         for (outcome, measure), methods in found.quality.items()
         for method, one in methods.items()
-    ]  # fmt: skip
+    ]

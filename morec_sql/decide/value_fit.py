@@ -10,6 +10,7 @@ import numpy as np
 from ..udfs.decide.lifetimes import credible, fit_lifetimes
 from ..udfs.decide.orders import FEATURES, Cells, Known, Orders, known_at
 from ..udfs.decide.quality import (
+    CHOSEN,
     Measure,
     Measured,
     auc,
@@ -26,7 +27,6 @@ from ..udfs.history import Doubles, Longs
 REGRESSION, LIFETIMES, CELLS, LAST = "regression", "bg/nbd", "rfm", "last period"
 METHODS = (REGRESSION, LIFETIMES, CELLS, LAST)
 OUTCOMES: dict[str, Kind] = {"active": "chance", "orders": "count", "value": "amount"}
-CHOSEN = "chosen"
 MEASURES: dict[str, dict[str, Measure]] = {
     "active": {"auc": auc, "log_loss": log_loss, "calibration": calibration},
     "orders": {"deviance_explained": explained, "calibration": calibration},
@@ -42,39 +42,27 @@ TINY = 1e-9
 Expected = dict[str, Doubles]
 
 
-@dataclasses.dataclass(frozen=True)
-class Came:
-    """What came of customers within a horizon: outcomes by name, shape (n,) each."""
-
-    outcomes: Expected
-
-    @staticmethod
-    def of(orders: Orders, known: Known, moment: float, horizon: float) -> Came:
-        """What those who are known ordered from a moment on."""
-        size = int(orders.customer.max(initial=-1)) + 1
-        count, value = orders.after(moment, horizon, size)
-        count, value = count[known.customer], value[known.customer]
-        return Came({"active": (count > 0).astype(np.float64), "orders": count, "value": value})
-
-    def take(self, rows: Longs) -> Came:
-        """Those of some customers."""
-        return Came({name: one[rows] for name, one in self.outcomes.items()})
+def came_of(orders: Orders, known: Known, moment: float, horizon: float) -> Expected:
+    """The outcomes of those who are known, from a moment on within a horizon."""
+    size = int(orders.customer.max(initial=-1)) + 1
+    count, value = (one[known.customer] for one in orders.after(moment, horizon, size))
+    return {"active": (count > 0).astype(np.float64), "orders": count, "value": value}
 
 
 class Fitted:
     """The methods, fitted on what was known of customers at a moment and came after it."""
 
-    def __init__(self, known: Known, came: Came, horizon: float, seed: int) -> None:
+    def __init__(self, known: Known, came: Expected, horizon: float, seed: int) -> None:
         self._horizon, self._seed = horizon, seed
-        of, nobody = came.outcomes, np.zeros(len(known.customer), np.int64)
+        nobody = np.zeros(len(known.customer), np.int64)
         everything = {"all": range(len(FEATURES))}
         recent = {LAST: [list(FEATURES).index(LAST)]}
         self.responses: dict[str, Response] = {
-            "active": fit("chance", known.features, of["active"], nobody, everything)[1],
-            "orders": fit("count", known.features, of["orders"], nobody, everything)[1],
+            "active": fit("chance", known.features, came["active"], nobody, everything)[1],
+            "orders": fit("count", known.features, came["orders"], nobody, everything)[1],
         }
-        self._recent = fit("chance", known.features, of["active"], nobody, recent)[1]
-        self._cells = {name: Cells.fit(known, one) for name, one in of.items()}
+        self._recent = fit("chance", known.features, came["active"], nobody, recent)[1]
+        self._cells = {name: Cells.fit(known, one) for name, one in came.items()}
 
     def expected(self, known: Known) -> dict[str, Expected]:
         """What each method expects of customers, by outcome."""
@@ -130,7 +118,7 @@ def foretell(orders: Orders, now: float, horizon: float, seed: int) -> Foretold:
     """
     known = [known_at(orders, now - back * horizon, horizon) for back in (2, 1, 0)]
     came = [
-        Came.of(orders, one, now - back * horizon, horizon)
+        came_of(orders, one, now - back * horizon, horizon)
         for back, one in zip((2, 1), known[:2], strict=True)
     ]
     chosen = _choice(known[0], came[0], horizon, seed)
@@ -139,12 +127,12 @@ def foretell(orders: Orders, now: float, horizon: float, seed: int) -> Foretold:
     final = Fitted(known[1], came[1], horizon, seed)
     expected = _of_choice(final.expected(known[2]), chosen)
     before = _of_choice(earlier, chosen)["value"]
-    low, high = _interval(came[1].outcomes["value"], before, expected["value"])
+    low, high = _interval(came[1]["value"], before, expected["value"])
     parts = final.responses["active"].parts(known[2].features)
     return Foretold(now, known[2], expected, low, high, chosen, quality, parts)
 
 
-def _choice(known: Known, came: Came, horizon: float, seed: int) -> dict[str, str]:
+def _choice(known: Known, came: Expected, horizon: float, seed: int) -> dict[str, str]:
     """The method of each outcome that foretells best customers that it was not fitted on."""
     half = known.customer % 2
     expected = {method: {name: np.zeros(len(half)) for name in OUTCOMES} for method in METHODS}
@@ -152,12 +140,14 @@ def _choice(known: Known, came: Came, horizon: float, seed: int) -> dict[str, st
         others, mine = np.flatnonzero(half != side), np.flatnonzero(half == side)
         if not len(others) or not len(mine):
             continue
-        fitted = Fitted(_some(known, others), came.take(others), horizon, seed)
+        fitted = Fitted(
+            _some(known, others), {name: one[others] for name, one in came.items()}, horizon, seed
+        )
         for method, found in fitted.expected(_some(known, mine)).items():
             for name in OUTCOMES:
                 expected[method][name][mine] = found[name]
     return {
-        name: min(METHODS, key=lambda one: deviance(kind, came.outcomes[name], expected[one][name]))
+        name: min(METHODS, key=lambda one: deviance(kind, came[name], expected[one][name]))
         for name, kind in OUTCOMES.items()
     }
 
@@ -173,11 +163,11 @@ def _of_choice(expected: dict[str, Expected], chosen: dict[str, str]) -> Expecte
 
 
 def _quality(
-    expected: dict[str, Expected], came: Came, known: Known, chosen: dict[str, str], seed: int
+    expected: dict[str, Expected], came: Expected, known: Known, chosen: dict[str, str], seed: int
 ) -> dict[tuple[str, str], Mapping[str, Measured]]:
     """How well each method foretold what came, by outcome and measure."""
     found: dict[tuple[str, str], Mapping[str, Measured]] = {}
-    for name, y in came.outcomes.items():
+    for name, y in came.items():
         scores = {CHOSEN: expected[chosen[name]][name]}
         scores |= {method: expected[method][name] for method in METHODS}
         for measure, function in MEASURES[name].items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -77,6 +77,23 @@ def _depth(text: str) -> int:
         elif letter in ")]}":
             depth -= 1
     return deepest
+
+
+@contextlib.contextmanager
+def evaluated(argument: str, text: object) -> Iterator[None]:
+    """Says that `text`, which came as an argument, cannot be evaluated where DuckDB cannot do it.
+
+    Raises:
+        MorecError: it cannot.
+    """
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise MorecError(
+            f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
+        ) from None
 
 
 def call(argument: str, text: str, names: Iterable[str]) -> tuple[str, str] | None:
@@ -159,12 +176,8 @@ def expression(
         )
     written = parsed.sql(DIALECT, comments=False)
     rows = f"{table.sql} AS _e GROUP BY {per}" if per else table.sql
-    try:
+    with evaluated(argument, text):
         row = first_row(con, f"DESCRIBE SELECT ({written}) AS value FROM {rows}")
-    except duckdb.Error as error:
-        raise MorecError(
-            f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
-        ) from None
     kind = str(row[1]) if row else ""
     if wanted == "predicate" and kind != "BOOLEAN":
         raise MorecError(f"{argument}: {shown(text)} is {kind}, but a predicate must be BOOLEAN")
@@ -202,12 +215,8 @@ def query(con: duckdb.DuckDBPyConnection, argument: str, text: str) -> Table | N
         raise MorecError(f"{argument}: {shown(text)} is not one SELECT statement")
     check_pure(con, argument, text, parsed)
     written = f"({parsed.sql(DIALECT, comments=False)})"
-    try:
+    with evaluated(argument, text):
         described = con.execute(f"DESCRIBE SELECT * FROM {written}").fetchall()
-    except duckdb.Error as error:
-        raise MorecError(
-            f"{argument}: {shown(text)} cannot be evaluated: {reason(error)}"
-        ) from None
     return Table(written, {row[0]: row[1] for row in described})
 
 

@@ -122,6 +122,11 @@ class Source:
         return dataclasses.replace(self, items=items, some=f"{self.item_sql} {ids}")
 
     @property
+    def identified(self) -> str:
+        """The condition that a row has a user, an item and a time, whatever its weight."""
+        return f"{self.user_usable} AND {self.item_usable} AND {self.time_usable}"
+
+    @property
     def text_sql(self) -> str:
         """The text of an item, NULL without one."""
         parts = ", ".join(

@@ -130,7 +130,7 @@ def test_plans_are_the_best_of_all_and_keep_the_limits(
     price, cost, units, slope = np.array(rows).T
     floor = np.where(price > 5, cost * 0.5, 0)
     ones = np.ones(len(price))
-    offer = Offer(price, cost, units, slope, 0.3 * ones, floor, ones)
+    offer = Offer(price, cost, units, slope, 0.3 * ones, floor, ones > 0)
     prices = candidates(offer, most, [0.99, 0.49] if endings else [])
     new = plan(offer, prices, np.array(weights))
     assert (np.abs(new / price - 1) <= most + 1e-6).all()
@@ -157,7 +157,7 @@ def test_what_is_elastic_becomes_cheaper_and_what_is_not_dearer() -> None:
     ones = np.ones(3)
     offer = Offer(
         10 * ones, 4 * ones, 5 * ones, np.array([-4.0, -0.5, -0.5]), 0 * ones, 0 * ones,
-        np.array([1.0, 1, 0]),
+        np.array([True, True, False]),
     )  # fmt: skip
     new = plan(offer, candidates(offer, 0.1, []), np.array([1.0, 0, 0]))
     assert new == pytest.approx([9, 11, 10])

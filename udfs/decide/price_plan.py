@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..history import Doubles
+from .candidates import Flags
 
 STEPS = 20  # of prices on the way from the lowest allowed to the highest
 OBJECTIVES = ("profit", "units", "stability")
@@ -26,7 +27,7 @@ class Offer:
     elasticity: Doubles
     deviation: Doubles
     floor: Doubles
-    movable: Doubles
+    movable: Flags
 
     def expected(self, price: Doubles) -> Doubles:
         """The units at other prices, shape (items, n).
@@ -65,7 +66,7 @@ def candidates(offer: Offer, most: float, endings: list[float]) -> Doubles:
     slack = 1e-9 * offer.price[:, None]
     low = np.maximum(offer.price * (1 - most), offer.floor)[:, None] - slack
     high = (offer.price * (1 + most))[:, None] + slack
-    allowed = (grid >= low) & (grid <= high) & (grid > 0) & (offer.movable > 0)[:, None]
+    allowed = (grid >= low) & (grid <= high) & (grid > 0) & offer.movable[:, None]
     return np.concatenate([offer.price[:, None], np.where(allowed, grid, np.nan)], axis=1)
 
 

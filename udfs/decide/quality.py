@@ -12,6 +12,7 @@ from ..history import Doubles, Longs
 from .response import deviance
 
 DRAWS = 40, 200  # of the bootstrap (Efron 1979), at least and at most; users are what is drawn
+CHOSEN = "chosen"  # the method that answers, among others
 MEASURED = ("value", "low", "high", "gain", "gain_low", "gain_high")  # the fields of Measured
 MOST_ROWS = 4e7  # in all draws, about
 LEVEL = 0.9  # of intervals
@@ -72,6 +73,11 @@ class Measured:
     gain: Any
     gain_low: Any
     gain_high: Any
+
+    @property
+    def numbers(self) -> tuple[Any, ...]:
+        """All of them, in the order of MEASURED."""
+        return dataclasses.astuple(self)
 
 
 def measured(

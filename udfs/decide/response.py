@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ..history import Doubles, Longs
+from .candidates import Flags
 
 RIDGES = (3.0, 30.0, 300.0, 3000.0)  # in units of observations
 FOLDS = 5
@@ -25,7 +25,6 @@ STEPS = 100  # of Newton's, at most
 SOLVER = "newton-cholesky"  # for many rows of few features
 SMALLEST = 1e-9  # chance or count, within a deviance
 
-Flags = npt.NDArray[np.bool_]
 Kind = Literal["chance", "count", "amount"]
 
 

@@ -16,7 +16,8 @@ import dataclasses
 import numpy as np
 
 from ..history import Doubles, Longs
-from .response import FOLDS, Flags, fit
+from .candidates import Flags
+from .response import FOLDS, fit
 
 LEAST_CHANCE = 0.02  # of being offered or kept from it, so that no user counts for fifty
 SHARES = 10  # steps of the curve
@@ -55,7 +56,7 @@ def balance(x: Doubles, offered: Flags, campaign: Longs) -> Balance:
     """
     from scipy import stats
 
-    x = np.where(np.isfinite(x), x, np.nanmean(np.where(np.isfinite(x), x, np.nan), axis=0))
+    x = np.where(np.isfinite(x), x, np.nanmean(x, axis=0))
     inside, group = _centred(x, campaign), _centred(offered.astype(np.float64)[:, None], campaign)
     spread = inside.std(axis=0)
     varied = spread > 1e-9
