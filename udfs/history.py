@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .friends import NO_FRIENDS, Friends, Graph
+
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -16,6 +18,7 @@ Longs = npt.NDArray[np.int64]
 
 DAY = 86400.0
 NO_DECAY = 3  # stands beside the numbers of the half-lives: all days count alike
+OF_USERS = ("labels", "friends", "graph")  # of a history, beside its pairs
 CHUNK = 1 << 22  # events whose decays are held at once
 
 
@@ -84,7 +87,8 @@ class History:
     strength has three columns: the sums of event weights that decay with the short, medium and
     long half-life, in units of the mean event weight. count is the number of distinct days (events
     where there is no time). last and first are the ages of the last and first event in units of the
-    medium half-life. labels are what is known of the users beside.
+    medium half-life. labels are what is known of the users beside, friends what friends of theirs
+    took; graph, in the history of all users, says who these are.
     """
 
     user: Ints
@@ -94,6 +98,8 @@ class History:
     last: Floats
     first: Floats
     labels: Labels = NO_LABELS
+    friends: Friends = NO_FRIENDS
+    graph: Graph | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -106,16 +112,26 @@ class History:
 
     def _columns(self) -> dict[str, Any]:
         """What there is of each pair."""
-        return {name: column for name, column in vars(self).items() if name != "labels"}
+        return {name: column for name, column in vars(self).items() if name not in OF_USERS}
 
     def of_users(self, chosen: npt.NDArray[np.int64], users: int) -> History:
         """Return the pairs of some of `users` users, numbered by their place in sorted `chosen`."""
+        friends = self.friends
+        if self.graph is not None:
+            friends = self.graph.of(self, chosen)
         if len(chosen) == users:
-            return self
+            return dataclasses.replace(self, friends=friends, graph=None)
         number = _numbers(chosen, users)
         kept = self.take(number[self.user] >= 0)
-        labels = self.labels.of_users(chosen, users) if len(self.labels) else self.labels
-        return dataclasses.replace(kept, user=number[kept.user], labels=labels)
+        if len(friends) and self.graph is None:
+            friends = friends.of_users(number)
+        return dataclasses.replace(
+            kept,
+            user=number[kept.user],
+            labels=self.labels.of_users(chosen, users) if len(self.labels) else self.labels,
+            friends=friends,
+            graph=None,
+        )
 
     def latest(self, count: int) -> History:
         """Return the `count` pairs of each user whose last event is the latest."""
@@ -137,10 +153,15 @@ class History:
     def followed_by(self, other: History, users: int) -> History:
         """Return both, with the users of `other` numbered on from `users`."""
         theirs = {**other._columns(), "user": other.user + np.int32(users)}
-        columns = {
+        columns: dict[str, Any] = {
             name: np.concatenate([column, theirs[name]]) for name, column in self._columns().items()
         }
-        return History(**columns, labels=self.labels.followed_by(other.labels, users))
+        return dataclasses.replace(
+            self,
+            **columns,
+            labels=self.labels.followed_by(other.labels, users),
+            friends=self.friends.followed_by(other.friends, users),
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
+from ..udfs.friends import Friends
 from ..udfs.history import (
-    NO_LABELS,
     Doubles,
     Events,
     Floats,
@@ -22,6 +22,7 @@ from .recommender import Recommender
 
 NO_TIME = -(1 << 62)  # stands for the microsecond of an event without a time
 LABEL = NO_TIME - 1  # stands there for a label of the user
+OF_FRIENDS = -(3 << 61)  # is added to the microseconds of events of friends
 
 
 def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -> History:
@@ -30,9 +31,18 @@ def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -
     The clock of a user stands at `as_of`, and later events are left out; or at the end of the
     training or of the user's events.
     """
-    events, labels, now = _events_of(histories, as_of, recommender)
+    user, low, high = _entries(histories)
+    events, now = _events_of(user, low, high, as_of, recommender)
     history = events.history(recommender.clock, now[events.user])
-    return dataclasses.replace(history, labels=labels) if len(labels) else history
+    if len(high) and high.min() <= LABEL:
+        mine = high == LABEL
+        labels = _labels_of(user[mine], low[mine], recommender)
+        history = dataclasses.replace(history, labels=labels)
+        if recommender.catalogue.model.befriended:
+            mine = high < LABEL
+            friends = _friends_of(user[mine], low[mine], high[mine], as_of, now, recommender)
+            history = dataclasses.replace(history, friends=friends)
+    return history
 
 
 def last_of(
@@ -42,22 +52,25 @@ def last_of(
 
     Arguments are those of history_of, and what it gave.
     """
-    _, _, now = _events_of(histories, as_of, recommender)
+    _, now = _events_of(*_entries(histories), as_of, recommender)
     ages = history.last.astype(np.float64) * recommender.clock.half_lives[1]
     out: Doubles = now[history.user] - ages
     return out
 
 
-def _events_of(
-    histories: pa.Array, as_of: pa.Array, recommender: Recommender
-) -> tuple[Events, Labels, Doubles]:
-    """The events of users, their labels, and the second at which the clock of each stands."""
+def _entries(histories: pa.Array) -> tuple[Ints, Longs, Longs]:
+    """The user of each entry of packed histories, and both halves of it."""
     lengths = histories.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     user = np.repeat(np.arange(len(histories), dtype=np.int32), lengths)
-    low, high = halves(histories.flatten())
-    labels, is_event = NO_LABELS, high != LABEL
+    return user, *halves(histories.flatten())
+
+
+def _events_of(
+    user: Ints, low: Longs, high: Longs, as_of: pa.Array, recommender: Recommender
+) -> tuple[Events, Doubles]:
+    """The events of users, and the second at which the clock of each stands."""
+    is_event = high > LABEL
     if not is_event.all():
-        labels = _labels_of(user[~is_event], low[~is_event], recommender)
         user, low, high = user[is_event], low[is_event], high[is_event]
     item, time, weight = unpacked(low, high)
     clock, item = recommender.clock, recommender.known(item)
@@ -74,7 +87,7 @@ def _events_of(
     time = np.where(np.isnan(time), now[user], time)
     weight = np.where(np.isnan(weight), np.float32(clock.mean_weight), weight)
     events = Events.sorted(user, item.astype(np.int32), time, weight, clock.timeless)
-    return events, labels, now
+    return events, now
 
 
 def _labels_of(user: Ints, key: Longs, recommender: Recommender) -> Labels:
@@ -83,6 +96,22 @@ def _labels_of(user: Ints, key: Longs, recommender: Recommender) -> Labels:
     order = np.argsort(user[there], kind="stable")
     mine, number = user[there][order], label[order].astype(np.int32)
     return Labels(mine, number, len(recommender.labels))
+
+
+def _friends_of(
+    user: Ints, low: Longs, high: Longs, as_of: pa.Array, now: Doubles, recommender: Recommender
+) -> Friends:
+    """What friends of users took, of what the recommender knows, until as_of."""
+    item, time, weight = unpacked(low, high - OF_FRIENDS)
+    item, clock = recommender.known(item), recommender.clock
+    until = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
+    kept = (item >= 0) & ~(time >= until[user])
+    order = np.flatnonzero(kept)[np.argsort(user[kept], kind="stable")]
+    user, item, time, weight = user[order], item[order], time[order], weight[order]
+    mean = recommender.catalogue.model.chosen["of_friends"]["mean"]
+    age = np.zeros(len(time)) if clock.timeless else now[user] - time
+    lives = np.array(clock.half_lives, np.float32)
+    return Friends.taken(user, item.astype(np.int32), weight / np.float32(mean), age, lives)
 
 
 def halves(numbers: pa.Array) -> tuple[Longs, Longs]:

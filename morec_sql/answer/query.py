@@ -98,8 +98,7 @@ class Query:
                 if events <= MOST_EVENTS and len(everybody) <= MOST_HISTORIES:
                     users = sorted({*users, *everybody})
             user_type = type_of(con, "user_id", f"{schema}.events")
-            labelled = self.recommender.catalogue.model.attributed
-            parts = history_parts(schema, user_type, labelled)
+            parts = history_parts(schema, user_type, self.recommender.catalogue.model.chosen)
             history = sql("answer/history_of_user", **parts)
             table = con.sql(
                 sql("answer/histories_of_users", history=history), params=[users]

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import zlib
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from ..catalog.objectives import check_diversify
-from ..errors import MorecError, shown
-from ..source.checks import whole_number
+from ..errors import MorecError
 from ..udfs.history import Doubles, History, Longs
 from ..udfs.ranking.catalogue import Batch, Catalogue, Selection
-from ..udfs.ranking.constraints import KINDS
 from ..udfs.ranking.greedy import Explore
 from ..udfs.ranking.lists import Ranking, rank
 from .applied import RESTING, Applied, Flags, pinned
 from .history import history_of, last_of
+from .limits import limits_of, switched_off
 from .query import Query
 from .recommender import Recommender
 from .rules import Rule
@@ -44,7 +41,7 @@ class Asked:
         filters: per user a predicate over the items, NULL for none.
         exclude_seen: per user whether to leave the history out, NULL for the default.
         diversify: per user how to diversify.
-        limited: per user what _limits reads.
+        limited: per user what limits_of reads.
         items: per user the numbers of the only items that may be listed, None for all.
     """
 
@@ -68,9 +65,10 @@ class Asked:
         by_default = exclude_seen.fill_null(self.recommender.exclude_seen)
         self._excluded = by_default.to_numpy(zero_copy_only=False)
         self._unasked = exclude_seen.is_null().to_numpy(zero_copy_only=False)
-        self.history = history_of(histories, as_of, self.recommender)
         moments = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
-        limits = [_limits(text) for text in limited.to_pylist()]
+        limits = [limits_of(text) for text in limited.to_pylist()]
+        history = history_of(histories, as_of, self.recommender)
+        self.history = switched_off(history, limits, self.recommender)
         self.rules = Applied(
             query,
             [one.user for one in limits],
@@ -268,46 +266,6 @@ class How:
     explore: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What SQL passes of a list in one text: constraints, rules and context as JSON, and others."""
-
-    constraints: str | None
-    rules: str
-    context: str
-    explore: float
-    seed: int | None
-    user: str | None
-
-
-def _limits(text: str | None) -> Limits:
-    """Read what SQL passes: JSON and, behind a line break, the user. NULL for nothing of both."""
-    given, _, user = (text or "").partition("\n")
-    return dataclasses.replace(_limits_alike(given), user=user or None)
-
-
-@functools.lru_cache(maxsize=1024)
-def _limits_alike(text: str) -> Limits:
-    given = json.loads(text) if text else {}
-    constraints = {kind: given[kind] for kind in KINDS if given.get(kind) is not None}
-    return Limits(
-        json.dumps(constraints) if constraints else None,
-        json.dumps(given.get("rules")),
-        json.dumps(given.get("context")),
-        _share(given.get("explore")),
-        None if given.get("seed") is None else whole_number("seed", given["seed"], 0),
-        None,
-    )
-
-
-def _share(given: Any) -> float:
-    """The argument explore."""
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if given is not None and not (is_number and 0 <= given <= 1):
-        raise MorecError(f"explore: {shown(given)} is not a share from 0 to 1")
-    return float(given or 0)
-
-
 def ranked_lists(asked: Asked) -> pa.Array:
     """The ranked list of each user of a chunk."""
     query = asked.query
@@ -316,9 +274,9 @@ def ranked_lists(asked: Asked) -> pa.Array:
         batch = asked.batch(rows)
         if batch is not None:
             lists.put(rows, asked.ranked(rows, batch))
-    labels = asked.history.labels
+    labels, friends = asked.history.labels, asked.history.friends
     in_context = query.recommender.catalogue.model.in_context(labels.label)
-    known = np.concatenate([asked.history.user, labels.user[~in_context]])
+    known = np.concatenate([asked.history.user, labels.user[~in_context], friends.user])
     personal = np.bincount(known, minlength=asked.users) > 0
     return _entries(lists, asked, personal)
 

@@ -13,6 +13,7 @@ from ..errors import MorecError, shortened, shown
 from ..templates import identifier
 from ..udfs.history import Doubles, History
 from .history import history_of
+from .limits import limits_of, switched_off
 from .query import Query, query_udf
 
 LONGEST = 60  # characters of the name of an item in a sentence
@@ -46,6 +47,8 @@ class Sentences:
         parts = {"history item": of_item.behaviour, "content": of_item.content}
         likeness = sum(float(part.sum()) for part in parts.values())
         by_labels = float(of_item.labels.sum())
+        if of_item.friends > max(likeness, of_item.popularity, by_labels):
+            return self._said(language, "friends")
         if by_labels > max(likeness, of_item.popularity):
             label = int(history.labels.label[of_item.labels.argmax()])
             return self._said(language, "attribute", name=recommender.labels[label])
@@ -68,7 +71,9 @@ class Sentences:
         return shortened(self.texts[text_id], LONGEST)
 
 
-@query_udf("morec_reason", ["VARCHAR", "VARCHAR", "DOUBLE[]", "HUGEINT[]", "DOUBLE"], "VARCHAR")
+@query_udf(
+    "morec_reason", ["VARCHAR", "VARCHAR", "DOUBLE[]", "HUGEINT[]", "DOUBLE", "VARCHAR"], "VARCHAR"
+)
 def reason(
     query: Query,
     languages: pa.Array,
@@ -76,6 +81,7 @@ def reason(
     contributions: pa.Array,
     histories: pa.Array,
     as_of: pa.Array,
+    limited: pa.Array,
 ) -> pa.Array:
     """Say why each row of a chunk is in its list.
 
@@ -86,6 +92,7 @@ def reason(
         contributions: what each objective contributed.
         histories: of the users, as of Asked, like the next.
         as_of: the moment.
+        limited: as of Asked.
     """
     sentences = query.kept.get("sentences", lambda: _sentences(query))
     index = pc.index_in(items, value_set=query.recommender.item_ids).to_pylist()
@@ -101,7 +108,9 @@ def reason(
         mine = histories.slice(row, 1)
         # the rows of one list come one after the other
         if last is None or not last[0].equals(mine):
-            last = mine, history_of(mine, as_of.slice(row, 1), query.recommender)
+            known = history_of(mine, as_of.slice(row, 1), query.recommender)
+            limits = [limits_of(limited[row].as_py())]
+            last = mine, switched_off(known, limits, query.recommender)
         parts = np.array(contributions[row].as_py(), np.float64)
         out.append(sentences.of(language, parts, last[1], item))
     return pa.array(out, pa.string())

@@ -61,6 +61,11 @@ ARGUMENTS = (
         "NULL",
     ),
     Argument("seed", "a whole number, with which a user's list is the same again", "NULL"),
+    Argument(
+        "without",
+        "sources that are not to count, to compare: some of user_features, user_graph, context",
+        "NULL",
+    ),
 )  # fmt: skip
 RESULT = {
     "rank": "place in the list, from 1",

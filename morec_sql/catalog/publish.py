@@ -13,9 +13,10 @@ from ..registry import arrow_rows, rows_type, udf
 from ..session import Session
 from ..source.arguments import Arguments
 from ..source.left_out import Counted
-from ..source.source import Id, Source
-from ..source.tables import Table
+from ..source.source import Source
+from ..source.tables import Id, Table
 from ..templates import first_row, identifier, literal, sql, transaction
+from ..udfs.friends import MOST_FRIENDS
 from .recommenders import check_free, recommenders
 from .versions import add, prune, put_to_use, worse
 
@@ -101,7 +102,8 @@ def publish(built: Build) -> list[Stage]:
 def views_of(
     source: Source, arguments: Arguments, counted: Counted, labels: str | None
 ) -> list[str]:
-    """The statements that make the views events, items, users and user_labels of a recommender.
+    """The statements that make the views events, items, users and user_labels of a recommender,
+    and user_graph.
 
     Args:
         source: the user's tables.
@@ -137,6 +139,17 @@ def views_of(
                     usable=key.usable(key.sql),
                 )
             )
+    graph = source.user_graph
+    if graph is not None:
+        views.append(
+            sql(
+                "catalog/user_graph",
+                schema=schema,
+                edges=graph.sql,
+                usable=graph.usable,
+                most=str(MOST_FRIENDS),
+            )
+        )
     return views
 
 

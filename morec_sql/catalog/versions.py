@@ -15,6 +15,7 @@ from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import MACROS, Argument, macros, sql_function
 from ..session import Session
 from ..templates import first_row, identifier, literal, sql, transaction
+from ..udfs.friends import MOST_TAKEN
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
 from .installed import write_macros
@@ -148,21 +149,21 @@ def put_to_use(
     row = first_row(
         con,
         "SELECT settings.version, list_transform(objectives, lambda o: o.objective), user_type,"
-        " item_type, metrics, views, CAST(settings.model AS JSON) -> '$.of_labels.used',"
-        f" attributes, context FROM {schema}.archive WHERE id = {number}",
+        " item_type, metrics, views, settings.model, attributes, context"
+        f" FROM {schema}.archive WHERE id = {number}",
     )
     assert row is not None
-    version, objectives, user_type, item_type, metrics, views, labelled, attributes, context = row
+    version, objectives, user_type, item_type, metrics, views, model, attributes, context = row
     if attributes is None:
         attributes = sql("source/no_labels_given", said=literal(NO_FEATURES))
-    limits = (*KINDS, "rules", "context", "explore", "seed")
+    limits = (*KINDS, "rules", "context", "explore", "seed", "without")
     # what the macros of a recommender may know of it
     parts = {
         "schema_name": literal(name),
         "version": literal(version),
         "item_type": item_type,
         "campaign_type": _campaign_type(con, name),
-        **history_parts(schema, user_type, labelled == "true"),
+        **history_parts(schema, user_type, json.loads(model)),
         "labels_of_query": sql("answer/labels_of_query", given=attributes, packed=_packed()),
         "with_context": "list_concat" if context else "",
         "context": sql("answer/context", given=context, packed=_packed()) if context else "",
@@ -208,21 +209,22 @@ def put_to_use(
         con.execute(f"COMMENT ON {macro.kind} {called} IS {literal(macro.comment)}")
 
 
-def history_parts(schema: str, user_type: str, labelled: bool) -> dict[str, str]:
+def history_parts(schema: str, user_type: str, chosen: dict[str, Any]) -> dict[str, str]:
     """What answer/history_of_user.sql needs to be filled with.
 
     Args:
         schema: of the recommender, as SQL.
         user_type: of the ids of users.
-        labelled: whether attributes of users count.
+        chosen: what the training chose.
     """
     parts = {"schema": schema, "user_type": user_type}
-    labels = sql("answer/labels_of_user", **parts, packed=_packed()) if labelled else ""
-    return {
-        **parts,
-        "labels_of_user": labels,
-        "with_labels": "list_concat" if labelled else "",
-    }
+    more = ""
+    if chosen.get("of_labels", {}).get("used"):
+        more += sql("answer/labels_of_user", **parts, packed=_packed())
+    if chosen.get("of_friends", {}).get("used"):
+        latest = "_k._packed" if chosen["clock"]["now"] else "hash(_k._packed)"
+        more += sql("answer/friends_of_user", **parts, latest=latest, most=str(MOST_TAKEN))
+    return {**parts, "more": more, "with_more": "list_concat" if more else ""}
 
 
 def _packed() -> str:

@@ -9,8 +9,8 @@ import duckdb
 
 from ..errors import MorecError, shown
 from ..source.expressions import expression, go_together
-from ..source.source import Id, Source
-from ..source.tables import Table, find_table
+from ..source.source import Source
+from ..source.tables import Id, Table, find_table
 from ..templates import identifier, sql
 
 # what columns are called where nothing is said

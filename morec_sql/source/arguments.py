@@ -28,6 +28,8 @@ class Arguments:
     context: Any = None
     text: list[str] | None = None
     vectors: Any = None
+    item_graph: str | None = None
+    user_graph: str | None = None
     item_time: str | None = None
     unlisted_items: bool = False
     objectives: Any = None
@@ -75,7 +77,8 @@ class Arguments:
         if isinstance(events, list):
             names("events", events, "names of tables")
         for key in ("name", "user_id", "item_id", "event_time", "event_weight", "items",
-                    "items_item_id", "users", "users_user_id", "item_time", "model"):  # fmt: skip
+                    "items_item_id", "users", "users_user_id", "item_time", "model",
+                    "item_graph", "user_graph"):  # fmt: skip
             if key in given and (not isinstance(given[key], str) or not given[key].strip()):
                 raise MorecError(f"{key}: a name is needed, not {given[key]!r}")
         for key, low, high in (("dimensions", 2, 1024), ("seed", 0, 2**31), ("versions", 1, 1000)):

@@ -11,6 +11,7 @@ from ..errors import MorecError, nearest, shown
 from ..templates import folded, identifier, literal, sql
 from .arguments import Arguments
 from .expressions import expression, go_together
+from .pairs import columns_of
 from .tables import Table, find_table
 
 COLUMNS = ("user_id", "item_id", "event_time", "event_weight")  # that a channel may call otherwise
@@ -47,6 +48,23 @@ def events_of(
             spelt = table.column(f"{argument}.{column}", name)
             found[column] = f"_e.{identifier(spelt)}"
             types[column][channel] = table.columns[spelt]
+        identities = own["identities"]
+        joined = ""
+        if identities is not None:
+            argument_of = f"{argument}.identities"
+            known, (theirs, user), _ = columns_of(con, argument_of, identities, catalog, schema, 2)
+            column = table.column(f"{argument}.user_id", own["user_id"])
+            parts_of = {"id": identifier(theirs), "user": identifier(user), "table": known.sql}
+            joined = sql("source/identities", **parts_of, own=found["user_id"])
+            if not go_together(known.columns[theirs], table.columns[column]):
+                raise MorecError(
+                    f"{argument_of}: {theirs!r} is {known.columns[theirs]}, but the user_id"
+                    f" {column!r} is {table.columns[column]}"
+                )
+            # an id that is nobody's stands for itself where it can be one of a user
+            alike = go_together(known.columns[user], table.columns[column])
+            found["user_id"] = f"coalesce(_k._user_id, {found['user_id'] if alike else 'NULL'})"
+            types["user_id"][channel] = known.columns[user]
         weight = own["event_weight"]
         found["event_weight"] = "1.0"
         if weight is not None:
@@ -61,6 +79,7 @@ def events_of(
                 channel=literal(channel),
                 excluded=f" EXCLUDE ({', '.join(excluded)})" if excluded else "",
                 events=table.sql,
+                identities=joined,
             )
         )
     for column in COLUMNS[:2]:
@@ -84,10 +103,10 @@ def events_of(
 
 def _own(channel: str, said: Any, arguments: Arguments) -> dict[str, Any]:
     """The table of a channel and what its columns are called."""
-    default = {column: getattr(arguments, column) for column in COLUMNS}
+    default = {column: getattr(arguments, column) for column in COLUMNS} | {"identities": None}
     if isinstance(said, str):
         return {**default, "events": said}
-    argument, allowed = f"events.{channel}", ("events", *COLUMNS)
+    argument, allowed = f"events.{channel}", ("events", *COLUMNS, "identities")
     if not isinstance(said, dict) or not isinstance(said.get("events"), str):
         raise MorecError(
             f"{argument}: the name of a table is needed, or a struct such as"

@@ -12,56 +12,17 @@ from ..templates import identifier, literal, sql, type_of
 from .arguments import Arguments
 from .channels import events_of
 from .expressions import expression, go_together, is_number
+from .graphs import Edges, edges_of_items, edges_of_users
 from .labels import Feature, features_of_events, features_of_users
 from .losses import Loss, declared, wanted
-from .tables import Table, find_table
+from .tables import Id, Table, find_table
 
 # comparisons, since a function like isfinite would keep DuckDB from using an index on the users
 USABLE_TIME = (
     "_c.event_time IS NOT NULL AND _c.event_time > CAST('-infinity' AS TIMESTAMP)"
     " AND _c.event_time < CAST('infinity' AS TIMESTAMP)"
 )
-NO_IDS = ("STRUCT", "MAP", "UNION", "VARIANT", "INTERVAL", "BOOLEAN", "NULL", '"NULL"')
 USABLE_WEIGHT = "_c.weight > 0 AND _c.weight < CAST('infinity' AS DOUBLE)"
-
-
-@dataclasses.dataclass(frozen=True)
-class Id:
-    """A column of ids: its name, its SQL in a query of its table, and the type of the ids."""
-
-    column: str
-    sql: str
-    kind: str
-
-    @staticmethod
-    def of(argument: str, column: str, table: Table, alias: str) -> Id:
-        """A column of a table that is called `alias`; ids of an ENUM are texts."""
-        kind, written = table.columns[column], f"{alias}.{identifier(column)}"
-        if kind.startswith("ENUM"):
-            return Id(column, f"CAST({written} AS VARCHAR)", "VARCHAR")
-        if kind.split("(")[0] in NO_IDS or kind.endswith("]"):
-            raise MorecError(
-                f"{argument}: the column {column!r} is {shown(kind)}, but ids are numbers, texts,"
-                " UUIDs or dates"
-            )
-        return Id(column, written, kind)
-
-    def usable(self, value: str, beside: str | None = None) -> str:
-        """The predicate that `value` is an id: neither NULL, nor NaN, nor blank.
-
-        Args:
-            value: SQL of the id.
-            beside: another column of a table whose index has to stay in use. A function in a
-                condition on one column alone would keep DuckDB from it, as for USABLE_TIME.
-        """
-        more = ""
-        if self.kind in ("FLOAT", "DOUBLE"):  # NaN is larger than all numbers
-            more = f" AND {value} < CAST('nan' AS {self.kind})"
-        if self.kind == "VARCHAR":
-            more = f" AND trim({value}) <> ''"
-            if beside is not None:
-                more = f" AND CASE WHEN {beside} IS NOT NULL THEN trim({value}) <> '' END"
-        return f"{value} IS NOT NULL{more}"
 
 
 @dataclasses.dataclass
@@ -97,6 +58,8 @@ class Source:
     channels: bool
     text: list[str]
     vectors: dict[str, str]
+    item_graph: Edges | None
+    user_graph: Edges | None
     item_time: str | None
     unlisted_items: bool
     until: str | None = None
@@ -213,6 +176,8 @@ def resolve(
         channels=channels,
         text=text,
         vectors=_vectors(con, items, arguments.vectors),
+        item_graph=edges_of_items(con, catalog, schema, arguments.item_graph, item_type),
+        user_graph=edges_of_users(con, catalog, schema, arguments.user_graph, user),
         item_time=item_time,
         unlisted_items=arguments.unlisted_items,
     )

@@ -11,6 +11,7 @@ import duckdb
 from ..errors import MorecError, nearest, shortened, shown
 from ..templates import DIALECT, folded, identifier, literal
 
+NO_IDS = ("STRUCT", "MAP", "UNION", "VARIANT", "INTERVAL", "BOOLEAN", "NULL", '"NULL"')
 FILES = (".parquet", ".csv", ".csv.gz", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx", ".duckdb")
 
 
@@ -38,6 +39,45 @@ class Table:
                 f" {shortened(name, 60)} AS my_{argument} FROM {self.sql}"
             )
         raise MorecError(f"{argument}: {self.sql} has no column {shown(name)}; {hint}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Id:
+    """A column of ids: its name, its SQL in a query of its table, and the type of the ids."""
+
+    column: str
+    sql: str
+    kind: str
+
+    @staticmethod
+    def of(argument: str, column: str, table: Table, alias: str) -> Id:
+        """A column of a table that is called `alias`; ids of an ENUM are texts."""
+        kind, written = table.columns[column], f"{alias}.{identifier(column)}"
+        if kind.startswith("ENUM"):
+            return Id(column, f"CAST({written} AS VARCHAR)", "VARCHAR")
+        if kind.split("(")[0] in NO_IDS or kind.endswith("]"):
+            raise MorecError(
+                f"{argument}: the column {column!r} is {shown(kind)}, but ids are numbers, texts,"
+                " UUIDs or dates"
+            )
+        return Id(column, written, kind)
+
+    def usable(self, value: str, beside: str | None = None) -> str:
+        """The predicate that `value` is an id: neither NULL, nor NaN, nor blank.
+
+        Args:
+            value: SQL of the id.
+            beside: another column of a table whose index has to stay in use. A function in a
+                condition on one column alone would keep DuckDB from it, as for source.USABLE_TIME.
+        """
+        more = ""
+        if self.kind in ("FLOAT", "DOUBLE"):  # NaN is larger than all numbers
+            more = f" AND {value} < CAST('nan' AS {self.kind})"
+        if self.kind == "VARCHAR":
+            more = f" AND trim({value}) <> ''"
+            if beside is not None:
+                more = f" AND CASE WHEN {beside} IS NOT NULL THEN trim({value}) <> '' END"
+        return f"{value} IS NOT NULL{more}"
 
 
 def find_table(

@@ -86,6 +86,19 @@ ARGUMENTS = (
         "NULL",
     ),
     Argument(
+        "item_graph",
+        "edges between items and what joins them, such as categories or brands, or each other:"
+        " 'table(from, to)' or 'table(from, to, weight)', with the columns of both ends",
+        "NULL",
+    ),
+    Argument(
+        "user_graph",
+        "who the friends of users are, or who they follow: 'table(user, friend)' or 'table(user,"
+        " friend, weight)'; what these took counts for users with few events of their own, where it"
+        " helps",
+        "NULL",
+    ),
+    Argument(
         "item_time", "when the item appeared, for freshness; the first event otherwise", "NULL"
     ),
     Argument(

@@ -28,6 +28,7 @@ from ..udfs.relevance.content import Content
 from ..udfs.relevance.fold_in import FoldIn
 from ..udfs.relevance.model import normalised, pair_weights, user_vectors
 from ..udfs.relevance.repeats import item_features
+from .graphs import read_item_graph
 from .in_place import changed
 from .reading import index_events, load_catalogue, read_events, read_vectors
 
@@ -217,7 +218,9 @@ def _write_vectors(
     count = len(known)
     con.execute(present.sql("train/events_of_new"))
     load_catalogue(con, source.among("morec_changed"), listed)
-    given = read_vectors(con, source, Stages(Progress()), present.widths)
+    stages = Stages(Progress())
+    given = read_vectors(con, source, stages, present.widths)
+    given += read_item_graph(con, source, stages, present.sql("train/items_ever"))
     of_vectors = [
         dataclasses.replace(one, mean=mean).features(weight)
         for one, (mean, weight) in zip(given, present.parts[1:], strict=True)

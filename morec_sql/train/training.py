@@ -30,6 +30,7 @@ from ..udfs.relevance.training import fit
 from .beside import Beside, read_beside
 from .check import checked, report, say
 from .context import weighed_context
+from .graphs import ITEM_GRAPH, read_item_graph, read_user_graph
 from .objectives import Values, exposure_of, relevance_unit, standardised, unit_share
 from .reading import (
     embed_items,
@@ -148,12 +149,14 @@ def train(
             if texts:
                 sources.append(Content("text", embeddings, text_id, embeddings.mean(axis=0)))
             sources += read_vectors(con, source, stages)
+            sources += read_item_graph(con, source, stages)
             done(fresh)
         with stages.stage("train") as done:
             of_events, wanted = read_events(con)
             clock = clock_of(of_events, source)
             history = of_events.history(clock, clock.now)
-            history = dataclasses.replace(history, labels=beside.of_users)
+            friends = read_user_graph(con, source, clock, users, stages)
+            history = dataclasses.replace(history, labels=beside.of_users, graph=friends)
             signals = signals_of(con, source, clock)
             windows = windows_of(con, source, clock, of_events, wanted)
             # where there is too little to learn from, what the rows say
@@ -170,8 +173,12 @@ def train(
             )  # fmt: skip
             if not model.attributed:
                 history = dataclasses.replace(history, labels=NO_LABELS)
+            if not model.befriended:
+                history = dataclasses.replace(history, graph=None)
             contending = contenders(model, history, users)
             chosen = {"repeat_share": again, **model.chosen}
+            if friends is not None and model.befriended:
+                chosen["of_friends"] = {**chosen["of_friends"], "mean": friends.mean}
             unit = relevance_unit(contending) * chosen.get("unit_share", 1.0)
             if clock.timeless or "repeat_share" in model.chosen:
                 stages.rows.append((_of_known(chosen["repeat_share"]), items, None))
@@ -179,8 +186,11 @@ def train(
             if until is None:
                 report(stages, chosen.get("check"))
                 beside.report(stages, chosen)
+                if friends is not None:
+                    say(stages, "user_graph", chosen.get("of_friends"))
                 for name, found in chosen.get("of_content", {}).items():
-                    say(stages, f"vectors {name}", found)
+                    what = name if name == ITEM_GRAPH else f"vectors {name}"
+                    say(stages, what, found)
             for signal in signals:
                 said = _of_loss(signal.name, model.chosen["losses"])
                 stages.rows.append((said, len(signal.user), None))

@@ -8,15 +8,15 @@
 -- An event is one whole number, since lists of numbers are gathered three times as fast as lists of
 -- structs: from the highest bits down, 64 for the microsecond (-2^62 without a time), 32 for the item
 -- and 32 for the weight, 2^31 and its binary logarithm in units of 2^-20.
--- Where attributes of users count, list_concat puts their labels behind.
-SELECT ${with_labels}(list(
+-- Where attributes of users count, or friends, list_concat puts their labels behind, or what these took.
+SELECT ${with_more}(list(
     CAST(coalesce(epoch_us(_x._event_time), -4611686018427387904) AS HUGEINT)
     * 18446744073709551616
     + (
         CAST(_v._item_index AS BIGINT) * 4294967296
         + CAST(round(log2(_x._weight) * 1048576) AS BIGINT) + 2147483648
     )
-)${labels_of_user})
+)${more})
 FROM (
     SELECT
         _e.user_id AS _user_id,

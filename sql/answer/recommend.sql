@@ -15,6 +15,7 @@ FROM ${later} (
     SELECT
         _a._history AS _history,
         epoch(_a._as_of) AS _now,
+        _a._limited AS _limited,
         _a._version AS _version,
         unnest(${udf}(
             current_database(), ${schema_name}, _a._version, current_query_id(),

@@ -73,9 +73,15 @@ COMMENT ON VIEW ${schema}.user_labels IS
 COMMENT ON COLUMN ${schema}.user_labels.user_id IS 'Id of the user.';
 COMMENT ON COLUMN ${schema}.user_labels.labels IS
     'Labels such as age=25 to 34; those of fewer than five users count for nothing.';
+COMMENT ON VIEW ${schema}.user_graph IS
+    'Who the friends of users are, by the user_graph, read when a list is made; empty without one.';
+COMMENT ON COLUMN ${schema}.user_graph.user_id IS 'Id of the user.';
+COMMENT ON COLUMN ${schema}.user_graph.friend_id IS 'Id of one whose events count for the user.';
+COMMENT ON COLUMN ${schema}.user_graph.weight IS 'How much they do, beside those of others.';
 COMMENT ON VIEW ${schema}.sources IS
-    'What user_features, contexts and vectors were worth when the version in use was made.';
-COMMENT ON COLUMN ${schema}.sources.source IS 'user_features, or context or vectors and their name.';
+    'What user_features, contexts, vectors and graphs were worth when the version in use was made.';
+COMMENT ON COLUMN ${schema}.sources.source IS 
+    'user_features, user_graph, item_graph, or context or vectors and their name.';
 COMMENT ON COLUMN ${schema}.sources.lists IS
     'By what it is measured: first lists of users, as if they had no history, lists for visits, or'
     ' lists of what is new to users by content alone.';

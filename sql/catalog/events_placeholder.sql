@@ -1,5 +1,5 @@
 -- The view events without a row, in its types, for the macros to be bound over; and the view users as it
--- is where no table of users is declared.
+-- is where no table of users is declared, as user_labels and user_graph are where there is none.
 CREATE OR REPLACE VIEW ${schema}.events AS
 SELECT
     CAST(NULL AS ${user_type}) AS user_id,
@@ -10,6 +10,13 @@ SELECT
 
 CREATE OR REPLACE VIEW ${schema}.user_labels AS
 SELECT CAST(NULL AS ${user_type}) AS user_id, CAST(NULL AS VARCHAR[]) AS labels
+WHERE false;
+
+CREATE OR REPLACE VIEW ${schema}.user_graph AS
+SELECT
+    CAST(NULL AS ${user_type}) AS user_id,
+    CAST(NULL AS ${user_type}) AS friend_id,
+    CAST(NULL AS DOUBLE) AS weight
 WHERE false;
 
 CREATE OR REPLACE VIEW ${schema}.users AS

@@ -27,10 +27,13 @@ FROM (
     SELECT 'user_features' AS source, CAST(_s.model AS JSON) -> '$$.of_labels' AS found
     FROM ${schema}.settings AS _s
     UNION ALL
+    SELECT 'user_graph', CAST(_s.model AS JSON) -> '$$.of_friends'
+    FROM ${schema}.settings AS _s
+    UNION ALL
     SELECT 'context ' || _c.key, _c.value
     FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_context') AS _c
     UNION ALL
-    SELECT 'vectors ' || _c.key, _c.value
+    SELECT CASE WHEN _c.key = 'item_graph' THEN '' ELSE 'vectors ' END || _c.key, _c.value
     FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_content') AS _c
 ) AS _f
 WHERE _f.found IS NOT NULL;

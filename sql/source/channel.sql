@@ -6,4 +6,4 @@ SELECT
     ${event_weight} AS event_weight,
     ${channel} AS channel,
     _e.*${excluded}
-FROM ${events} AS _e
+FROM ${events} AS _e${identities}

@@ -24,7 +24,7 @@ SELECT
     u % 2 = 0 AS eats,
     CAST(5000000000 + u % 2 AS BIGINT) AS branch,
     'secret ' || u AS secret,
-    hash(u) % 3 AS noise,
+    u // 2 % 3 AS noise,
     {a: 1} AS odd
 FROM range(70) AS t(u)
 """
@@ -97,6 +97,16 @@ def test_it_fades_into_what_they_do(shop: duckdb.DuckDBPyConnection) -> None:
     assert first(shop, 61) <= KITCHEN
     shop.execute("ROLLBACK")
     assert 0 < after < before
+
+
+def test_a_query_can_do_without_them(shop: duckdb.DuckDBPyConnection) -> None:
+    query = (
+        "SELECT item_id FROM shop.recommend(61, weights => {{relevance: 1}}, k => 5, without => {})"
+    )
+    assert {item for (item,) in rows(shop, query.format("['user_features']"))} == first(
+        shop, "NULL"
+    )
+    assert {item for (item,) in rows(shop, query.format("'context'"))} == first(shop, 61)
 
 
 def test_of_many_users_as_of_one(shop: duckdb.DuckDBPyConnection) -> None:

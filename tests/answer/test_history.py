@@ -41,7 +41,7 @@ def test_events_pass_through_sql_as_they_are(
                 "INSERT INTO events VALUES (1, ?, make_timestamp(?), ?)", [item, time, weight]
             )
         con.execute("INSERT INTO item_vectors SELECT DISTINCT item_id, item_id FROM events")
-        history = sql("answer/history_of_user", **history_parts("main", "INTEGER", False))
+        history = sql("answer/history_of_user", **history_parts("main", "INTEGER", {}))
         lists = arrow(con, f"SELECT coalesce(({history}), []) FROM (SELECT 1 AS user_id)").column(0)
     item, time, weight = unpacked(*halves(pc.list_flatten(lists.combine_chunks())))
     order = np.argsort(item)

@@ -32,6 +32,11 @@ SELECT
     1.0 + i % 7 AS cost,
     i % 4 AS stock
 FROM range(60) AS t(i);
+CREATE TABLE taxonomy AS
+SELECT product_id::VARCHAR AS node, category AS parent FROM products;
+CREATE TABLE friends AS
+SELECT customer_id, 1 + (customer_id + 15 * n) % 75 AS friend_id
+FROM customers, range(1, 4) AS t(n);
 CREATE TABLE orders AS
 SELECT
     1 + u AS customer_id,

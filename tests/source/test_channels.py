@@ -87,6 +87,39 @@ def test_the_channel_is_a_context_and_a_column(shop: duckdb.DuckDBPyConnection) 
     assert rows(shop, clicked) == [(0.5,)]
 
 
+def test_ids_of_a_channel_may_be_joined_by_a_table(shop: duckdb.DuckDBPyConnection) -> None:
+    create(shop)
+    whole = rows(shop, LISTS)
+    # the web knows cookies, of which some are nobody's and some of two customers
+    shop.execute(
+        "UPDATE raw_clicks SET page = 'c' || visitor;"
+        "CREATE VIEW visits AS SELECT page AS cookie, sku, clicked_at FROM raw_clicks;"
+        "CREATE TABLE logins AS SELECT DISTINCT page AS cookie, visitor AS customer FROM raw_clicks;"
+        "INSERT INTO raw_clicks VALUES (0, 1, TIMESTAMP '2024-03-30', 'c-nobody');"
+        "INSERT INTO raw_clicks VALUES (0, 1, TIMESTAMP '2024-03-30', 'c-two');"
+        "INSERT INTO logins VALUES ('c-two', 1), ('c-two', 2), ('c1', 1), (NULL, 1), ('c3', NULL);"
+    )
+    web = (
+        "{events: 'visits', user_id: 'cookie', item_id: 'sku', event_time: 'clicked_at',"
+        " identities: 'logins(cookie, customer)'}"
+    )
+    create(shop, events=f"{{web: {web}, till: 'sales'}}", users="'customers'", replace="true")
+    assert rows(shop, "SELECT count(*) FROM shop.events") == [(1200,)]
+    assert rows(shop, LISTS) == whole
+    # whoever logs in has all that was done before
+    shop.execute("INSERT INTO logins VALUES ('c-nobody', 950)")
+    assert rows(shop, "SELECT DISTINCT personal FROM shop.recommend(950)") == [(True,)]
+
+
+def test_ids_that_are_nobodys_stand_for_themselves(shop: duckdb.DuckDBPyConnection) -> None:
+    shop.execute("CREATE TABLE logins AS SELECT 5 AS visitor, 950 AS customer")
+    web = WEB % ", identities: 'logins(visitor, customer)'"
+    create(shop, events=f"{{web: {web}, till: 'sales'}}")
+    found = dict(rows(shop, "SELECT user_id, count(*) FROM shop.events GROUP BY ALL"))
+    assert len(found) == 61
+    assert found[950] == rows(shop, "SELECT count(*) FROM clicks WHERE visitor = 5")[0][0]
+
+
 @pytest.mark.parametrize(
     ("events", "said"),
     [
@@ -100,6 +133,18 @@ def test_the_channel_is_a_context_and_a_column(shop: duckdb.DuckDBPyConnection) 
         (
             "{web: {events: 'sales', usr: 'a'}}",
             "events.web: unknown field 'usr'; did you mean 'user_id'",
+        ),
+        (
+            "{web: {events: 'sales', identities: 'customers'}}",
+            "events.web.identities: a table with two columns is needed, such as 'logins",
+        ),
+        (
+            "{web: {events: 'sales', identities: 'texts(customer_id, product_id)'}}",
+            "events.web.identities: 'customer_id' is VARCHAR, but the user_id 'customer_id' is BIGINT",
+        ),
+        (
+            "{web: {events: 'sales', identities: 7}}",
+            "events.web.identities: a name is needed, not 7",
         ),
         (
             "{web: {events: 'sales', event_weight: 'getenv(''HOME'')'}}",

@@ -213,3 +213,29 @@ def test_a_wrong_setting_is_named(tables: Connection, given: str, said: str) -> 
     with pytest.raises(duckdb.Error, match=said):
         create(tables, relevance=given)
     assert not tables.execute("FROM duckdb_schemas() WHERE schema_name = 'shop'").fetchall()
+
+
+# everyone takes four things of their taste often, and glances at ten of any once
+GLANCES = """
+CREATE TABLE visits AS
+SELECT user_id, item_id, any_value(often) AS often
+FROM (
+    SELECT u AS user_id, (u % 8) * 10 + CAST(md5_number_lower(u || ' ' || n) % 10 AS BIGINT)
+        AS item_id, 20 AS often
+    FROM range(400) AS t(u), range(4) AS s(n)
+    UNION ALL
+    SELECT u, CAST(md5_number_lower(u || 'x' || n) % 80 AS BIGINT), 1
+    FROM range(400) AS t(u), range(10) AS s(n)
+)
+GROUP BY ALL
+"""
+
+
+def test_weights_count_without_a_time_where_they_say_more() -> None:
+    found = {}
+    for weight in ("'often'", "NULL"):
+        con, _, model = made(GLANCES, event_weight=weight)
+        [(own,)] = con.execute(OWN.format(weights="{relevance: 1}")).fetchall()
+        found[model["half_life"]] = own
+    assert found.keys() == {1, 3}
+    assert found[1] > found[3] + 0.1

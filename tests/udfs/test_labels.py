@@ -112,7 +112,7 @@ def test_what_they_add_to_relevance(of_context: bool) -> None:
         adds += has.astype(float) @ by_items
         expected = plain * model.unit + adds
     else:
-        model = model.with_attributes(vectors, 2.5, fade=3)
+        model = dataclasses.replace(model, labels=vectors).beside("of_labels", 2.5, fade=3)
         adds *= 2.5 / (1 + np.bincount(history.user, minlength=users)[:, None] / 3)
         # an item that the user knows goes by the own events; their likeness to it takes no part here
         unknown = np.ones((users, items), bool)

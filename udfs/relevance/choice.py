@@ -50,6 +50,7 @@ CLIMBED = ("ridge", "neighbour_ridge", "neighbour_weight")
 # of a source of content beside the first, other than 1; it is never left out, since what has no
 # text is known by it alone
 CONTENT_WEIGHTS = (0.1, 0.3, 3.0)
+ALIKE = 1e-3  # of the mean weight of events
 ENOUGH = 50  # users by whom weights of content are chosen
 WORTH_IT = 1.01  # how much better a larger rank must be
 PROMISING = 1.03  # how much better a rank must be than half of it for a larger one to be tried
@@ -107,11 +108,15 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
     found = first_of(options)
     if not sample.timed and UNTIMED_DAMPING in options["damping"]:
         found["damping"] = UNTIMED_DAMPING
-    if not sample.timeless:
-        alone = {**found, "neighbour_weight": 0.0}
-        for name in ("half_life", "ridge", "trend"):
-            alone = choice.best(alone, name)
-        found = {**alone, "neighbour_weight": found["neighbour_weight"]}
+    of_time: tuple[str, ...] = ("half_life", "ridge", "trend")
+    if sample.timeless:
+        # nothing decays, but histories that do count events by their weights
+        weight = sample.past.strength[:, 0] / sample.past.count
+        of_time = ("half_life",) if float(np.ptp(weight)) > ALIKE else ()
+    alone = {**found, "neighbour_weight": 0.0}
+    for name in of_time:
+        alone = choice.best(alone, name)
+    found = {**alone, "neighbour_weight": found["neighbour_weight"]}
     if BESIDE in options["neighbour_weight"]:
         found["neighbour_weight"] = BESIDE
     # a decomposition for each damping: at the smallest rank they are cheap

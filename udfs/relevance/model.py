@@ -7,7 +7,8 @@ The relevance of item j for a user with history h is the log-odds of a purchase,
 
 with q_u = sum_h x_h e_h / |x|^(1/2) and s_uj = sum_h x_h S_hj / |x|^(1/2). Labels of the user, such
 as attributes, add l_u <sum_l z_l, v_j> to what a user does not know, and those of the query, its
-context, sum_l <z_l, v_j> + S'_lj to everything (labels.py).
+context, sum_l <z_l, v_j> + S'_lj to everything (labels.py). What friends of the user took, as if it
+were one history with q'_u and s'_uj, adds g_u (<q'_u, v_j> + s'_uj), by behaviour alone.
 
 - e and v come from a truncated EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"). By the
   Woodbury identity the inverse in EASE's closed form, P = (X'X + lambda)^-1, is
@@ -26,7 +27,7 @@ context, sum_l <z_l, v_j> + S'_lj to everything (labels.py).
   popularity.
 - A_u, p_u and c_u weigh the blocks of likeness and popularity, and depend on how much is known of
   the user: A_u and p_u are linear in 1 / (1 + items in the history / 20), c_u in that and in how
-  active the user was. l_u is weight / (1 + items in the history / fade).
+  active the user was. l_u and g_u are weight / (1 + items in the history / fade).
 
 What is chosen and learnt is so on the latest window of time: the history before it against what
 the users did in it, over the best unseen items; or on events held out, where time does not say what
@@ -125,6 +126,13 @@ class RelevanceModel:
             mine = self.attribute_weights(np.diff(starts))[:, None]
             queries[:, : by_attributes.shape[1]] += mine * by_attributes
         more, of_known = self._neighbours(history, pair, starts, weights[:, 0])
+        if self.befriended and len(history.friends):
+            theirs, more_of_theirs = self.of_friends(history, users)
+            queries[:, : theirs.shape[1]] += theirs
+            if more_of_theirs is not None:
+                of_known = of_known + at(more_of_theirs, history.user, history.item)
+                more = more_of_theirs if more is None else (more + more_of_theirs).tocsr()
+                more.sort_indices()
         if wanted is not None:
             history, pair = history.take(wanted), pair[wanted]
             of_known = of_known[wanted]
@@ -166,23 +174,44 @@ class RelevanceModel:
             user_vectors(self.labels, label, contexts, starts) if mine.any() else None,
         )
 
-    def with_attributes(self, labels: Floats, weight: float, fade: float = 1.0) -> RelevanceModel:
-        """The model with labels, all of attributes, of such a weight."""
+    def beside(self, source: str, weight: float, fade: float = 1.0) -> RelevanceModel:
+        """The model in which a source, `of_labels` or `of_friends`, has such a weight."""
         told = {"weight": weight, "fade": fade, "used": True}
-        chosen = {**self.chosen, "of_labels": told}
-        return dataclasses.replace(self, labels=labels, chosen=chosen)
+        return dataclasses.replace(self, chosen={**self.chosen, source: told})
+
+    def of_friends(self, history: History, users: int) -> tuple[Floats, csr_array | None]:
+        """What friends add to the vectors of users, and by neighbours, shape (users, n)."""
+        starts, item, pair = history.friends.pooled(self.half_life, users)
+        pair = normalised(pair, starts)
+        mine = self._fading("of_friends", np.diff(bounds(history.user, users)))
+        encoder = np.ascontiguousarray(self.encoder[:, : self.encoder.shape[1] - self.content])
+        vectors = mine[:, None] * user_vectors(encoder, item, pair, starts)
+        if self.neighbours is None:
+            return vectors, None
+        more = added(self.neighbours, pair, item, starts)
+        more.data *= np.repeat(mine, np.diff(more.indptr))
+        return vectors, more
 
     @property
     def attributed(self) -> bool:
         """Whether attributes of users count."""
         return bool(self.chosen.get("of_labels", {}).get("used"))
 
+    @property
+    def befriended(self) -> bool:
+        """Whether what friends took counts."""
+        return bool(self.chosen.get("of_friends", {}).get("used"))
+
     def attribute_weights(self, items: Longs) -> Floats:
         """The weight of attributes for users with so many items in the history, shape (users,)."""
-        if not self.attributed:
+        return self._fading("of_labels", items)
+
+    def _fading(self, source: str, items: Longs) -> Floats:
+        """The weight of a source for users with so many items in the history, shape (users,)."""
+        chosen = self.chosen.get(source, {})
+        if not chosen.get("used"):
             return np.zeros(len(items), np.float32)
-        weight, fade = (self.chosen["of_labels"][name] for name in ("weight", "fade"))
-        out: Floats = (weight / (1 + items / fade)).astype(np.float32)
+        out: Floats = (chosen["weight"] / (1 + items / chosen["fade"])).astype(np.float32)
         return out
 
     def in_context(self, labels: Ints) -> npt.NDArray[np.bool_]:
@@ -230,7 +259,14 @@ class RelevanceModel:
             labels = of_labels * (vectors @ self.decoder[item, :split])
             if self.context_items is not None:
                 labels += self.context_items[label][:, [item]].toarray()[:, 0]
-        return Parts(weights[0] * pair * behaviour, weights[1] * pair * content, popularity, labels)
+        friends = 0.0
+        if self.befriended and len(history.friends):
+            theirs, more = self.of_friends(history, 1)
+            friends = float(theirs[0].astype(np.float64) @ self.decoder[item, :split])
+            if more is not None:
+                friends += float(more[:, [item]].toarray()[0, 0])
+        of_pairs = weights[0] * pair * behaviour, weights[1] * pair * content
+        return Parts(*of_pairs, popularity, labels, friends)
 
     def _neighbours(
         self, history: History, pair: Floats, starts: Longs, weights: Floats
@@ -247,13 +283,15 @@ class RelevanceModel:
 class Parts:
     """What each pair of a history adds to the relevance of an item by behaviour and by content.
 
-    These have shape (pairs,); popularity is what that adds, labels what each label does.
+    These have shape (pairs,); popularity is what that adds, labels what each label does, and
+    friends what all friends do.
     """
 
     behaviour: Doubles
     content: Doubles
     popularity: float
     labels: Doubles
+    friends: float
 
 
 @dataclasses.dataclass(frozen=True)

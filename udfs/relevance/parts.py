@@ -8,18 +8,19 @@ parts rank clearly better: what is held out has hardly an item that is new to ev
 content is. Users without a history have all in any case, and those with a short one the more of
 them the shorter it is, where that ranks short histories clearly better. What attributes of users
 add is largest without a history and fades with it; its weight is the one with which the lists of
-users without a history are best.
+users without a history are best. What friends took is weighed, and fades, likewise.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..history import Floats, History, bounds
+from ..history import Floats, History, Ints, Longs, bounds
 from . import repeats
 from .model import (
     RelevanceModel,
@@ -35,54 +36,74 @@ CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
 # the columns of the parts: likeness by behaviour and by content, popularity ever and of late
 PARTS = ((0, 1), (0,), (0, 2, 3), (0, 1, 2, 3))
-# weights of attributes that are tried, of that of likeness by behaviour for a short history
+# weights of attributes, and of friends, that are tried, of that of likeness by behaviour for a
+# short history
 SHARES = (0.1, 0.3, 1.0, 3.0)
-FADES = (20.0, 5.0, 1.0)  # items in a history with which attributes count half
+FADES = (20.0, 5.0, 1.0)  # items in a history with which attributes or friends count half
 FEW = (14, 4)  # items, below which a history may be a short one
 
 
 def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
     """The model with the weights of its parts, learnt and chosen on the sample."""
-    plain = _weighed(sample, dataclasses.replace(model, labels=None))
-    return plain if model.labels is None else _attributed(sample, plain, model.labels)
+    found, labels = _weighed(sample, dataclasses.replace(model, labels=None)), model.labels
+    if labels is not None:
+        with_labels = dataclasses.replace(found, labels=labels)
+        found = _beside(sample, with_labels, "of_labels", sample.whole.labels.user)
+        if not found.attributed:
+            found = dataclasses.replace(found, labels=None)
+    if len(sample.whole.friends):
+        found = _beside(sample, found, "of_friends", sample.whole.friends.user)
+    return found
 
 
-def _attributed(sample: Sample, model: RelevanceModel, labels: Floats) -> RelevanceModel:
-    """The model with labels that attributes of users have, where they make first lists better.
+def _beside(sample: Sample, model: RelevanceModel, source: str, user: Ints) -> RelevanceModel:
+    """The model with a source beside the events, where it makes first lists better.
 
-    Of the ways to fade with the history that leave the lists of others as good, the one with the
-    best lists of short histories is taken.
+    Of the weights whose first lists are about as good as any, and the ways to fade with the history
+    that leave the lists of others as good, those are taken by which first lists and those of short
+    histories are best.
+
+    Args:
+        sample: users of the window that is held out.
+        model: with what the source adds, which has no weight yet.
+        source: as in RelevanceModel.beside.
+        user: of each entry that there is of the source.
     """
     unit = max(float(model.unknown[0, 0] + model.unknown[1, 0]), 1.0)
-    first = _first_lists(sample, model)
+    mine = np.unique(user).astype(np.int64)
+    first = _first_lists(sample, model, mine)
     lists = {
-        share * unit: _first_lists(sample, model.with_attributes(labels, share * unit))
+        share * unit: _first_lists(sample, model.beside(source, share * unit), mine)
         for share in SHARES
     }
-    weight = max(lists, key=lambda one: mean(lists[one]))
-    told = compared("first lists", lists[weight], first)
-    found: dict[float, RelevanceModel] = {}
+    best = max(lists.values(), key=mean)
+    told = compared("first lists", best, first)
+    found: dict[float, tuple[float, float]] = {}
     if told["used"]:
         before = [_ndcg(sample, model, history) for history in (sample.whole, sample.short)]
-        for fade in FADES:
-            option = model.with_attributes(labels, weight, fade)
-            after = [_ndcg(sample, option, history) for history in (sample.whole, sample.short)]
+        good = [weight for weight, of_weight in lists.items() if not better(best, of_weight)]
+        for option in itertools.product(good, FADES):
+            with_it = model.beside(source, *option)
+            after = [_ndcg(sample, with_it, history) for history in (sample.whole, sample.short)]
             if not any(better(*pair) for pair in zip(before, after, strict=True)):
-                found[mean(after[1])] = option
-    chosen = found[max(found)] if found else model
-    told |= chosen.chosen.get("of_labels", {"used": False})
-    return dataclasses.replace(chosen, chosen={**chosen.chosen, "of_labels": told})
+                found[mean(lists[option[0]]) + mean(after[1])] = option
+    chosen = model
+    if found:
+        weight, fade = found[max(found)]
+        chosen = model.beside(source, weight, fade)
+        told = compared("first lists", lists[weight], first)
+    told |= chosen.chosen.get(source, {"used": False})
+    return dataclasses.replace(chosen, chosen={**chosen.chosen, source: told})
 
 
-def _first_lists(sample: Sample, model: RelevanceModel) -> npt.NDArray[np.float64]:
-    """How good the lists of users with labels would be if they had no history."""
-    labelled = np.unique(sample.whole.labels.user).astype(np.int64)
-    nothing = sample.whole.take(np.zeros(len(sample.whole), bool)).of_users(labelled, sample.users)
-    queries = model.of_users(nothing, len(labelled)).queries
+def _first_lists(sample: Sample, model: RelevanceModel, mine: Longs) -> npt.NDArray[np.float64]:
+    """How good the lists of some users would be if they had no history."""
+    nothing = sample.whole.take(np.zeros(len(sample.whole), bool)).of_users(mine, sample.users)
+    of_users = model.of_users(nothing, len(mine))
     table = np.concatenate([model.decoder, model.popularity], axis=1)
     lists = np.zeros((sample.users, min(LISTED, sample.items)), np.int64)
-    lists[labelled] = best_unseen(queries, table, nothing, lists.shape[1])
-    return sample.ndcg_of(lists, False)[np.isin(sample.evaluated(False), labelled)]
+    lists[mine] = best_unseen(of_users.queries, table, nothing, lists.shape[1], of_users.more)
+    return sample.ndcg_of(lists, False)[np.isin(sample.evaluated(False), mine)]
 
 
 def _weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,7 +167,7 @@ class Trainer:
         some = np.unique(history.labels.user).astype(np.int64)
         some = some[:: -(-len(some) // LABELLED_USERS)]
         folds = history.labels.folds
-        history = history.of_users(some, self.users)
+        history = dataclasses.replace(history, graph=None).of_users(some, self.users)
         starts = bounds(history.user, len(some))
         weights = normalised(pair_weights(history, settings["half_life"]), starts)
         vectors = user_vectors(encoder, history.item, weights, starts)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..history import History, Labels, Signal, Window
+from ..history import History, Signal, Window
 from . import repeats
 from .choice import Options, choose, first_of, weigh_content, within_reach
 from .content import Content, features_of
@@ -55,9 +55,10 @@ def fit(
     options = within_reach(options, history, users, items)
     # what labels add to a user is learnt from others, or the own history would speak for them
     known = history.labels.in_folds(FOLDS) if len(history.labels) else history.labels
+    beside = {"labels": known, "graph": history.graph}
     samples = (
         Sample(window, users, items, seed)
-        for window in (_returning(window, known) for window in windows)
+        for window in (_returning(window, beside) for window in windows)
         if len(window.user) >= MIN_POSITIVES
     )
     # untrained: likeness first, then popularity, whoever the user is
@@ -107,8 +108,8 @@ def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
     return np.arange(count) * users // count
 
 
-def _returning(window: Window, labels: Labels) -> Window:
-    """The pairs of the window whose users have a history before it, with the labels of users."""
+def _returning(window: Window, beside: dict[str, Any]) -> Window:
+    """The pairs of the window whose users have a history before it, with what is known beside."""
     known = np.isin(window.user, window.past.user)
-    past = dataclasses.replace(window.past, labels=labels)
+    past = dataclasses.replace(window.past, **beside)
     return dataclasses.replace(window, past=past, user=window.user[known], item=window.item[known])

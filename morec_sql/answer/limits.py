@@ -1,0 +1,87 @@
+"""What SQL passes of a list in one text, and histories without what it switches off."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from typing import Any
+
+import numpy as np
+
+from ..errors import MorecError, shown
+from ..source.checks import whole_number
+from ..udfs.history import History
+from ..udfs.ranking.constraints import KINDS
+from .recommender import Recommender
+
+# sources beside the events, that a query can do without
+SOURCES = ("user_features", "user_graph", "context")
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What SQL passes of a list in one text: constraints, rules and context as JSON, and others."""
+
+    constraints: str | None
+    rules: str
+    context: str
+    explore: float
+    seed: int | None
+    without: tuple[str, ...]
+    user: str | None
+
+
+def limits_of(text: str | None) -> Limits:
+    """Read what SQL passes: JSON and, behind a line break, the user. NULL for nothing of both."""
+    given, _, user = (text or "").partition("\n")
+    return dataclasses.replace(_limits_alike(given), user=user or None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _limits_alike(text: str) -> Limits:
+    given = json.loads(text) if text else {}
+    constraints = {kind: given[kind] for kind in KINDS if given.get(kind) is not None}
+    return Limits(
+        json.dumps(constraints) if constraints else None,
+        json.dumps(given.get("rules")),
+        json.dumps(given.get("context")),
+        _share(given.get("explore")),
+        None if given.get("seed") is None else whole_number("seed", given["seed"], 0),
+        _sources(given.get("without")),
+        None,
+    )
+
+
+def _share(given: Any) -> float:
+    """The argument explore."""
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    if given is not None and not (is_number and 0 <= given <= 1):
+        raise MorecError(f"explore: {shown(given)} is not a share from 0 to 1")
+    return float(given or 0)
+
+
+def _sources(given: Any) -> tuple[str, ...]:
+    """The sources that a list is to do without."""
+    named = given if isinstance(given, list) else [] if given is None else [given]
+    for one in named:
+        if one not in SOURCES:
+            raise MorecError(f"without: {shown(one)} is none of {', '.join(SOURCES)}")
+    return tuple(named)
+
+
+def switched_off(history: History, limits: list[Limits], recommender: Recommender) -> History:
+    """The histories of users without the sources that their lists are to do without."""
+    named = {source for one in limits for source in one.without}
+    labels, friends = history.labels, history.friends
+    for source in named:
+        without = np.array([source in one.without for one in limits])
+        if source == "user_graph":
+            friends = friends.of_users(
+                np.where(without, -1, np.arange(len(limits), dtype=np.int32))
+            )
+            continue
+        in_context = recommender.catalogue.model.in_context(labels.label)
+        kept = ~without[labels.user] | (in_context != (source == "context"))
+        labels = dataclasses.replace(labels, user=labels.user[kept], label=labels.label[kept])
+    return dataclasses.replace(history, labels=labels, friends=friends) if named else history
