@@ -62,7 +62,7 @@ def test_the_example_runs_and_has_its_pictures(tmp_path: Path) -> None:
     ).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     shown = [output["data"] for output in outputs if "data" in output]
-    assert len([data for data in shown if "image/png" in data]) == 7
+    assert len([data for data in shown if "image/png" in data]) == 8
     assert any("product_type" in data.get("text/plain", "") for data in shown)
     warned = [output["text"] for output in outputs if output.get("name") == "stderr"]
     assert not any("ipywidgets" in text and "rich" in text for text in warned)
