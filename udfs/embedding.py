@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,3 +98,47 @@ def embed_texts(
     vectors = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
     position = {text: index for index, text in enumerate(distinct)}
     return vectors.astype(np.float32, copy=False)[[position[text] for text in texts]]
+
+
+def embed_images(
+    images: Sequence[bytes | None], model: str
+) -> list[npt.NDArray[np.float32] | None]:
+    """Embed pictures, each distinct one once, as unit-length vectors; None for what is none.
+
+    Args:
+        images: files as they are, such as of PNG or JPEG.
+        model: as of load_model; one of pictures, such as clip-ViT-B-32.
+
+    Raises:
+        ValueError: the model is of texts alone, or Pillow is not installed.
+    """
+    encoder = load_model(model)
+    if not encoder.supports("image"):
+        raise ValueError(
+            f"model: {model!r} is of texts alone; one of pictures is needed, such as clip-ViT-B-32"
+        )
+    pictures = {}
+    for image in set(images) - {None}:
+        picture = _picture(image or b"")
+        if picture is not None:
+            pictures[image] = picture
+    found: dict[bytes | None, npt.NDArray[np.float32]] = {}
+    if pictures:
+        vectors = encoder.encode(
+            list(pictures.values()), batch_size=32, normalize_embeddings=True,
+            show_progress_bar=False, convert_to_numpy=True,
+        )  # fmt: skip
+        found = dict(zip(pictures, vectors.astype(np.float32, copy=False), strict=True))
+    return [found.get(image) for image in images]
+
+
+def _picture(image: bytes) -> Any:
+    """A picture as Pillow reads it; None for what is none."""
+    try:
+        from PIL import Image
+    except ModuleNotFoundError:
+        raise ValueError("embed_image: it needs Pillow; pip install 'morec_sql[image]'") from None
+    try:
+        return Image.open(io.BytesIO(image)).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None

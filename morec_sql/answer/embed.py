@@ -1,4 +1,4 @@
-"""embed and similarity: the embedding model over any column."""
+"""embed, embed_image and similarity: embedding models over any column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 from ..errors import MorecError
 from ..registry import Argument, udf
 from ..session import Session
-from ..udfs.embedding import DEFAULT_MODEL, embed_texts
+from ..udfs.embedding import DEFAULT_MODEL, embed_images, embed_texts
 
 MODEL = Argument(
     "model", f"a sentence-transformers name or folder; {DEFAULT_MODEL} by default", "NULL"
@@ -23,6 +23,21 @@ def embed(_: Session, *arguments: pa.Array) -> pa.Array:
     if len(arguments) not in (1, 2):
         raise MorecError(f"embed: (text) or (text, model) is needed, not {len(arguments)} values")
     return _embedded(*arguments)
+
+
+@udf(
+    "embed_image",
+    ["BLOB", "VARCHAR"],
+    "FLOAT[]",
+    (
+        Argument("content", "a picture, such as read_blob reads it; NULL for what is none"),
+        Argument("model", "a sentence-transformers name or folder, such as 'clip-ViT-B-32'"),
+    ),
+)
+def embed_image(_: Session, contents: pa.Array, models: pa.Array) -> pa.Array:
+    """The unit-length vector of a picture, in the space of embed(text, model) of the same model."""
+    vectors = embed_images(contents.to_pylist(), _one_model(models))
+    return pa.array(vectors, pa.list_(pa.float32()))
 
 
 @udf(
@@ -64,12 +79,7 @@ def _embedded(values: pa.Array, models: pa.Array | None = None) -> pa.Array:
         return values.cast(pa.list_(pa.float32()))
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         raise MorecError(f"text: {values.type} came, but embed and similarity take text or vectors")
-    name = DEFAULT_MODEL
-    if models is not None:
-        names = set(models.to_pylist())
-        if len(names) > 1 or None in names:
-            raise MorecError("model: one name for the whole query is needed")
-        name = names.pop()
+    name = DEFAULT_MODEL if models is None else _one_model(models)
     present = values.is_valid().to_numpy(zero_copy_only=False)
     vectors = embed_texts(values.drop_null().to_pylist(), name)
     lengths = np.where(present, vectors.shape[1], 0)
@@ -77,3 +87,11 @@ def _embedded(values: pa.Array, models: pa.Array | None = None) -> pa.Array:
     return pa.ListArray.from_arrays(
         pa.array(offsets), pa.array(vectors.ravel()), mask=pa.array(~present)
     )
+
+
+def _one_model(models: pa.Array) -> str:
+    """The name of the model of a query."""
+    names = set(models.to_pylist())
+    if len(names) != 1 or None in names:
+        raise MorecError("model: one name for the whole query is needed")
+    return str(names.pop())

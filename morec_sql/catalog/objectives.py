@@ -61,7 +61,8 @@ KINDS = {
     "trend": Kind("users of late against the long run", "item", by_name=True, values=values.trend),
     "diversity": Kind(
         "distance to the items before it in the list: by text, by who buys it"
-        " (`diversity(behaviour)`) or by category",
+        " (`diversity(behaviour)`), by texts, vectors and graph together (`diversity(content)`) or"
+        " by category",
         "diversity",
         takes="category",
         by_name=True,
@@ -101,6 +102,11 @@ KINDS = {
 }
 BUILT_IN = tuple(name for name, kind in KINDS.items() if kind.by_name)
 CALLED = tuple(name for name, kind in KINDS.items() if kind.takes and name != SQL)
+LIKENESS = {
+    "text": "diversity",
+    "behaviour": "diversity by behaviour",
+    "content": "diversity by content",
+}
 DEFAULT_OBJECTIVES = ("relevance", "diversity", "novelty")
 DEFAULT_WEIGHTS = [0.6, 0.3, 0.1]
 
@@ -198,8 +204,8 @@ def _declared(
     function = called[0] if called else None
     if name == "relevance" or (name == "diversity" and function != "diversity"):
         raise MorecError(f"objectives: {name!r} is built in and takes no expression")
-    if called and function == "diversity" and called[1].lower() in ("text", "behaviour"):
-        kind = "diversity" if called[1].lower() == "text" else "diversity by behaviour"
+    if called and function == "diversity" and called[1].lower() in LIKENESS:
+        kind = LIKENESS[called[1].lower()]
         return Objective(name, kind, "diversity", text)
     if called is None and aggregates(con, text):
         written = expression(

@@ -16,7 +16,6 @@ from ..source.left_out import Counted
 from ..source.source import Source
 from ..source.tables import Id, Table
 from ..templates import first_row, identifier, literal, sql, transaction
-from ..udfs.friends import MOST_FRIENDS
 from .recommenders import check_free, recommenders
 from .versions import add, prune, put_to_use, worse
 
@@ -147,7 +146,6 @@ def views_of(
                 schema=schema,
                 edges=graph.sql,
                 usable=graph.usable,
-                most=str(MOST_FRIENDS),
             )
         )
     return views

@@ -15,7 +15,7 @@ from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import MACROS, Argument, macros, sql_function
 from ..session import Session
 from ..templates import first_row, identifier, literal, sql, transaction
-from ..udfs.friends import MOST_TAKEN
+from ..udfs.friends import MOST_FRIENDS, MOST_TAKEN
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
 from .installed import write_macros
@@ -223,7 +223,8 @@ def history_parts(schema: str, user_type: str, chosen: dict[str, Any]) -> dict[s
         more += sql("answer/labels_of_user", **parts, packed=_packed())
     if chosen.get("of_friends", {}).get("used"):
         latest = "_k._packed" if chosen["clock"]["now"] else "hash(_k._packed)"
-        more += sql("answer/friends_of_user", **parts, latest=latest, most=str(MOST_TAKEN))
+        most = {"most": str(MOST_TAKEN), "friends": str(MOST_FRIENDS)}
+        more += sql("answer/friends_of_user", **parts, **most, latest=latest)
     return {**parts, "more": more, "with_more": "list_concat" if more else ""}
 
 

@@ -44,6 +44,21 @@ def test_items_without_events_and_texts_are_found_by_them(shop: duckdb.DuckDBPyC
     assert ("content",) in rows(shop, kinds)
 
 
+def test_lists_are_diverse_by_them(shop: duckdb.DuckDBPyConnection) -> None:
+    create(
+        shop,
+        vectors="{look: 'look'}",
+        objectives="{'relevance': NULL, 'diversity': 'diversity(content)'}",
+    )
+    query = (
+        "SELECT count_if(p.category = 'kitchen') / 6 FROM shop.recommend(2, weights => [0.5, {}], k => 6)"
+        " AS r JOIN products AS p ON p.product_id = r.item_id"
+    )
+    alike, diverse = (rows(shop, query.format(weight))[0][0] for weight in (-2, 2))
+    assert alike == 1
+    assert 0.2 < diverse < 0.8
+
+
 def test_beside_texts_and_each_other(shop: duckdb.DuckDBPyConnection) -> None:
     stages = create(shop, vectors="{look: 'look', other: 'other::FLOAT[]'}", text="['title']")
     said = [stage for stage, *_ in stages if stage.startswith("vectors") and "nDCG" in stage]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from morec_sql.udfs.history import Events, History, bounds
+from morec_sql.udfs.relevance.low_rank import CONTENT_SHARE
 from morec_sql.udfs.relevance.model import normalised, pair_weights, user_vectors
 from morec_sql.udfs.relevance.trainer import Trainer
 
@@ -53,3 +54,35 @@ def test_an_item_of_the_training_gets_its_own_vectors(texts: bool) -> None:
     np.testing.assert_allclose(found[1], decoder, atol=2e-3)
     if features is not None:
         np.testing.assert_allclose(fold_in.content(features), trainer.content, atol=1e-5)
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_items_that_are_alike_and_that_nobody_took_come_to_the_same_as_one_row(texts: bool) -> None:
+    generator = np.random.default_rng(1)
+    history, more = some_history(generator), 30
+    features = None
+    if texts:
+        # ten of each of two kinds, and ten without a text
+        features = generator.normal(size=(ITEMS + more, FEATURES)).astype(np.float32)
+        features[ITEMS:] = np.repeat([features[ITEMS], features[-1], 0 * features[0]], 10, axis=0)
+    trainer = Trainer(USERS, ITEMS + more, features, "mean", 0)
+    settings = {**SETTINGS, "rank": ITEMS + more, "damping": (0.0, 0.0)}
+    encoder, decoder = trainer.factors(history, settings)
+    # all items as rows of one matrix, as in low_rank.py
+    _, weights = trainer.pairs(history, settings)
+    x = np.zeros((USERS, ITEMS + more))
+    x[history.user, history.item] = weights
+    gram = x.T @ x
+    if features is not None:
+        share = CONTENT_SHARE * float((weights.astype(np.float64) ** 2).sum())
+        gram += share / float((features.astype(np.float64) ** 2).sum()) * features @ features.T
+    ridge = SETTINGS["ridge"] * np.linalg.eigvalsh(gram).max()  # type: ignore[operator]
+    m = np.linalg.solve(gram + ridge * np.eye(len(gram)), gram)
+    expected = m / np.maximum(1 - np.diag(m), 0.05)
+    np.testing.assert_allclose(encoder @ decoder.T, expected, atol=2e-3)
+    found, wanted = trainer.fold_in(history, settings), encoder[ITEMS:]
+    nothing = history.take(np.zeros(len(history), bool))
+    mine = np.zeros((more, 0), np.float32) if features is None else features[ITEMS:]
+    taken = np.zeros((more, encoder.shape[1]), np.float32)
+    later = found.behaviour(settings, mine, taken, nothing)[0]
+    np.testing.assert_allclose(later, wanted, atol=2e-4)

@@ -213,10 +213,17 @@ def likeness_of(
     text_id: Longs,
     scale: Scale | None = None,
 ) -> Likeness:
-    """How alike items are for diversity: by category, text or behaviour; arguments of Catalogue."""
+    """How alike items are for diversity: by category, text, content or behaviour.
+
+    By behaviour also where there is no text or other content. Arguments are those of Catalogue.
+    """
     if "diversity by category" in kinds:
         position = list(kinds).index("diversity by category")
         return Likeness(values[:, position].astype(np.int64), None, scale)
+    if "diversity by content" in kinds and model.content:
+        content = model.encoder[:, -model.content :]
+        number = np.where(np.abs(content).max(axis=1) > 0, np.arange(len(content)), -1)
+        return Likeness(number, content, scale)
     if len(embeddings) and "diversity by behaviour" not in kinds:
         return Likeness(text_id, embeddings, scale)
     length = np.linalg.norm(model.encoder, axis=1, keepdims=True)

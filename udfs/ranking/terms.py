@@ -217,6 +217,7 @@ DIVERSIFIERS: dict[str, type[_Distance] | type[_Volume]] = {"mmr": _Distance, "d
 TERMS: dict[str, Callable[[torch.Tensor, Block, int], Term]] = {
     "diversity": _diversity,
     "diversity by behaviour": _diversity,
+    "diversity by content": _diversity,
     "diversity by category": _diversity,
     "coverage": _coverage,
     "calibration": _calibration,

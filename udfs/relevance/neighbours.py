@@ -60,13 +60,16 @@ def neighbourhoods(
     x = x[np.diff(starts) <= LONGEST]
     gram = (x.T.tocsr() @ x).tocsr()
     near, right = _nearest(gram)
+    # many items of a catalogue have no neighbour, since nobody has taken them
+    found = np.flatnonzero((near < items).any(axis=1))
+    near, right = near[found], right[found]
     penalties = [ridge * float(gram.diagonal().mean()) for ridge in ridges]
     values = np.zeros((len(ridges), *near.shape), np.float32)
-    for first in range(0, items, GATHERED):
+    for first in range(0, len(found), GATHERED):
         some = slice(first, first + GATHERED)
         values[:, some] = _solved(_systems(gram, near[some]), right[some], penalties)
     there = near < items
-    target = np.nonzero(there)[0]
+    target = found[np.nonzero(there)[0]]
     return [csr_array((one[there], (near[there], target)), (items, items)) for one in values]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..history import Floats, History, Longs, Signal, bounds
+from ..history import Floats, History, Ints, Longs, Signal, bounds
 from . import losses, repeats
 from .content import content_axes, projected
 from .fold_in import SMALLEST, FoldIn
@@ -60,16 +62,66 @@ class Trainer:
         if self.decomposition[:3] != key or self.decomposition[3] < rank:
             starts, weights = self.pairs(history, settings)
             weights = weights * damped(history, self.items, of_histories)[history.item]
-            svd = truncated_svd(
-                starts, history.item, weights, self.features, self.items, rank, self.seed
-            )
-            self.decomposition = *key, rank, svd
-        vectors, values = self.decomposition[4]
+            self.decomposition = *key, rank, self._decomposed(starts, history.item, weights, rank)
+        vectors, values, _ = self.decomposition[4]
         encoder, decoder = encoder_decoder(vectors[:, :rank], values[:rank], settings["ridge"])
         return (
             encoder * damped(history, self.items, of_histories)[:, None],
             decoder / damped(history, self.items, of_lists)[:, None],
         )
+
+    def _decomposed(
+        self, starts: Longs, item: Ints, weights: Floats, rank: int
+    ) -> tuple[Floats, Floats, Floats]:
+        """The vectors of all items, shape (items, r), their values, (r,), and those of features.
+
+        The last, shape (f, r), are what items that come later get theirs from (fold_in.py). Items
+        that nobody has taken and that have the same features, such as no text, are one row of the
+        root of their number, which comes to the same: there may be many in a catalogue.
+        """
+        taken = np.unique(item)
+        cold = np.setdiff1d(np.arange(self.items), taken, assume_unique=True)
+        first, kind, count = self._kinds(cold)
+        number = np.full(self.items, -1, np.int32)
+        number[taken] = np.arange(len(taken), dtype=np.int32)
+        features, root = None, np.sqrt(count, dtype=np.float32)[:, None]
+        if self.features is not None:
+            of_cold = root * self.features[cold[first]]
+            features = np.concatenate([self.features[taken], of_cold])
+        mine, values = truncated_svd(
+            starts, number[item], weights, features, len(taken) + len(first), rank, self.seed
+        )
+        vectors = np.empty((self.items, len(values)), np.float32)
+        vectors[taken] = mine[: len(taken)]
+        vectors[cold] = (mine[len(taken) :] / root)[kind]
+        of_features = np.zeros((len(self.axes), len(values)), np.float32)
+        if features is not None and self.axes.shape[1]:
+            least = max(SMALLEST * float(values.max(initial=0)), 1e-30)
+            scale = content_scale(weights, features)
+            inverse = np.where(values > least, scale / np.maximum(values, least), 0)
+            of_features = (features.T @ mine * inverse).astype(np.float32)
+        return vectors, values, of_features
+
+    def _kinds(self, cold: Longs) -> tuple[Longs, Longs, Longs]:
+        """Of some items: the place of one of each kind of features, the kind of each, the sizes."""
+        key = self._feature_key[cold]
+        _, first, kind, count = np.unique(
+            key, return_index=True, return_inverse=True, return_counts=True
+        )
+        return first, kind, count
+
+    @functools.cached_property
+    def _feature_key(self) -> npt.NDArray[np.uint64]:
+        """A number drawn by the features of each item, the same for the same, shape (items,)."""
+        if self.features is None:
+            return np.zeros(self.items, np.uint64)
+        generator = np.random.default_rng(0)
+        words = np.ascontiguousarray(self.features + np.float32(0)).view(np.uint32)
+        odd = generator.integers(1, 1 << 63, words.shape[1], dtype=np.uint64) * np.uint64(2)
+        out = np.zeros(self.items, np.uint64)
+        for word, factor in zip(words.T, odd + np.uint64(1), strict=True):
+            out += word * factor
+        return out
 
     def trend(self, history: History, settings: dict[str, Any]) -> Floats:
         """The factor of each item, shape (items,)."""
@@ -102,22 +154,14 @@ class Trainer:
     def fold_in(self, history: History, settings: dict[str, Any]) -> FoldIn:
         """What items that come later need, of a training on the history of all users."""
         self.factors(history, settings)
-        vectors, values = (part[..., : settings["rank"]] for part in self.decomposition[4])
-        texts = np.zeros((len(self.axes), len(values)), np.float32)
-        if self.features is not None and self.axes.shape[1]:
-            _, weights = self.pairs(history, settings)
-            of_histories = damped(history, self.items, settings["damping"][0])
-            scale = content_scale(weights * of_histories[history.item], self.features)
-            least = max(SMALLEST * float(values.max(initial=0)), 1e-30)
-            inverse = np.where(values > least, scale / np.maximum(values, least), 0)
-            texts = (self.features.T @ vectors * inverse).astype(np.float32)
+        _, values, of_features = (part[..., : settings["rank"]] for part in self.decomposition[4])
         of, window, _ = settings["trend"]
         of_histories, of_lists = settings["damping"]
         damping = (
             damping_mean(history, self.items, of_histories),
             damping_mean(history, self.items, of_lists),
         )
-        return FoldIn(self.axes, texts, values, damping, late_share(history, of, window))
+        return FoldIn(self.axes, of_features, values, damping, late_share(history, of, window))
 
     def model(
         self,
