@@ -64,7 +64,8 @@ def truncated_svd(
 def content_scale(weights: Floats, features: Floats) -> float:
     """alpha: what the squares of the features are multiplied by beside those of the events."""
     energy = float((weights.astype(np.float64) ** 2).sum())
-    return CONTENT_SHARE * energy / float((features.astype(np.float64) ** 2).sum())
+    of_rows = np.einsum("ij,ij->i", features, features)
+    return CONTENT_SHARE * energy / float(of_rows.sum(dtype=np.float64))
 
 
 def orthonormal(matrix: torch.Tensor, times: int) -> torch.Tensor:

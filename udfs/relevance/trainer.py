@@ -63,7 +63,7 @@ class Trainer:
             starts, weights = self.pairs(history, settings)
             weights = weights * damped(history, self.items, of_histories)[history.item]
             self.decomposition = *key, rank, self._decomposed(starts, history.item, weights, rank)
-        vectors, values, _ = self.decomposition[4]
+        vectors, values = self.decomposition[4]
         encoder, decoder = encoder_decoder(vectors[:, :rank], values[:rank], settings["ridge"])
         return (
             encoder * damped(history, self.items, of_histories)[:, None],
@@ -72,14 +72,13 @@ class Trainer:
 
     def _decomposed(
         self, starts: Longs, item: Ints, weights: Floats, rank: int
-    ) -> tuple[Floats, Floats, Floats]:
-        """The vectors of all items, shape (items, r), their values, (r,), and those of features.
+    ) -> tuple[Floats, Floats]:
+        """The singular vectors of all items, shape (items, r), and their squared values, (r,).
 
-        The last, shape (f, r), are what items that come later get theirs from (fold_in.py). Items
-        that nobody has taken and that have the same features, such as no text, are one row of the
-        root of their number, which comes to the same: there may be many in a catalogue.
+        Items that nobody has taken and that have the same features, such as no text, are one row
+        times the root of their number, which comes to the same: there may be many in a catalogue.
         """
-        taken = np.unique(item)
+        taken = np.flatnonzero(np.bincount(item, minlength=self.items))
         cold = np.setdiff1d(np.arange(self.items), taken, assume_unique=True)
         first, kind, count = self._kinds(cold)
         number = np.full(self.items, -1, np.int32)
@@ -94,13 +93,7 @@ class Trainer:
         vectors = np.empty((self.items, len(values)), np.float32)
         vectors[taken] = mine[: len(taken)]
         vectors[cold] = (mine[len(taken) :] / root)[kind]
-        of_features = np.zeros((len(self.axes), len(values)), np.float32)
-        if features is not None and self.axes.shape[1]:
-            least = max(SMALLEST * float(values.max(initial=0)), 1e-30)
-            scale = content_scale(weights, features)
-            inverse = np.where(values > least, scale / np.maximum(values, least), 0)
-            of_features = (features.T @ mine * inverse).astype(np.float32)
-        return vectors, values, of_features
+        return vectors, values
 
     def _kinds(self, cold: Longs) -> tuple[Longs, Longs, Longs]:
         """Of some items: the place of one of each kind of features, the kind of each, the sizes."""
@@ -154,14 +147,22 @@ class Trainer:
     def fold_in(self, history: History, settings: dict[str, Any]) -> FoldIn:
         """What items that come later need, of a training on the history of all users."""
         self.factors(history, settings)
-        _, values, of_features = (part[..., : settings["rank"]] for part in self.decomposition[4])
+        vectors, values = (part[..., : settings["rank"]] for part in self.decomposition[4])
+        texts = np.zeros((len(self.axes), len(values)), np.float32)
+        if self.features is not None and self.axes.shape[1]:
+            _, weights = self.pairs(history, settings)
+            of_histories = damped(history, self.items, settings["damping"][0])
+            scale = content_scale(weights * of_histories[history.item], self.features)
+            least = max(SMALLEST * float(values.max(initial=0)), 1e-30)
+            inverse = np.where(values > least, scale / np.maximum(values, least), 0)
+            texts = (self.features.T @ vectors * inverse).astype(np.float32)
         of, window, _ = settings["trend"]
         of_histories, of_lists = settings["damping"]
         damping = (
             damping_mean(history, self.items, of_histories),
             damping_mean(history, self.items, of_lists),
         )
-        return FoldIn(self.axes, of_features, values, damping, late_share(history, of, window))
+        return FoldIn(self.axes, texts, values, damping, late_share(history, of, window))
 
     def model(
         self,
