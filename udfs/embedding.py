@@ -117,11 +117,8 @@ def embed_images(
         raise ValueError(
             f"model: {model!r} is of texts alone; one of pictures is needed, such as clip-ViT-B-32"
         )
-    pictures = {}
-    for image in set(images) - {None}:
-        picture = _picture(image or b"")
-        if picture is not None:
-            pictures[image] = picture
+    read = {image: _picture(image) for image in set(images) if image is not None}
+    pictures = {image: picture for image, picture in read.items() if picture is not None}
     found: dict[bytes | None, npt.NDArray[np.float32]] = {}
     if pictures:
         vectors = encoder.encode(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .numbers import GOLDEN, spread
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 MOST_FRIENDS = 100  # of a user: those with the largest weights
 MOST_TAKEN = 1000  # of what the friends of a user took: the latest
 CHUNK = 1 << 22  # entries that are held at once
-GOLDEN = 0x9E3779B97F4A7C15
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,23 +65,18 @@ class Friends:
             np.concatenate([self.weight, other.weight]),
         )
 
-    def pooled(self, half_life: int, users: int) -> tuple[Longs, Ints, Floats]:
-        """What friends took as if it were one history of each user.
-
-        Args:
-            half_life: by which it decays.
-            users: how many there are.
+    def pooled(self, half_life: int) -> tuple[Ints, Ints, Floats]:
+        """What friends took as if it were one history of each user, by a half-life.
 
         Returns:
-            where each user's pairs start, length users + 1, their items, and log(1 + the sum of
-            the weights of friends who took one).
+            users and items of the pairs, sorted by user, and log(1 + the sum of the weights of
+            friends who took the item).
         """
         width = int(self.item.max(initial=0)) + 1
         pair, place = np.unique(self.user.astype(np.int64) * width + self.item, return_inverse=True)
         sums = np.bincount(place, self.weight[:, half_life], len(pair))
         user, item = np.divmod(pair, width)
-        starts = np.searchsorted(user, np.arange(users + 1)).astype(np.int64)
-        return starts, item.astype(np.int32), np.log1p(sums).astype(np.float32)
+        return user.astype(np.int32), item.astype(np.int32), np.log1p(sums).astype(np.float32)
 
 
 NO_FRIENDS = Friends(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
@@ -127,8 +123,8 @@ class Graph:
         self, history: History, bounds: Longs, sizes: Longs, chosen: Longs, first: int
     ) -> tuple[Ints, Ints, Floats, Floats]:
         """User, item, weight and age of the latest entries of some users, numbered from `first`."""
-        edge, of_edge = _spread(self.starts[chosen], self.starts[chosen + 1])
-        pair, of_pair = _spread(bounds[self.friend[edge]], bounds[self.friend[edge]] + sizes[edge])
+        edge, of_edge = spread(self.starts[chosen], self.starts[chosen + 1])
+        pair, of_pair = spread(bounds[self.friend[edge]], bounds[self.friend[edge]] + sizes[edge])
         user, weight = of_edge[of_pair], self.weight[edge][of_pair]
         item, age = history.item[pair], history.first[pair]
         # of one age, as where there is no time, some as if drawn at random
@@ -138,11 +134,3 @@ class Graph:
         nth = np.arange(len(order)) - starts[user[order]]
         kept = order[nth < MOST_TAKEN]
         return (user[kept] + first).astype(np.int32), item[kept], weight[kept], age[kept]
-
-
-def _spread(first: Longs, last: Longs) -> tuple[Longs, Longs]:
-    """All numbers from each `first` to before its `last`, and which of these each belongs to."""
-    sizes = last - first
-    which = np.repeat(np.arange(len(first)), sizes)
-    inside = np.arange(len(which)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return first[which] + inside, which

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import MorecError
 from ..udfs.history import DAY, Doubles, History, Longs
+from ..udfs.numbers import spread
 from ..udfs.ranking.catalogue import Batch, Catalogue
 from ..udfs.ranking.constraints import Constraint, fit
 from ..udfs.ranking.lists import rank
@@ -278,8 +279,8 @@ def _of_categories(
     of_user, of_category = np.divmod(key[often], count)
     order = np.flatnonzero(mine)
     order = order[np.argsort(category[order], kind="stable")]
-    starts = np.searchsorted(category[order], of_category)
-    ends = np.searchsorted(category[order], of_category, side="right")
-    lengths = ends - starts
-    places = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(of_user, lengths), order[np.repeat(starts, lengths) + places]
+    wanted = np.asarray(of_category)
+    starts = np.searchsorted(category[order], wanted)
+    ends = np.searchsorted(category[order], wanted, side="right")
+    places, which = spread(starts, ends)
+    return of_user[which], order[places]

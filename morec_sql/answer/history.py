@@ -106,8 +106,7 @@ def _friends_of(
     item, clock = recommender.known(item), recommender.clock
     until = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
     kept = (item >= 0) & ~(time >= until[user])
-    order = np.flatnonzero(kept)[np.argsort(user[kept], kind="stable")]
-    user, item, time, weight = user[order], item[order], time[order], weight[order]
+    user, item, time, weight = user[kept], item[kept], time[kept], weight[kept]
     mean = recommender.catalogue.model.chosen["of_friends"]["mean"]
     age = np.zeros(len(time)) if clock.timeless else now[user] - time
     lives = np.array(clock.half_lives, np.float32)

@@ -20,6 +20,7 @@ from ..registry import Argument, arrow_rows, rows_type, sql_macro
 from ..templates import first_row, identifier
 from ..udfs.embedding import DEFAULT_MODEL, embed_texts
 from ..udfs.history import Doubles, Floats, History, Longs
+from ..udfs.numbers import spread
 from ..udfs.ranking.catalogue import Catalogue
 from ..udfs.ranking.meaning import Meaning, first
 from ..udfs.ranking.pairs import PairScores
@@ -81,10 +82,7 @@ class Among:
 
     def of_texts(self, texts: Longs, count: int) -> Longs:
         """The first `count` items of texts, in their order."""
-        many = self.starts[texts + 1] - self.starts[texts]
-        place = np.repeat(np.arange(len(texts)), many)
-        within = np.arange(len(place)) - np.repeat(np.cumsum(many) - many, many)
-        rows = self.starts[texts[place]] + within
+        rows, _ = spread(self.starts[texts], self.starts[texts + 1])
         out: Longs = self.items[rows[:count]]
         return out
 

@@ -101,8 +101,7 @@ def publish(built: Build) -> list[Stage]:
 def views_of(
     source: Source, arguments: Arguments, counted: Counted, labels: str | None
 ) -> list[str]:
-    """The statements that make the views events, items, users and user_labels of a recommender,
-    and user_graph.
+    """The statements that make a recommender's views of the user's tables.
 
     Args:
         source: the user's tables.

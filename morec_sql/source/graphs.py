@@ -15,14 +15,10 @@ from .tables import Id, Table
 
 @dataclasses.dataclass(frozen=True)
 class Edges:
-    """A graph as SQL: edges have the columns source, target and weight; usable is of a row _g.
-
-    columns are those of the table that the ends of an edge came from.
-    """
+    """A graph as SQL: edges have the columns source, target and weight; usable is of a row _g."""
 
     sql: str
     usable: str
-    columns: tuple[str, str]
 
 
 def edges_of_users(
@@ -46,7 +42,7 @@ def edges_of_users(
             )
         ends.append(end.sql if end.kind == key.kind else f"TRY_CAST({end.sql} AS {key.kind})")
     usable = f"{key.usable('_g.source')} AND {key.usable('_g.target')}"
-    return _edges(table, columns, ends, weight, usable)
+    return _edges(table, ends, weight, usable)
 
 
 def edges_of_items(
@@ -73,13 +69,11 @@ def edges_of_items(
         other = "'of ' || " if any(of_items) and not of_item else ""
         ends.append(f"{other}nullif(trim(CAST({cast} AS VARCHAR)), '')")
     usable = "_g.source IS NOT NULL AND _g.target IS NOT NULL"
-    return _edges(table, columns, ends, weight, usable)
+    return _edges(table, ends, weight, usable)
 
 
-def _edges(
-    table: Table, columns: tuple[str, str], ends: list[str], weight: str | None, usable: str
-) -> Edges:
+def _edges(table: Table, ends: list[str], weight: str | None, usable: str) -> Edges:
     number = "1.0" if weight is None else f"TRY_CAST(_e.{identifier(weight)} AS DOUBLE)"
     written = sql("source/edges", source=ends[0], target=ends[1], weight=number, edges=table.sql)
     usable += " AND _g.weight > 0 AND _g.weight < CAST('infinity' AS DOUBLE)"
-    return Edges(written, usable, columns)
+    return Edges(written, usable)

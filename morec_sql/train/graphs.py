@@ -10,7 +10,7 @@ from ..source.graphs import Edges
 from ..source.source import Source
 from ..templates import first_row, sql
 from ..udfs.friends import MOST_FRIENDS, Graph
-from ..udfs.history import Clock
+from ..udfs.history import Clock, bounds
 from ..udfs.relevance.content import Content
 from ..udfs.relevance.graph import WIDTH, graph_vectors
 
@@ -33,13 +33,9 @@ def read_user_graph(
     if edges is None:
         return None
     kept = _counted(con, "user_graph", edges, stages)
-    con.execute(sql("train/friends", edges=edges.sql, usable=edges.usable, most=str(MOST_FRIENDS)))
-    columns = con.execute(
-        "SELECT user_index, friend_index, weight FROM morec_friends"
-        " ORDER BY user_index, friend_index"
-    ).fetchnumpy()
-    con.execute("DROP TABLE morec_friends")
-    user, friend = (np.asarray(columns[name]) for name in ("user_index", "friend_index"))
+    query = sql("train/friends", edges=edges.sql, usable=edges.usable, most=str(MOST_FRIENDS))
+    columns = con.execute(query).fetchnumpy()
+    user, friend = (np.asarray(columns[name], np.int32) for name in ("user_index", "friend_index"))
     stages.rows.append(("user_graph: edges between users with events", len(user), None))
     stages.count(
         f"user_graph: other edges, without events, double or beyond {MOST_FRIENDS} of a user",
@@ -48,9 +44,8 @@ def read_user_graph(
     weight = np.asarray(columns["weight"], np.float64)
     mean = float(weight.mean()) if len(weight) else 1.0
     lives = np.array(clock.half_lives, np.float32) / np.float32(clock.half_lives[1])
-    starts = np.searchsorted(user, np.arange(users + 1)).astype(np.int64)
     unit = (weight / mean).astype(np.float32)
-    return Graph(starts, friend.astype(np.int32), unit, lives, mean)
+    return Graph(bounds(user, users), friend, unit, lives, mean)
 
 
 def read_item_graph(

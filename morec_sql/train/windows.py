@@ -13,6 +13,7 @@ import numpy as np
 from ..source.source import Source
 from ..templates import literal, sql
 from ..udfs.history import DAY, Clock, Events, Signal, Window
+from ..udfs.numbers import GOLDEN, mixed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +24,6 @@ WINDOW = 1 / 13  # of the time that the events span: the length of what is learn
 WINDOWS = 7  # each begins half a window before the next
 RETURNING = 0.2  # share of the users that come back in the last window, from which on time counts
 REPEAT_SHARE = 0.05  # of what users do; below it lists leave out what is known
-GOLDEN = 0x9E3779B97F4A7C15
 ENOUGH_EVENTS = 150_000  # of which one fold tells settings apart; of fewer, so many times the folds
 MOST_FOLDS = 4
 WINDOW_EVENTS = 10_000_000  # of more, some of the users stand for all in the windows
@@ -58,10 +58,8 @@ def held_out(
 
 
 def _tenth(number: npt.NDArray[np.uint64], fold: int) -> npt.NDArray[np.bool_]:
-    """True for one of ten folds of numbers, made as if at random (the finaliser of SplitMix64)."""
-    mixed = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    out: npt.NDArray[np.bool_] = (mixed ^ (mixed >> np.uint64(31))) % np.uint64(10) == fold
+    """True for one of ten folds of numbers, made as if at random."""
+    out: npt.NDArray[np.bool_] = mixed(number) % np.uint64(10) == fold
     return out
 
 

@@ -1,5 +1,4 @@
 -- The friends of users among those who have events, by their numbers; the largest weights of many.
-CREATE TEMP TABLE morec_friends AS
 SELECT
     _u.user_index AS user_index,
     _f.user_index AS friend_index,
@@ -11,4 +10,5 @@ WHERE ${usable} AND _g.source <> _g.target
 GROUP BY _u.user_index, _f.user_index
 QUALIFY
     row_number()
-        OVER (PARTITION BY _u.user_index ORDER BY max(_g.weight) DESC, _f.user_index) <= ${most};
+        OVER (PARTITION BY _u.user_index ORDER BY max(_g.weight) DESC, _f.user_index) <= ${most}
+ORDER BY user_index, friend_index

@@ -123,7 +123,7 @@ def test_of_many_users_as_of_one(shop: duckdb.DuckDBPyConnection) -> None:
     ]
     alone.sort()
     assert [row[:3] for row in together] == [row[:3] for row in alone]
-    assert [row[3] for row in together] == pytest.approx([row[3] for row in alone], abs=1e-4)
+    assert [row[3] for row in together] == pytest.approx([row[3] for row in alone], abs=1e-5)
     scores = rows(
         shop,
         "SELECT u.user_id, round(shop.score(u.user_id, 3), 5) FROM"

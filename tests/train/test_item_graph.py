@@ -10,6 +10,7 @@ import morec_sql
 from morec_sql.udfs.relevance.graph import graph_vectors
 from tests.answer.test_items import rows
 from tests.conftest import SMALL, create
+from tests.train.test_vectors import LIST
 
 # nobody has taken 9, 19, 20 and 21
 TAXONOMY = """
@@ -21,10 +22,6 @@ FROM products AS a, products AS b
 WHERE a.category = b.category AND b.product_id - a.product_id BETWEEN 1 AND 4;
 """
 GRAPH = "'taxonomy(item, belongs_to)'"
-LIST = (
-    "SELECT item_id FROM shop.recommend({}, weights => {{relevance: 1}}, k => 2,"
-    " exclude_seen => true, filter => 'product_id IN (9, 20)')"
-)
 
 
 @pytest.fixture
@@ -45,8 +42,8 @@ def test_items_without_events_and_texts_are_found_by_it(
         assert stages["item_graph: edges"] == 21
         assert stages["item_graph: nodes that are no items"] == 2
         assert stages["item_graph: items that it knows"] == 21
-    assert rows(shop, LIST.format(2)) == [(9,), (20,)]
-    assert rows(shop, LIST.format(3)) == [(20,), (9,)]
+    assert rows(shop, LIST.format(2, 2)) == [(9,), (20,)]
+    assert rows(shop, LIST.format(3, 2)) == [(20,), (9,)]
     kinds = "SELECT kind FROM shop.explain(2, 9) WHERE contribution <> 0"
     assert ("content",) in rows(shop, kinds)
 
@@ -55,13 +52,12 @@ def test_what_is_above_counts_too(shop: duckdb.DuckDBPyConnection) -> None:
     # each item has a shelf of its own, and the shelves a category
     shop.execute(
         "UPDATE taxonomy SET belongs_to = 'shelf ' || item;"
-        "INSERT INTO taxonomy SELECT NULL, belongs_to, 1 FROM taxonomy WHERE false;"
         "CREATE TABLE tree AS SELECT item::VARCHAR AS node, belongs_to AS above FROM taxonomy;"
         "INSERT INTO tree SELECT 'shelf ' || product_id, category FROM products"
     )
     create(shop, item_graph="'tree(node, above)'")
-    assert rows(shop, LIST.format(2)) == [(9,), (20,)]
-    assert rows(shop, LIST.format(3)) == [(20,), (9,)]
+    assert rows(shop, LIST.format(2, 2)) == [(9,), (20,)]
+    assert rows(shop, LIST.format(3, 2)) == [(20,), (9,)]
 
 
 def test_beside_texts_it_is_weighed(shop: duckdb.DuckDBPyConnection) -> None:
@@ -80,8 +76,8 @@ def test_new_items_have_it_without_training(shop: duckdb.DuckDBPyConnection) -> 
     shop.execute("INSERT INTO taxonomy VALUES (30, 'kitchen', 1), (31, 'garage', 1)")
     shop.execute("FROM refresh_items('shop')")
     query = LIST.replace("9, 20", "30, 31")
-    assert rows(shop, query.format(2)) == [(30,), (31,)]
-    assert rows(shop, query.format(3)) == [(31,), (30,)]
+    assert rows(shop, query.format(2, 2)) == [(30,), (31,)]
+    assert rows(shop, query.format(3, 2)) == [(31,), (30,)]
 
 
 def test_ids_of_other_things_may_be_those_of_items(shop: duckdb.DuckDBPyConnection) -> None:
@@ -92,7 +88,7 @@ def test_ids_of_other_things_may_be_those_of_items(shop: duckdb.DuckDBPyConnecti
     )
     stages = dict(row[:2] for row in create(shop, item_graph="'branded(product_id, brand)'"))
     assert stages["item_graph: nodes that are no items"] == 2
-    assert rows(shop, LIST.format(2)) == [(9,), (20,)]
+    assert rows(shop, LIST.format(2, 2)) == [(9,), (20,)]
 
 
 def test_what_is_wrong_with_edges_is_counted(shop: duckdb.DuckDBPyConnection) -> None:
@@ -111,7 +107,7 @@ def test_what_is_wrong_with_edges_is_counted(shop: duckdb.DuckDBPyConnection) ->
 
 
 def test_vectors_say_what_items_share() -> None:
-    # items 0, 1 and 2, 3 have the types 4 and 5, which are of one department 6; item 7 - 1 is apart
+    # items 0, 1 and 2, 3 have the types 5 and 6, which are of one department, 7; item 4 is apart
     source = np.array([0, 1, 2, 3, 5, 6])
     target = np.array([5, 5, 6, 6, 7, 7])
     names = np.arange(8) * 7919

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..history import Doubles, Floats, Longs
+from ..numbers import GOLDEN, mixed
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 WIDTH = 128  # numbers of a vector
 STEPS = 3
-GOLDEN = 0x9E3779B97F4A7C15
 
 
 def graph_vectors(
@@ -52,14 +52,15 @@ def graph_vectors(
     source, target = np.where(wrong, target, source), np.where(wrong, source, target)
     among = of_item & to_item
     own = np.unique(np.concatenate([source[among], target[among]]))
-    rows = np.concatenate([source, target[among], own])
-    columns = np.concatenate([target, source[among], own])
-    values = np.concatenate([weight, weight[among], np.zeros(len(own))])
-    edges = csr_array((values, (rows, columns)), shape=(nodes, nodes))
+    rows = np.concatenate([source, target[among]])
+    columns = np.concatenate([target, source[among]])
+    values = np.concatenate([weight, weight[among]])
+    # an item counts for itself as much as the nearest of its others
     largest = np.zeros(nodes)
     np.maximum.at(largest, rows, values)
-    # an item counts for itself as much as the nearest of its others
-    edges = (edges + csr_array((largest[own], (own, own)), shape=(nodes, nodes))).tocsr()
+    place = np.concatenate([rows, own]), np.concatenate([columns, own])
+    entries = np.concatenate([values, largest[own]])
+    edges = csr_array((entries, place), shape=(nodes, nodes))
     total = edges.sum(axis=1)
     shares = edges.multiply(1 / np.maximum(total, 1e-300)[:, None]).tocsr().astype(np.float32)
     found = _signs(names) * _rarity(edges, items)[:, None]
@@ -90,10 +91,8 @@ def _signs(names: Longs) -> Floats:
     """Signs drawn by the name of each node, shape (nodes, WIDTH), divided by its root."""
     bits = np.empty((len(names), WIDTH // 64), np.uint64)
     for word in range(bits.shape[1]):
-        mixed = names.astype(np.uint64) + np.uint64(GOLDEN * (word + 1) % (1 << 64))
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        bits[:, word] = mixed ^ (mixed >> np.uint64(31))
+        step = np.uint64(GOLDEN * (word + 1) % (1 << 64))
+        bits[:, word] = mixed(names.astype(np.uint64) + step)
     signs = np.unpackbits(bits.view(np.uint8), axis=1).astype(np.float32)
     out: Floats = (2 * signs - 1) / np.float32(WIDTH**0.5)
     return out

@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from ..device import device
 from ..history import Floats, History, Ints, Signal, bounds
+from ..numbers import spread
 
 if TYPE_CHECKING:
     import torch
@@ -238,16 +239,6 @@ class _Pairs:
         return np.where(self.number[at] == number, self.weights[at], 0.0).astype(np.float32)
 
 
-def _rows(
-    starts: npt.NDArray[np.int64], chosen: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The entries of the chosen users, and the place of each one's user among the chosen."""
-    sizes = starts[chosen + 1] - starts[chosen]
-    place = np.repeat(np.arange(len(chosen)), sizes)
-    within = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return starts[chosen][place] + within, place
-
-
 class _Step:
     """Some users' vectors, and sampled items with how much too often they are drawn, in logs."""
 
@@ -262,7 +253,7 @@ class _Step:
 
         self.chosen, self.generator = chosen, generator
         self.encoder, self.decoder = vectors
-        entry, place = _rows(pairs.starts, chosen)
+        entry, place = spread(pairs.starts[chosen], pairs.starts[chosen + 1])
         mine = torch.from_numpy(entry).to(device())
         starts = np.searchsorted(place, np.arange(len(chosen)))
         self.queries = torch.nn.functional.embedding_bag(
@@ -313,7 +304,7 @@ class _Task:
         """Of the pairs of the users of a step: likeness, item, value and the user's row."""
         import torch
 
-        entry, place = _rows(self.starts, step.chosen)
+        entry, place = spread(self.starts[step.chosen], self.starts[step.chosen + 1])
         limit = PAIRS * len(step.chosen)
         if len(entry) > limit:
             some = np.sort(step.generator.choice(len(entry), limit, replace=False))

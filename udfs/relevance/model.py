@@ -181,7 +181,8 @@ class RelevanceModel:
 
     def of_friends(self, history: History, users: int) -> tuple[Floats, csr_array | None]:
         """What friends add to the vectors of users, and by neighbours, shape (users, n)."""
-        starts, item, pair = history.friends.pooled(self.half_life, users)
+        user, item, pair = history.friends.pooled(self.half_life)
+        starts = bounds(user, users)
         pair = normalised(pair, starts)
         mine = self._fading("of_friends", np.diff(bounds(history.user, users)))
         encoder = np.ascontiguousarray(self.encoder[:, : self.encoder.shape[1] - self.content])

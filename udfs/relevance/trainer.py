@@ -80,7 +80,9 @@ class Trainer:
         """
         taken = np.flatnonzero(np.bincount(item, minlength=self.items))
         cold = np.setdiff1d(np.arange(self.items), taken, assume_unique=True)
-        first, kind, count = self._kinds(cold)
+        _, first, kind, count = np.unique(
+            self._feature_key[cold], return_index=True, return_inverse=True, return_counts=True
+        )
         number = np.full(self.items, -1, np.int32)
         number[taken] = np.arange(len(taken), dtype=np.int32)
         features, root = None, np.sqrt(count, dtype=np.float32)[:, None]
@@ -94,14 +96,6 @@ class Trainer:
         vectors[taken] = mine[: len(taken)]
         vectors[cold] = (mine[len(taken) :] / root)[kind]
         return vectors, values
-
-    def _kinds(self, cold: Longs) -> tuple[Longs, Longs, Longs]:
-        """Of some items: the place of one of each kind of features, the kind of each, the sizes."""
-        key = self._feature_key[cold]
-        _, first, kind, count = np.unique(
-            key, return_index=True, return_inverse=True, return_counts=True
-        )
-        return first, kind, count
 
     @functools.cached_property
     def _feature_key(self) -> npt.NDArray[np.uint64]:
