@@ -12,7 +12,10 @@ from .checks import names, truth, whole_number
 
 @dataclasses.dataclass
 class Arguments:
-    """The arguments of create_recommender, as they are stored."""
+    """The arguments of create_recommender, as they are stored.
+
+    channel_weights are no argument: the training chooses them, for channels without a weight.
+    """
 
     name: str
     events: Any
@@ -43,6 +46,7 @@ class Arguments:
     versions: int = 3
     replace: bool = False
     make_default: bool | None = None
+    channel_weights: dict[str, float] | None = None
 
     @staticmethod
     def read(given: dict[str, Any]) -> Arguments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -10,6 +11,7 @@ import duckdb
 from ..errors import MorecError, nearest, shown
 from ..templates import folded, identifier, literal, sql
 from .arguments import Arguments
+from .checks import truth
 from .expressions import expression, go_together
 from .pairs import columns_of
 from .tables import Table, find_table
@@ -18,10 +20,34 @@ COLUMNS = ("user_id", "item_id", "event_time", "event_weight")  # that a channel
 CHANNEL = "channel"  # the column that says where an event is from
 
 
+@dataclasses.dataclass(frozen=True)
+class Channels:
+    """The names of the channels, whose weight is to be learnt, and of what relevance is not about.
+
+    None of them where the events are one table.
+    """
+
+    names: tuple[str, ...] = ()
+    unweighed: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> str:
+        """The predicate over the events that says what relevance is about."""
+        if not self.unwanted:
+            return "true"
+        return f"_e.{CHANNEL} NOT IN ({', '.join(map(literal, self.unwanted))})"
+
+    def weighing(self, weights: Mapping[str, float]) -> str:
+        """SQL of what the weight of an event is multiplied by."""
+        cases = (f"WHEN {literal(name)} THEN {weight!r}" for name, weight in weights.items())
+        return f"CASE _e.{CHANNEL} {' '.join(cases)} ELSE 1.0 END"
+
+
 def events_of(
     con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments
-) -> tuple[Table, Arguments]:
-    """The events, and the arguments as they are for them.
+) -> tuple[Table, Arguments, Channels]:
+    """The events, the arguments as they are for them, and the channels that they are of.
 
     Those of several tables are one under the standard names of columns, with a column `channel`.
 
@@ -29,12 +55,13 @@ def events_of(
         MorecError: there is no such table or column, or ids are of different types.
     """
     if isinstance(arguments.events, str):
-        return find_table(con, "events", arguments.events, catalog, schema), arguments
+        return find_table(con, "events", arguments.events, catalog, schema), arguments, Channels()
     given = arguments.events
     if isinstance(given, list):
         given = dict(zip(given, given, strict=True))
     parts = []
     types: dict[str, dict[str, str]] = {column: {} for column in COLUMNS}
+    unweighed, unwanted = [], []
     for channel, said in given.items():
         own = _own(channel, said, arguments)
         argument = f"events.{channel}"
@@ -67,9 +94,13 @@ def events_of(
             types["user_id"][channel] = known.columns[user]
         weight = own["event_weight"]
         found["event_weight"] = "1.0"
-        if weight is not None:
+        if weight is None:
+            unweighed.append(channel)
+        else:
             written = expression(con, f"{argument}.event_weight", weight, table, every_row=True)
             found["event_weight"] = f"CAST(({written}) AS DOUBLE)"
+        if not own["wanted"]:
+            unwanted.append(channel)
         standard = {*COLUMNS, CHANNEL}
         excluded = [identifier(name) for name in table.columns if folded(name) in standard]
         parts.append(
@@ -84,6 +115,8 @@ def events_of(
         )
     for column in COLUMNS[:2]:
         _check_alike(column, types[column])
+    if len(unwanted) == len(parts):
+        raise MorecError("events: no channel is wanted; lists are for what one of them holds")
     union = f"({' UNION ALL BY NAME '.join(parts)})"
     columns = con.execute(f"DESCRIBE SELECT * FROM {union}").fetchall()
     timed = bool(types["event_time"])
@@ -91,7 +124,7 @@ def events_of(
     if len(parts) > 1:
         more = {CHANNEL: CHANNEL}
         context = {**more, **context} if isinstance(context, dict) else [*context, *more]
-    return Table(union, {row[0]: row[1] for row in columns}), dataclasses.replace(
+    named = dataclasses.replace(
         arguments,
         user_id="user_id",
         item_id="item_id",
@@ -99,14 +132,17 @@ def events_of(
         event_weight="event_weight",
         context=context,
     )
+    channels = Channels(tuple(given), tuple(unweighed) if len(parts) > 1 else (), tuple(unwanted))
+    return Table(union, {row[0]: row[1] for row in columns}), named, channels
 
 
 def _own(channel: str, said: Any, arguments: Arguments) -> dict[str, Any]:
     """The table of a channel and what its columns are called."""
-    default = {column: getattr(arguments, column) for column in COLUMNS} | {"identities": None}
+    default = {column: getattr(arguments, column) for column in COLUMNS}
+    default |= {"identities": None, "wanted": True}
     if isinstance(said, str):
         return {**default, "events": said}
-    argument, allowed = f"events.{channel}", ("events", *COLUMNS, "identities")
+    argument, allowed = f"events.{channel}", ("events", *COLUMNS, "identities", "wanted")
     if not isinstance(said, dict) or not isinstance(said.get("events"), str):
         raise MorecError(
             f"{argument}: the name of a table is needed, or a struct such as"
@@ -115,7 +151,9 @@ def _own(channel: str, said: Any, arguments: Arguments) -> dict[str, Any]:
     for name, value in said.items():
         if name not in allowed:
             raise MorecError(f"{argument}: unknown field {name!r}; {nearest(name, allowed)}")
-        if not isinstance(value, str | None):
+        if name == "wanted":
+            truth(f"{argument}.wanted", value)
+        elif not isinstance(value, str | None):
             raise MorecError(f"{argument}.{name}: a name is needed, not {value!r}")
     return {**default, **said}
 

@@ -50,7 +50,7 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
     read, user, item, when, weight, cap, early, late = row
     cap = min(float(cap), LARGEST_WEIGHT) if cap is not None else 1.0
     stages.count("events: read", read)
-    if source.channels:
+    if source.channels.names:
         by_channel = con.execute(sql("source/events_by_channel", events=source.events.sql))
         for channel, events in by_channel.fetchall():
             stages.count(f"events: read from {channel}", events)
@@ -83,6 +83,8 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
         # after the training events may go on until today
         today = f"greatest({last}, CAST(now() AS TIMESTAMP) + INTERVAL 1 DAY)"
         counted = Counted(cap, read_time(last), read_time(today))
+    if source.channels.unweighed:
+        parts["events_raw"] = source.events_with({"channel": "_e.channel"})
     con.execute(sql("source/events_usable", **parts, event_time=counted.event_time))
     for what, table, key, said in (
         ("items", source.items, source.items_key, "one row used"),

@@ -72,14 +72,13 @@ def combination(given: Any, losses: list[Loss]) -> str | list[float]:
     return weights(given, [loss.name for loss in losses], "combine", "loss", negative=False)
 
 
-def wanted(losses: list[Loss]) -> str:
-    """The predicate over the events that says what relevance is about.
+def wanted(losses: list[Loss]) -> str | None:
+    """The predicate over the events that says what relevance is about; None where no loss says so.
 
-    That is what the ranking losses rank first, or else what the cross-entropies expect, or else
-    any event.
+    That is what the ranking losses rank first, or else what the cross-entropies expect.
     """
     for kind in ("ranking", "cross_entropy"):
         predicates = [f"({loss.sql})" for loss in losses if loss.kind == kind]
         if predicates:
             return " OR ".join(predicates)
-    return "true"
+    return None

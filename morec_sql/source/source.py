@@ -10,7 +10,7 @@ import duckdb
 from ..errors import MorecError, shortened, shown
 from ..templates import identifier, literal, sql, type_of
 from .arguments import Arguments
-from .channels import events_of
+from .channels import Channels, events_of
 from .expressions import expression, go_together, is_number
 from .graphs import Edges, edges_of_items, edges_of_users
 from .labels import Feature, features_of_events, features_of_users
@@ -31,7 +31,8 @@ class Source:
 
     Each loss comes with the events as in events_raw, but what it reads as their weight;
     events_context are they with a column for each of the contexts, and events_with with further
-    ones, given by name as SQL over a row _e. some is the condition on item_sql that keeps only some
+    ones, given by name as SQL over a row _e; events_weighed are they where channels have such
+    weights. some is the condition on item_sql that keeps only some
     of the items, None for all.
     """
 
@@ -55,7 +56,9 @@ class Source:
     item_type: str
     user_type: str
     has_time: bool
-    channels: bool
+    channels: Channels
+    channel_weights: Mapping[str, float] | None
+    events_weighed: Callable[[Mapping[str, float]], str]
     text: list[str]
     vectors: dict[str, str]
     item_graph: Edges | None
@@ -74,6 +77,11 @@ class Source:
             time_usable=self.time_usable + before,
             until=until,
         )
+
+    def weighing(self, channels: Mapping[str, float]) -> Source:
+        """The same where the weights of the events of channels are multiplied by these."""
+        events_raw = self.events_weighed(channels)
+        return dataclasses.replace(self, events_raw=events_raw, channel_weights=channels)
 
     def among(self, table: str) -> Source:
         """The same with the items alone whose item_id a table has, and their events."""
@@ -102,8 +110,7 @@ def resolve(
     con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: Arguments
 ) -> Source:
     """Turn the arguments into SQL over the user's tables, checking every name and type."""
-    channels = not isinstance(arguments.events, str)
-    events, named = events_of(con, catalog, schema, arguments)
+    events, named, channels = events_of(con, catalog, schema, arguments)
     user = Id.of("user_id", events.column("user_id", named.user_id), events, "_e")
     item = Id.of("item_id", events.column("item_id", named.item_id), events, "_e")
     item_sql, item_type = item.sql, item.kind
@@ -132,7 +139,7 @@ def resolve(
 
     contexts = features_of_events(con, events, named.context)
     columns = {f"context_{place}": one.value for place, one in enumerate(contexts)}
-    weight = _weight(con, events, named.event_weight)
+    own = _weight(con, events, named.event_weight)
 
     def read(weight: str, beside: Mapping[str, str] | None = None) -> str:
         return sql(
@@ -141,11 +148,15 @@ def resolve(
             item_id=item_sql,
             event_time=time_sql,
             event_weight=weight,
-            wanted=wanted(losses),
+            wanted=wanted(losses) or channels.wanted,
             beside="".join(f", ({one}) AS {name}" for name, one in (beside or {}).items()),
             events=events.sql,
         )
 
+    def weighed(weights: Mapping[str, float] | None) -> str:
+        return f"({own}) * {channels.weighing(weights)}" if weights else own
+
+    weight = weighed(arguments.channel_weights)
     time_usable = USABLE_TIME if named.event_time else "true"
     return Source(
         events=events,
@@ -153,6 +164,8 @@ def resolve(
         item_sql=item_sql,
         time_sql=time_sql,
         events_raw=read(weight),
+        channel_weights=arguments.channel_weights,
+        events_weighed=lambda weights: read(weighed(weights)),
         usable=f"{user.usable('_c.user_id', '_c.item_id')}"
         f" AND {items_key.usable('_c.item_id', '_c.user_id')}"
         f" AND {time_usable} AND {USABLE_WEIGHT}",

@@ -42,8 +42,8 @@ ARGUMENTS = (
     Argument(
         "events",
         "the table or view of events; schema.table and database.schema.table work too; or a list of"
-        " several, or a struct of channels such as {web: 'clicks', shop: {events: 'sales', user_id:"
-        " 'customer'}}",
+        " several, or a struct of channels such as {web: {events: 'clicks', user_id: 'visitor',"
+        " wanted: false}, shop: 'sales'}",
     ),
     Argument("user_id", "column of the events: who", "'user_id'"),
     Argument("item_id", "column of the events: what", "'item_id'"),
@@ -206,6 +206,8 @@ def build(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, arguments: 
     """
     check_free(con, catalog, arguments)
     trained = train(con, catalog, schema, arguments)
+    weights = dict(trained.source.channel_weights or {})
+    arguments = dataclasses.replace(arguments, channel_weights=weights)
     version = uuid.uuid4().hex
     tables = {
         "morec_new_settings": _settings(trained, arguments, schema, version),

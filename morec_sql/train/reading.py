@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -89,15 +90,31 @@ def listed_items(
 
 
 def index_events(
-    con: duckdb.DuckDBPyConnection, source: Source, stages: Stages
+    con: duckdb.DuckDBPyConnection, source: Source, stages: Stages, channels: Sequence[str] = ()
 ) -> tuple[int, int, int]:
-    """Number users, items and distinct events; return how many there are of each."""
+    """Number users, items and distinct events; return how many there are of each.
+
+    Args:
+        con: with the events that count.
+        source: the user's tables.
+        stages: where what is left out is counted.
+        channels: the names of the channels, where events are to have the number of theirs.
+    """
     con.execute(sql("train/users"))
     # two at one time that differ in what relevance is about only are one event
-    wanted, grouped = (
-        ("bool_or(_e.wanted)", "GROUP BY ALL") if source.has_time else ("_e.wanted", "")
+    wanted, channel, grouped = "_e.wanted", "_e.channel", ""
+    if source.has_time:
+        wanted, channel, grouped = "bool_or(_e.wanted)", "min(_e.channel)", "GROUP BY ALL"
+    known = ", ".join(map(literal, channels))
+    number = f", CAST(list_position([{known}], {channel}) - 1 AS SMALLINT) AS channel"
+    con.execute(
+        sql(
+            "train/events_indexed",
+            wanted=wanted,
+            grouped=grouped,
+            channel=number if channels else "",
+        )
     )
-    con.execute(sql("train/events_indexed", wanted=wanted, grouped=grouped))
     row = first_row(con, sql("train/events_counted"))
     assert row is not None
     users, items, events, usable = row
@@ -174,13 +191,17 @@ def read_vectors(
     return out
 
 
-def read_events(con: duckdb.DuckDBPyConnection) -> tuple[Events, npt.NDArray[np.bool_]]:
-    """Read the distinct events, and which of them are wanted."""
-    columns = con.execute(sql("train/training_events")).fetchnumpy()
+def read_events(
+    con: duckdb.DuckDBPyConnection, channels: Sequence[str] = ()
+) -> tuple[Events, npt.NDArray[np.bool_], npt.NDArray[np.int16]]:
+    """Read the distinct events, which are wanted, and the channels; as index_events numbered."""
+    channel = ", channel" if channels else ""
+    columns = con.execute(sql("train/training_events", channel=channel)).fetchnumpy()
     events = Events(
         np.asarray(columns["user"], np.int32),
         np.asarray(columns["item"], np.int32),
         np.asarray(columns["time"], np.float64),
         np.asarray(columns["weight"], np.float32),
     )
-    return events, np.asarray(columns["wanted"], np.bool_)
+    of = np.asarray(columns.get("channel", ()), np.int16)
+    return events, np.asarray(columns["wanted"], np.bool_), of

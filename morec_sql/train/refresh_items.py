@@ -229,7 +229,7 @@ def _write_vectors(
     users, items, _ = index_events(con, source, Stages(Progress()))
     assert items == count
     clock = Clock(**present.chosen["clock"])
-    events, _ = read_events(con)
+    events, *_ = read_events(con)
     if not clock.timeless and len(events):
         clock = dataclasses.replace(clock, now=max(clock.now, float(events.time.max()) + 1))
     history = events.history(clock, clock.now)

@@ -79,7 +79,7 @@ def computed(
             users, items, events = index_events(con, source, stages)
             done(events)
         with stages.stage("objectives") as done:
-            of_events, _ = read_events(con)
+            of_events, *_ = read_events(con)
             clock = clock_of(of_events, source)
             history = of_events.history(clock, clock.now)
             contending = contenders(load_recommender(con, name).catalogue.model, history, users)

@@ -28,6 +28,7 @@ from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.sample import Sample
 from ..udfs.relevance.training import fit
 from .beside import Beside, read_beside
+from .channels import read_weighed
 from .check import checked, report, say
 from .context import weighed_context
 from .graphs import ITEM_GRAPH, read_item_graph, read_user_graph
@@ -37,7 +38,6 @@ from .reading import (
     index_events,
     listed_items,
     load_catalogue,
-    read_events,
     read_vectors,
 )
 from .windows import REPEAT_SHARE, clock_of, repeated, signals_of, windows_of
@@ -122,7 +122,7 @@ def train(
         MorecError: an argument is wrong.
     """
     con.execute(f"USE {identifier(catalog)}")
-    source = resolve(con, catalog, schema, arguments)
+    source = resolve(con, catalog, schema, dataclasses.replace(arguments, channel_weights=None))
     if until is not None:
         source = source.before(until)
     listed = declared(con, arguments.objectives, source)
@@ -135,7 +135,8 @@ def train(
             counted = left_out(con, source, stages)
             load_catalogue(con, source, listed)
             recommended = listed_items(con, source, stages)
-            users, items, events = index_events(con, source, stages)
+            learnt = source.channels.names if source.channels.unweighed else ()
+            users, items, events = index_events(con, source, stages, learnt)
             beside = read_beside(con, source, events, items)
             done(events)
         if not events:
@@ -152,7 +153,9 @@ def train(
             sources += read_item_graph(con, source, stages)
             done(fresh)
         with stages.stage("train") as done:
-            of_events, wanted = read_events(con)
+            source, of_events, wanted, of_channels = read_weighed(
+                con, source, users, items, options, arguments.seed
+            )
             clock = clock_of(of_events, source)
             history = of_events.history(clock, clock.now)
             friends = read_user_graph(con, source, clock, users, stages)
@@ -182,12 +185,16 @@ def train(
             unit = relevance_unit(contending) * chosen.get("unit_share", 1.0)
             if clock.timeless or "repeat_share" in model.chosen:
                 stages.rows.append((_of_known(chosen["repeat_share"]), items, None))
+            if of_channels:
+                chosen["of_channels"] = of_channels
             model = beside.with_context(dataclasses.replace(model, chosen=chosen, unit=unit))
             if until is None:
                 report(stages, chosen.get("check"))
                 beside.report(stages, chosen)
                 if friends is not None:
                     say(stages, "user_graph", chosen.get("of_friends"))
+                for name, found in of_channels.items():
+                    say(stages, f"channel {name}, weight {found['weight']:g}", found)
                 for name, found in chosen.get("of_content", {}).items():
                     what = name if name == ITEM_GRAPH else f"vectors {name}"
                     say(stages, what, found)

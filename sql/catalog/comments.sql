@@ -79,17 +79,20 @@ COMMENT ON COLUMN ${schema}.user_graph.user_id IS 'Id of the user.';
 COMMENT ON COLUMN ${schema}.user_graph.friend_id IS 'Id of one whose events count for the user.';
 COMMENT ON COLUMN ${schema}.user_graph.weight IS 'How much they do, beside those of others.';
 COMMENT ON VIEW ${schema}.sources IS
-    'What user_features, contexts, vectors and graphs were worth when the version in use was made.';
+    'What user_features, contexts, channels, vectors and graphs were worth when the version in use was'
+    ' made.';
 COMMENT ON COLUMN ${schema}.sources.source IS 
-    'user_features, user_graph, item_graph, or context or vectors and their name.';
+    'user_features, user_graph, item_graph, or context, channel or vectors and their name.';
 COMMENT ON COLUMN ${schema}.sources.lists IS
-    'By what it is measured: first lists of users, as if they had no history, lists for visits, or'
-    ' lists of what is new to users by content alone.';
+    'By what it is measured: first lists of users, as if they had no history, lists for visits,'
+    ' lists of what is new to users by content alone, or by a channel''s weight.';
 COMMENT ON COLUMN ${schema}.sources.count IS 'How many of these were held out.';
 COMMENT ON COLUMN ${schema}.sources.ndcg IS 'Their nDCG@20 with it.';
 COMMENT ON COLUMN ${schema}.sources.ndcg_without IS 'Their nDCG@20 without it.';
 COMMENT ON COLUMN ${schema}.sources.error IS 'Standard error of the difference.';
-COMMENT ON COLUMN ${schema}.sources.used IS 'Whether it counts.';
+COMMENT ON COLUMN ${schema}.sources.used IS
+    'Whether it counts; of a channel, whether its events count less than 1.';
+COMMENT ON COLUMN ${schema}.sources.weight IS 'Of a channel: how much an event of it counts.';
 COMMENT ON VIEW ${schema}.versions IS
     'The versions that are kept, for recommend(..., version => id) and use_version.';
 COMMENT ON COLUMN ${schema}.versions.id IS 'Number of the version, from 1.';

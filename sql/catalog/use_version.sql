@@ -22,7 +22,9 @@ SELECT
     CAST(_f.found ->> 'with' AS DOUBLE) AS ndcg,
     CAST(_f.found ->> 'without' AS DOUBLE) AS ndcg_without,
     CAST(_f.found ->> 'error' AS DOUBLE) AS error,
-    CAST(_f.found ->> 'used' AS BOOLEAN) AS used
+    CAST(_f.found ->> 'used' AS BOOLEAN) AS used,
+    CASE WHEN starts_with(_f.source, 'channel ') THEN CAST(_f.found ->> 'weight' AS DOUBLE) END
+        AS weight
 FROM (
     SELECT 'user_features' AS source, CAST(_s.model AS JSON) -> '$$.of_labels' AS found
     FROM ${schema}.settings AS _s
@@ -32,6 +34,9 @@ FROM (
     UNION ALL
     SELECT 'context ' || _c.key, _c.value
     FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_context') AS _c
+    UNION ALL
+    SELECT 'channel ' || _c.key, _c.value
+    FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_channels') AS _c
     UNION ALL
     SELECT CASE WHEN _c.key = 'item_graph' THEN '' ELSE 'vectors ' END || _c.key, _c.value
     FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_content') AS _c

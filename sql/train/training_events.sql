@@ -4,6 +4,6 @@ SELECT
     item_index AS item,
     coalesce(event_time, 0) AS time,
     weight,
-    wanted
+    wanted${channel}
 FROM morec_events
 ORDER BY user_index, item_index, event_time

@@ -104,19 +104,8 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
         samples: against what; of the same users.
         options: what is tried of each setting, as OPTIONS.
     """
-    choice, sample = _Choice(trainer, samples, options), samples[0]
-    found = first_of(options)
-    if not sample.timed and UNTIMED_DAMPING in options["damping"]:
-        found["damping"] = UNTIMED_DAMPING
-    of_time: tuple[str, ...] = ("half_life", "ridge", "trend")
-    if sample.timeless:
-        # nothing decays, but histories that do count events by their weights
-        weight = sample.past.strength[:, 0] / sample.past.count
-        of_time = ("half_life",) if float(np.ptp(weight)) > ALIKE else ()
-    alone = {**found, "neighbour_weight": 0.0}
-    for name in of_time:
-        alone = choice.best(alone, name)
-    found = {**alone, "neighbour_weight": found["neighbour_weight"]}
+    choice = _Choice(trainer, samples, options)
+    found = {**choice.alone(samples[0]), "neighbour_weight": first_of(options)["neighbour_weight"]}
     if BESIDE in options["neighbour_weight"]:
         found["neighbour_weight"] = BESIDE
     # a decomposition for each damping: at the smallest rank they are cheap
@@ -132,6 +121,12 @@ def choose(trainer: Trainer, samples: list[Sample], options: Options) -> Setting
     for name in ("neighbour_weight", "neighbour_ridge"):
         found = choice.best(found, name)
     return {**found, "validation_ndcg": mean(choice.ndcg(found))}
+
+
+def likeness(trainer: Trainer, sample: Sample, options: Options) -> npt.NDArray[np.float64]:
+    """nDCG of lists by the low rank alone, with its half-life and trend, of each user."""
+    choice = _Choice(trainer, [sample], options)
+    return choice.ndcg(choice.alone(sample))
 
 
 def weigh_content(sources: list[Content], sample: Sample) -> dict[str, Any]:
@@ -183,6 +178,20 @@ class _Choice:
             found = [self._measured(*trained, settings) for trained in self._trained]
             self._known[key] = np.concatenate(found)
         return self._known[key]
+
+    def alone(self, sample: Sample) -> Settings:
+        """The settings of the low rank alone, with the best half-life and trend."""
+        found = {**first_of(self.options), "neighbour_weight": 0.0}
+        if not sample.timed and UNTIMED_DAMPING in self.options["damping"]:
+            found["damping"] = UNTIMED_DAMPING
+        of_time: tuple[str, ...] = ("half_life", "ridge", "trend")
+        if sample.timeless:
+            # nothing decays, but histories that do count events by their weights
+            weight = sample.past.strength[:, 0] / sample.past.count
+            of_time = ("half_life",) if float(np.ptp(weight)) > ALIKE else ()
+        for name in of_time:
+            found = self.best(found, name)
+        return found
 
     def _measured(
         self, trainer: Trainer, sample: Sample, settings: Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,23 @@ import numpy.typing as npt
 
 from ..history import History, Signal, Window
 from . import repeats
-from .choice import Options, choose, first_of, weigh_content, within_reach
+from .choice import (
+    ENOUGH,
+    Options,
+    choose,
+    first_of,
+    likeness,
+    weigh_content,
+    within_reach,
+)
 from .content import Content, features_of
 from .labels import FOLDS
 from .model import RelevanceModel
 from .parts import weighed
-from .sample import VALIDATION_USERS, Sample
+from .sample import VALIDATION_USERS, Sample, better, compared
 from .trainer import Trainer
 
+CHANNEL_WEIGHTS = (0.3, 0.1, 0.03)  # that are tried
 MIN_POSITIVES = 50  # validation pairs below which the fixed combination is used
 
 
@@ -100,6 +109,52 @@ def fit(
     some = some_users(users, VALIDATION_USERS)
     now = model.of_users(history.of_users(some, users), len(some)).design
     return dataclasses.replace(model, repeats=again.standardised_by(now))
+
+
+def weigh_channels(
+    channels: Sequence[str],
+    window: Callable[[dict[str, float]], Window],
+    users: int,
+    items: int,
+    options: Options,
+    seed: int,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """What the events of channels count, and what that is worth; a channel counts 1 or less.
+
+    Channels are tried one after the other, each with ever smaller weights for as long as lists of
+    the low rank get clearly better.
+
+    Args:
+        channels: their names, in the order in which they are tried.
+        window: the latest window, or what is held out, where channels have such weights.
+        users: number of users.
+        items: number of items in the catalogue.
+        options: what is tried of each setting, as choice.OPTIONS.
+        seed: of all that is random.
+    """
+
+    def ndcg(weights: dict[str, float]) -> npt.NDArray[np.float64]:
+        sample = Sample(_returning(window(weights), {}), users, items, seed)
+        return likeness(Trainer(users, items, None, "", seed), sample, options)
+
+    weights: dict[str, float] = {}
+    told: dict[str, Any] = {}
+    best = ndcg(weights)
+    for channel in channels:
+        tried: list[tuple[npt.NDArray[np.float64], float]] = []
+        for weight in CHANNEL_WEIGHTS if len(best) >= ENOUGH else ():
+            found = ndcg({**weights, channel: weight})
+            if tried and not better(found, tried[-1][0]):
+                break
+            tried.append((found, weight))
+            if not better(found, best):
+                break
+        found, weight = tried[-1] if tried else (best, 1.0)
+        told[channel] = compared("lists by its weight", found, best)
+        if told[channel]["used"]:
+            best, weights = found, {**weights, channel: weight}
+        told[channel]["weight"] = weights.get(channel, 1.0)
+    return weights, told
 
 
 def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
