@@ -10,8 +10,10 @@ import duckdb
 
 from ..errors import MorecError, nearest
 from ..source.checks import weights
-from ..source.expressions import aggregates, call, expression
+from ..source.expressions import aggregates, as_vector, call, expression, is_vector
 from ..source.source import Source
+from ..templates import folded, type_of
+from ..udfs.history import Doubles
 from ..udfs.ranking.terms import DIVERSIFIERS
 from . import values
 from .metrics import METRICS
@@ -35,7 +37,7 @@ class Kind:
     scored: str
     takes: Literal["number", "category"] | None = None
     by_name: bool = False
-    values: Callable[[values.Items], values.Doubles] | None = None
+    values: Callable[[values.Items], Doubles] | None = None
     metric: str = "mean_{}"
     measured: str | None = None
 
@@ -61,8 +63,8 @@ KINDS = {
     "trend": Kind("users of late against the long run", "item", by_name=True, values=values.trend),
     "diversity": Kind(
         "distance to the items before it in the list: by text, by who buys it"
-        " (`diversity(behaviour)`), by texts, vectors and graph together (`diversity(content)`) or"
-        " by category",
+        " (`diversity(behaviour)`), by texts, vectors and graph together (`diversity(content)`), by"
+        " vectors, of a name in `vectors` or an expression, or by category",
         "diversity",
         takes="category",
         by_name=True,
@@ -107,6 +109,7 @@ LIKENESS = {
     "behaviour": "diversity by behaviour",
     "content": "diversity by content",
 }
+BY_VECTORS = "diversity by vectors"
 DEFAULT_OBJECTIVES = ("relevance", "diversity", "novelty")
 DEFAULT_WEIGHTS = [0.6, 0.3, 0.1]
 
@@ -131,12 +134,17 @@ class Objective:
         return KINDS[self.built_in or SQL]
 
     @property
-    def of_categories(self) -> bool:
-        """Whether its SQL gives categories instead of numbers."""
-        return self.sql is not None and self._kind.takes == "category"
+    def of_vectors(self) -> bool:
+        """Whether its SQL gives vectors instead of numbers."""
+        return self.kind == BY_VECTORS
 
     @property
-    def values(self) -> Callable[[values.Items], values.Doubles] | None:
+    def of_categories(self) -> bool:
+        """Whether its SQL gives categories instead of numbers."""
+        return self.sql is not None and self._kind.takes == "category" and not self.of_vectors
+
+    @property
+    def values(self) -> Callable[[values.Items], Doubles] | None:
         """The function that gives its values over the catalogue."""
         return self._kind.values
 
@@ -219,10 +227,17 @@ def _declared(
             name, "item", None, text, expression(con, argument, text, items, every_row=True)
         )
     assert function is not None
-    kind = "diversity by category" if function == "diversity" else KINDS[function].scored
+    if function == "diversity":
+        vectors = next((one for one in source.vectors if folded(one) == folded(called[1])), None)
+        if vectors is not None:
+            return Objective(name, BY_VECTORS, function, text, source.vectors[vectors])
     wanted = KINDS[function].takes or "number"
     written = expression(con, argument, called[1], items, wanted=wanted, every_row=True)
-    return Objective(name, kind, function, text, written)
+    if function != "diversity":
+        return Objective(name, KINDS[function].scored, function, text, written)
+    if is_vector(type_of(con, f"({written})", items.sql)):
+        return Objective(name, BY_VECTORS, function, text, as_vector(written))
+    return Objective(name, "diversity by category", function, text, written)
 
 
 def metric_names(listed: list[Objective]) -> list[str]:

@@ -11,12 +11,11 @@ from collections.abc import Callable
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ..arrays import whole
 from ..templates import arrow, identifier
-from ..udfs.history import History
-
-Doubles = npt.NDArray[np.float64]
+from ..udfs.history import Doubles, Floats, History, Longs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +64,42 @@ class Items:
         )
         codes: npt.NDArray[np.int64] = whole(table.column(0)).fill_null(-1).to_numpy()
         return codes.astype(np.int64)
+
+    def vectors(self, width: int | None = None) -> Floats:
+        """Vectors of length 1 in the objective's SQL, 0 without one, shape (items, width)."""
+        unit, row, _ = unit_vectors(self.con, self.column, width)
+        out = np.zeros((len(row), unit.shape[1]), np.float32)
+        out[row >= 0] = unit[row[row >= 0]]
+        return out
+
+
+def unit_vectors(
+    con: duckdb.DuckDBPyConnection, column: str, width: int | None = None
+) -> tuple[Floats, Longs, int]:
+    """The vectors in a column of lists of numbers, of length 1.
+
+    Args:
+        con: with the temporary table of the items.
+        column: SQL of the column.
+        width: how many numbers each has; by default as most of them.
+
+    Returns:
+        the vectors, shape (m, width), that of each item among them, -1 without one, and how many
+        are left out, since they have others than so many finite numbers, or are all 0.
+    """
+    found = whole(arrow(con, f"SELECT {column} FROM morec_items ORDER BY item_index").column(0))
+    lengths = found.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    if width is None:
+        width = int(np.bincount(lengths[lengths > 0]).argmax()) if lengths.any() else 1
+    fitting = np.flatnonzero(lengths == width)
+    values = found.take(pa.array(fitting)).flatten().to_numpy(zero_copy_only=False)
+    values = values.reshape(-1, width)
+    norm = np.linalg.norm(values.astype(np.float64), axis=1)
+    good = np.isfinite(norm) & (norm > 0)
+    unit = (values[good] / norm[good, None]).astype(np.float32)
+    row = np.full(len(found), -1)
+    row[fitting[good]] = np.arange(len(unit))
+    return unit, row, int((lengths > 0).sum()) - len(unit)
 
 
 def popularity(items: Items) -> Doubles:

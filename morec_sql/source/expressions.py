@@ -145,6 +145,16 @@ def _aggregates(con: duckdb.DuckDBPyConnection, parsed: exp.Expr) -> bool:
     return bool(names) and first_row(con, query, [names]) is not None
 
 
+def is_vector(kind: str) -> bool:
+    """Whether a type of DuckDB is a list or array of numbers."""
+    return kind.endswith("]") and is_number(kind.rpartition("[")[0])
+
+
+def as_vector(written: str) -> str:
+    """SQL of an expression of such a type as a list of floats."""
+    return f"TRY_CAST(({written}) AS FLOAT[])"
+
+
 def expression(
     con: duckdb.DuckDBPyConnection,
     argument: str,

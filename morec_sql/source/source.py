@@ -11,7 +11,7 @@ from ..errors import MorecError, shortened, shown
 from ..templates import identifier, literal, sql, type_of
 from .arguments import Arguments
 from .channels import Channels, events_of
-from .expressions import expression, go_together, is_number
+from .expressions import as_vector, expression, go_together, is_number, is_vector
 from .graphs import Edges, edges_of_items, edges_of_users
 from .labels import Feature, features_of_events, features_of_users
 from .losses import Loss, declared, wanted
@@ -249,13 +249,12 @@ def _vectors(
         argument = f"vectors.{name}"
         written = expression(con, argument, text, items, wanted="category", every_row=True)
         kind = type_of(con, f"({written})", items.sql)
-        inner = kind.rpartition("[")[0]
-        if not kind.endswith("]") or not is_number(inner):
+        if not is_vector(kind):
             raise MorecError(
                 f"{argument}: {shown(text)} is {shown(kind)}, but a list of numbers such as"
                 " FLOAT[512] is needed"
             )
-        found[name] = f"TRY_CAST(({written}) AS FLOAT[])"
+        found[name] = as_vector(written)
     return found
 
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..catalog.objectives import DEFAULT_WEIGHTS, Objective
-from ..catalog.values import Doubles, Items, self_information
+from ..catalog.values import Items, self_information
 from ..progress import Stages
+from ..udfs.history import Doubles
 from ..udfs.ranking.catalogue import Catalogue, likeness_of
 from ..udfs.ranking.contending import SAMPLED_USERS, contenders, standardise
 from ..udfs.ranking.lists import Ranking, rank
@@ -24,7 +25,8 @@ from .windows import REPEAT_SHARE
 class Values:
     """Values of the objectives, shape (items, objectives): for scoring, and raw.
 
-    Of an objective that is over categories they are numbers of categories, -1 where unknown; of
+    Behind those for scoring are the vectors that lists are kept apart by, where there are some. Of
+    an objective that is over categories they are numbers of categories, -1 where unknown; of
     relevance and diversity they are 0. mean and deviation are None where nothing is standardised.
     """
 
@@ -70,6 +72,7 @@ def standardised(
         items: what their values come from.
         contending: by user the items that contend for the list, shape (users, c).
     """
+    vectors = np.zeros((items.count, 0), np.float32)
     columns, raw = (np.zeros((items.count, len(listed))) for _ in range(2))
     means: list[float | None] = [None] * len(listed)
     deviations: list[float | None] = [None] * len(listed)
@@ -86,7 +89,12 @@ def standardised(
             raw[:, position] = columns[:, position] = codes = mine.categories()
             if len(np.unique(codes[codes >= 0])) < 2:
                 without_effect.append(objective.name)
-    return Values(columns.astype(np.float32), raw, means, deviations, without_effect)
+        elif objective.of_vectors:
+            vectors = mine.vectors()
+            if not vectors.any():
+                without_effect.append(objective.name)
+    scored = np.concatenate([columns.astype(np.float32), vectors], axis=1)
+    return Values(scored, raw, means, deviations, without_effect)
 
 
 KEPT = 0.97  # of the nDCG of relevance alone, by the default weights

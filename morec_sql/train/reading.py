@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 
 from ..arrays import matrix, whole
 from ..catalog.objectives import Objective
 from ..catalog.recommenders import recommenders, stored_arguments
+from ..catalog.values import unit_vectors
 from ..progress import Progress, Stages
 from ..source.arguments import Arguments
 from ..source.source import Source
@@ -37,7 +37,7 @@ def load_catalogue(con: duckdb.DuckDBPyConnection, source: Source, listed: list[
     for position, objective in enumerate(listed):
         if objective.sql:
             value = f"({objective.sql})"
-            if not objective.of_categories:
+            if not objective.of_categories and not objective.of_vectors:
                 value = f"TRY_CAST({value} AS DOUBLE)"
             value += f" AS {identifier(f'_objective_{position}')}"
             (of_events if objective.over_events else columns).append(value)
@@ -168,26 +168,13 @@ def read_vectors(
     """
     out = []
     for place, name in enumerate(source.vectors):
-        column = identifier(f"_vector_{place}")
-        table = arrow(con, f"SELECT {column} FROM morec_items ORDER BY item_index")
-        found = whole(table.column(0))
-        lengths = found.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        width = int(np.bincount(lengths[lengths > 0]).argmax()) if lengths.any() else 1
-        if widths is not None:
-            width = widths[place]
-        fitting = np.flatnonzero(lengths == width)
-        values = found.take(pa.array(fitting)).flatten().to_numpy(zero_copy_only=False)
-        values = values.reshape(-1, width)
-        norm = np.linalg.norm(values.astype(np.float64), axis=1)
-        good = np.isfinite(norm) & (norm > 0)
-        unit = (values[good] / norm[good, None]).astype(np.float32)
-        row = np.full(len(found), -1)
-        row[fitting[good]] = np.arange(len(unit))
+        width = None if widths is None else widths[place]
+        unit, row, bad = unit_vectors(con, identifier(f"_vector_{place}"), width)
         stages.count(f"vectors {name}: items that have one", len(unit))
-        bad = int((lengths > 0).sum()) - len(unit)
-        stages.count(f"vectors {name}: left out, not {width} finite numbers or all 0", bad)
+        said = f"not {unit.shape[1]} finite numbers or all 0"
+        stages.count(f"vectors {name}: left out, {said}", bad)
         mean = unit.sum(axis=0) / np.float32(max(len(unit), 1))
-        out.append(Content(name, unit, row, mean))
+        out.append(Content(f"vectors {name}", unit, row, mean))
     return out
 
 

@@ -315,7 +315,7 @@ def _objectives(
     catalogue: tuple[float, int],
     count: int,
 ) -> npt.NDArray[np.float32]:
-    """The objectives of changed items on the scale of the version, shape (items, objectives).
+    """The objectives of changed items on the scale of the version, as Values.columns has them.
 
     Args:
         con: with the temporary table morec_items of them.
@@ -327,7 +327,9 @@ def _objectives(
         catalogue: how many pairs and items there are in all.
         count: how many items changed.
     """
-    out = np.zeros((count, len(listed)), np.float32)
+    width = first_row(con, f"SELECT max(len(objectives)) FROM {present.where.item_vectors}")
+    assert width is not None
+    out = np.zeros((count, width[0]), np.float32)
     items = Items(
         con, count, history, clock.now, clock.half_lives[1], lambda: np.ones(count), 0, catalogue
     )
@@ -355,4 +357,6 @@ def _objectives(
                 )
             ).fetchall()
             out[:, position] = [code for (code,) in found]
+        elif objective.of_vectors:
+            out[:, len(listed) :] = mine.vectors(width[0] - len(listed))
     return out

@@ -31,7 +31,7 @@ from .beside import Beside, read_beside
 from .channels import read_weighed
 from .check import checked, report, say
 from .context import weighed_context
-from .graphs import ITEM_GRAPH, read_item_graph, read_user_graph
+from .graphs import read_item_graph, read_user_graph
 from .objectives import Values, exposure_of, relevance_unit, standardised, unit_share
 from .reading import (
     embed_items,
@@ -196,8 +196,7 @@ def train(
                 for name, found in of_channels.items():
                     say(stages, f"channel {name}, weight {found['weight']:g}", found)
                 for name, found in chosen.get("of_content", {}).items():
-                    what = name if name == ITEM_GRAPH else f"vectors {name}"
-                    say(stages, what, found)
+                    say(stages, name, found)
             for signal in signals:
                 said = _of_loss(signal.name, model.chosen["losses"])
                 stages.rows.append((said, len(signal.user), None))

@@ -15,7 +15,8 @@ COMMENT ON COLUMN ${item_vectors}.decoder IS
 COMMENT ON COLUMN ${item_vectors}.statistics IS
     'How the item fares with all users: users, adopters, repeats, strength (logs, ever and of late).';
 COMMENT ON COLUMN ${item_vectors}.objectives IS
-    'One number per objective, in order of position: its standardised value, or number of category.';
+    'One number per objective, in order of position: its standardised value, or number of category;'
+    ' behind them the vector that lists are kept apart by, where an objective says so.';
 COMMENT ON COLUMN ${item_vectors}.listed IS
     'Whether it is recommended: the items table had it at the last training or refresh.';
 COMMENT ON COLUMN ${item_vectors}.neighbours IS

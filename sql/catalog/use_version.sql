@@ -38,7 +38,11 @@ FROM (
     SELECT 'channel ' || _c.key, _c.value
     FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_channels') AS _c
     UNION ALL
-    SELECT CASE WHEN _c.key = 'item_graph' THEN '' ELSE 'vectors ' END || _c.key, _c.value
+    -- versions made before have vectors under their own name alone
+    SELECT
+        CASE WHEN _c.key = 'item_graph' OR starts_with(_c.key, 'vectors ') THEN '' ELSE 'vectors ' END
+        || _c.key,
+        _c.value
     FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_content') AS _c
 ) AS _f
 WHERE _f.found IS NOT NULL;

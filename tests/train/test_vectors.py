@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duckdb
+import numpy as np
 import pytest
 
 import morec_sql
@@ -44,11 +45,13 @@ def test_items_without_events_and_texts_are_found_by_them(shop: duckdb.DuckDBPyC
     assert ("content",) in rows(shop, kinds)
 
 
-def test_lists_are_diverse_by_them(shop: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize("by", ["content", "look", "[CAST(category = 'kitchen' AS INT), 0.5]"])
+def test_lists_are_diverse_by_them(shop: duckdb.DuckDBPyConnection, by: str) -> None:
+    diversity = f"diversity({by})".replace("'", "''")
     create(
         shop,
         vectors="{look: 'look'}",
-        objectives="{'relevance': NULL, 'diversity': 'diversity(content)'}",
+        objectives=f"{{'relevance': NULL, 'diversity': '{diversity}'}}",
     )
     query = (
         "SELECT count_if(p.category = 'kitchen') / 6 FROM shop.recommend(2, weights => [0.5, {}], k => 6)"
@@ -59,14 +62,70 @@ def test_lists_are_diverse_by_them(shop: duckdb.DuckDBPyConnection) -> None:
     assert 0.2 < diverse < 0.8
 
 
+def test_the_distance_to_a_list_is_that_of_the_vectors(shop: duckdb.DuckDBPyConnection) -> None:
+    create(
+        shop,
+        text="['title']",
+        vectors="{look: 'look', Other: 'other'}",
+        objectives="{'relevance': NULL, 'variety': 'diversity(other)', 'price': 'price'}",
+    )
+    listed = "SELECT rank, item_id, contributions.variety FROM shop.recommend(2, k => 8, weights => {variety: 1})"
+    found = rows(shop, listed)
+    vectors = dict(rows(shop, "SELECT product_id, other::FLOAT[4] FROM products"))
+    unit = {item: np.array(vector) / np.linalg.norm(vector) for item, vector in vectors.items()}
+
+    # what each adds goes up with the mean distance to those before it, in one line
+    means = [
+        np.mean([1 - unit[item] @ unit[before] for _, before, _ in found[:place]])
+        for place, (_, item, _) in enumerate(found)
+        if place
+    ]
+    told = [amount for _, _, amount in found[1:]]
+    slope, constant = np.polyfit(means, told, 1)
+    assert slope > 0
+    assert np.polyval([slope, constant], means) == pytest.approx(told, abs=1e-4)
+    # as by any weights, and of objectives of the moment
+    query = "SELECT item_id FROM shop.recommend(2, k => 8, weights => {})"
+    before = rows(shop, query.format("{variety: 1}"))
+    assert rows(shop, query.format("{variety: 1, 'same = ''b''': 0.5}")) == before
+
+
+def test_they_keep_lists_apart_as_they_change(shop: duckdb.DuckDBPyConnection) -> None:
+    create(shop, vectors="{look: 'look'}")
+    shop.execute("FROM drop_objective('shop', 'diversity')")
+    shop.execute("FROM add_objective('shop', 'variety', 'diversity(look)', weight => 0.5)")
+    width = "SELECT DISTINCT len(objectives) FROM shop.item_vectors"
+    assert rows(shop, width) == [(3 + 6,)]
+    behind = (
+        "SELECT item_id, objectives[4:] FROM shop.item_vectors WHERE item_id IN (9, 20, 109, 120)"
+    )
+    shop.execute(
+        "INSERT INTO products (product_id, title, category, look)"
+        " SELECT product_id + 100, NULL, category, look FROM products WHERE product_id = 9;"
+        "INSERT INTO products (product_id, title) VALUES (120, 'no picture')"
+    )
+    shop.execute("FROM refresh_items('shop')")
+    known = dict(rows(shop, behind))
+    assert known[109] == pytest.approx(known[9])
+    assert known[120] == [0.0] * 6
+    shop.execute("UPDATE products SET look = [1, 0, 0, 0, 0, 0] WHERE product_id = 9")
+    shop.execute("FROM refresh_objectives('shop')")
+    assert dict(rows(shop, behind))[9] == [1.0, 0, 0, 0, 0, 0]
+    assert len(rows(shop, "FROM shop.recommend(2, k => 24)")) == 24
+    shop.execute("FROM refresh_recommender('shop')")
+    assert len(rows(shop, "FROM shop.recommend(2, k => 24, weights => {variety: 1})")) == 24
+    assert rows(shop, "FROM shop.evaluate(k => 3)")
+
+
 def test_beside_texts_and_each_other(shop: duckdb.DuckDBPyConnection) -> None:
-    stages = create(shop, vectors="{look: 'look', other: 'other::FLOAT[]'}", text="['title']")
+    vectors = "{look: 'look', item_graph: 'other::FLOAT[]'}"
+    stages = create(shop, vectors=vectors, text="['title']")
     said = [stage for stage, *_ in stages if stage.startswith("vectors") and "nDCG" in stage]
-    assert [one.split(":")[0] for one in said] == ["vectors look", "vectors other"]
+    assert [one.split(":")[0] for one in said] == ["vectors look", "vectors item_graph"]
     found = rows(shop, "SELECT source, lists, error >= 0 FROM shop.sources ORDER BY source")
     assert found == [
+        ("vectors item_graph", "lists by content", True),
         ("vectors look", "lists by content", True),
-        ("vectors other", "lists by content", True),
     ]
 
 

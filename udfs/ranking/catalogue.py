@@ -34,9 +34,11 @@ class Catalogue:
         model: the relevance model of n items.
         kinds: of each objective, in the order of the weights: relevance, item (a value per item),
             fit (minus the squared distance of the item's value from the user's), or list-wise:
-            diversity by text, behaviour or category, coverage or calibration of categories.
+            diversity by text, content, vectors, behaviour or category, coverage or calibration of
+            categories.
         values: shape (n, objectives): standardised values for item and fit, numbers of categories
-            (-1: unknown) for what is of categories; of no meaning for the others.
+            (-1: unknown) for what is of categories; of no meaning for the others. Behind them are
+            the vectors for diversity by vectors, 0 for an item without one.
         embeddings: unit-length vectors of the texts, shape (m, t); diversity goes by behaviour
             where there is none.
         text_id: the row of `embeddings` for each item, shape (n,); -1 for an item without one.
@@ -75,10 +77,11 @@ class Catalogue:
 
     def beside(self, values: Doubles) -> Catalogue:
         """With values by item of further objectives behind its own, shape (n, e)."""
+        own, vectors = np.split(self.values, [len(self.kinds)], axis=1)
         return Catalogue(
             self.model,
             [*self.kinds, *["item"] * values.shape[1]],
-            np.concatenate([self.values, values], axis=1, dtype=np.float32),
+            np.concatenate([own, values, vectors], axis=1, dtype=np.float32),
             *self.texts,
             self.likeness.scale,
         )
@@ -213,17 +216,21 @@ def likeness_of(
     text_id: Longs,
     scale: Scale | None = None,
 ) -> Likeness:
-    """How alike items are for diversity: by category, text, content or behaviour.
+    """How alike items are for diversity: by category, vectors, text, content or behaviour.
 
     By behaviour also where there is no text or other content. Arguments are those of Catalogue.
     """
     if "diversity by category" in kinds:
         position = list(kinds).index("diversity by category")
         return Likeness(values[:, position].astype(np.int64), None, scale)
-    if "diversity by content" in kinds and model.content:
-        content = model.encoder[:, -model.content :]
-        number = np.where(np.abs(content).max(axis=1) > 0, np.arange(len(content)), -1)
-        return Likeness(number, content, scale)
+    vectors = None
+    if "diversity by vectors" in kinds:
+        vectors = values[:, len(kinds) :]
+    elif "diversity by content" in kinds and model.content:
+        vectors = model.encoder[:, -model.content :]
+    if vectors is not None:
+        number = np.where(vectors.any(axis=1), np.arange(len(vectors)), -1)
+        return Likeness(number, vectors, scale)
     if len(embeddings) and "diversity by behaviour" not in kinds:
         return Likeness(text_id, embeddings, scale)
     length = np.linalg.norm(model.encoder, axis=1, keepdims=True)

@@ -218,6 +218,7 @@ TERMS: dict[str, Callable[[torch.Tensor, Block, int], Term]] = {
     "diversity": _diversity,
     "diversity by behaviour": _diversity,
     "diversity by content": _diversity,
+    "diversity by vectors": _diversity,
     "diversity by category": _diversity,
     "coverage": _coverage,
     "calibration": _calibration,
