@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MorecError, shown
-from ..source.checks import whole_number
+from ..source.checks import sources, whole_number
 from ..udfs.history import History
 from ..udfs.ranking.constraints import KINDS
 from .recommender import Recommender
@@ -48,7 +48,7 @@ def _limits_alike(text: str) -> Limits:
         json.dumps(given.get("context")),
         _share(given.get("explore")),
         None if given.get("seed") is None else whole_number("seed", given["seed"], 0),
-        _sources(given.get("without")),
+        sources("without", given.get("without"), SOURCES),
         None,
     )
 
@@ -59,15 +59,6 @@ def _share(given: Any) -> float:
     if given is not None and not (is_number and 0 <= given <= 1):
         raise MorecError(f"explore: {shown(given)} is not a share from 0 to 1")
     return float(given or 0)
-
-
-def _sources(given: Any) -> tuple[str, ...]:
-    """The sources that a list is to do without."""
-    named = given if isinstance(given, list) else [] if given is None else [given]
-    for one in named:
-        if one not in SOURCES:
-            raise MorecError(f"without: {shown(one)} is none of {', '.join(SOURCES)}")
-    return tuple(named)
 
 
 def switched_off(history: History, limits: list[Limits], recommender: Recommender) -> History:

@@ -85,6 +85,9 @@ def evaluation_of(session: Session, catalog: str, name: str, request: Request) -
     trained = trial.trained
     lists = {OURS: trial.lists(trial.batches(), given, request.diversify)}
     allowed = None if trial.allowed is None else trial.allowed.items
+    for source in request.without:
+        batches = trial.batches(without=source)
+        lists[f"without {source}"] = trial.lists(batches, given, request.diversify)
     for baseline in request.baselines:
         if baseline == "own frequency" and trial.exclude_seen:
             continue

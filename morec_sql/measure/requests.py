@@ -9,10 +9,11 @@ from typing import Any
 from ..catalog.objectives import check_diversify
 from ..errors import MorecError, nearest
 from ..registry import Argument
-from ..source.checks import names, truth, whole_number
+from ..source.checks import names, sources, truth, whole_number
 from ..udfs.baselines import BASELINES
 
 MAX_BUDGET = 100_000
+SOURCES = ("user_features", "user_graph")  # without which lists can be measured
 
 K = Argument("k", "length of the lists", "10")
 TEST_FROM = Argument(
@@ -34,6 +35,12 @@ EVALUATE = (
     Argument("sample", "so many users instead of all", "NULL"),
     FILTER,
     DIVERSIFY,
+    Argument(
+        "without",
+        f"{' or '.join(SOURCES)}, or both: lists without them are measured beside, as a baseline"
+        " each",
+        "NULL",
+    ),
     Argument("baselines", f"true, false, or names of {', '.join(BASELINES)}", "true"),
 )
 BUDGET = Argument("budget", "so many weight vectors are measured", "200")
@@ -54,6 +61,7 @@ class Request:
     sample: int | None = None
     filter: str | None = None
     diversify: str = "mmr"
+    without: tuple[str, ...] = ()
     baselines: tuple[str, ...] = ()
 
     @staticmethod
@@ -65,7 +73,8 @@ class Request:
         truth("novel_only", given.get("novel_only", False))
         check_diversify(given.get("diversify", "mmr"))
         chosen = _baselines(given.pop("baselines", False))
-        return Request(**given, baselines=tuple(dict.fromkeys(chosen)))
+        without = sources("without", given.pop("without", None), SOURCES)
+        return Request(**given, without=without, baselines=tuple(dict.fromkeys(chosen)))
 
 
 def _baselines(chosen: Any) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
-from ..errors import MorecError, nearest
+from ..errors import MorecError, nearest, shown
 
 
 def whole_number(argument: str, value: Any, low: int, high: int | None = None) -> int:
@@ -34,6 +35,15 @@ def truth(argument: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise MorecError(f"{argument}: true or false is needed, not {value!r}")
     return value
+
+
+def sources(argument: str, given: Any, known: Collection[str]) -> tuple[str, ...]:
+    """Return names of sources beside the events: one, a list of them or None for none."""
+    named = given if isinstance(given, list) else [] if given is None else [given]
+    for one in named:
+        if one not in known:
+            raise MorecError(f"{argument}: {shown(one)} is none of {', '.join(known)}")
+    return tuple(dict.fromkeys(named))
 
 
 def names(argument: str, value: Any, of: str = "names") -> list[str]:

@@ -170,6 +170,26 @@ def test_a_query_can_do_without_them(shop: duckdb.DuckDBPyConnection) -> None:
             shop.execute(f"FROM shop.recommend(61, without => {wrong})")
 
 
+def test_evaluate_says_what_they_are_worth(shop: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        shop,
+        "SELECT model, value, difference, p_value FROM shop.evaluate(history => 0,"
+        " weights => {relevance: 1}, baselines => false, without => ['user_graph', 'user_features'])"
+        " WHERE metric = 'ndcg'",
+    )
+    models = {model: numbers for model, *numbers in found}
+    assert list(models) == ["morec_sql", "without user_graph", "without user_features"]
+    ours, theirs = models["morec_sql"][0], models["without user_graph"]
+    assert theirs[1] == pytest.approx(ours - theirs[0])
+    assert theirs[1] > 0.1
+    assert theirs[2] < 0.01
+    # there are no attributes
+    assert models["without user_features"][:2] == [ours, 0]
+    said = "without: 'context' is none of user_features, user_graph"
+    with pytest.raises(duckdb.InvalidInputException, match=said):
+        shop.execute("FROM shop.evaluate(without => 'context')")
+
+
 def test_closer_friends_count_more() -> None:
     more = "DELETE FROM friends WHERE customer = 60; INSERT INTO friends VALUES {};"
     lists = []
