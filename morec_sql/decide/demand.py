@@ -12,25 +12,34 @@ import pyarrow.compute as pc
 from ..answer.filters import filtered
 from ..answer.query import Query, new_query
 from ..arrays import rows_of, whole
-from ..catalog.recommenders import stored_source
+from ..catalog.recommenders import stored_arguments, stored_source
 from ..errors import MorecError
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.checks import number
-from ..source.expressions import expression
-from ..templates import arrow, literal, sql
+from ..source.expressions import evaluated, expression, is_number
+from ..source.pairs import named
+from ..source.source import resolve
+from ..templates import arrow, identifier, literal, sql
 from ..udfs.decide.demand import Forecast, Sold, forecast, quantile_losses
 from ..udfs.decide.quality import MEASURED, measured, ratio
 from ..udfs.decide.within_budget import within_budget
 from ..udfs.history import DAY, Doubles
 from .allocate import of_rows
-from .price_response import FILTER, QUANTITY, values_of_items
+from .price_response import FILTER, values_of_items
+from .sales import QUANTITY
 from .user_value import AS_OF, day_ahead
 
 HORIZONS = 4.5  # that the events have to span
 MOST_QUANTILES = 9
 HORIZON = Argument("horizon", "how many days to look ahead", "14")
 ASKED = (HORIZON, QUANTITY, FILTER, AS_OF)
+EFFECTS = Argument(
+    "effects",
+    "a table of what is going to change, 'plan(item_id, factor)': by what units are multiplied,"
+    " such as new_units / units of price_plan; 1 for items that are not in it",
+    "NULL",
+)
 DEMAND = {
     "item_id": "VARCHAR", "expected": "DOUBLE", "quantile": "DOUBLE", "units": "DOUBLE",
     "method": "VARCHAR",
@@ -44,7 +53,7 @@ sql_macro(
     "demand",
     "recommender",
     "How many units of each item are going to be sold within a horizon, with quantiles.",
-    (*ASKED, Argument("quantiles", "which ones", "[0.1, 0.5, 0.9]")),
+    (*ASKED, EFFECTS, Argument("quantiles", "which ones", "[0.1, 0.5, 0.9]")),
     {
         "item_id": "the item, of those that were ever sold",
         "expected": "units",
@@ -71,6 +80,7 @@ sql_macro(
         Argument("cost", "SQL over the items: what a unit costs; needed for a budget", "NULL"),
         Argument("budget", "what all orders together may cost", "NULL"),
         QUANTITY,
+        EFFECTS,
         FILTER,
         AS_OF,
     ),
@@ -153,6 +163,32 @@ def _sold(
     )
 
 
+def _expected(session: Session, catalog: str, query: Query, ahead: Ahead, effects: Any) -> Doubles:
+    """The units expected of the items sold before, with what is going to change."""
+    expected = ahead.found.expected
+    if effects is None:
+        return expected
+    with session.cursor(catalog) as con:
+        arguments, schema = stored_arguments(con, catalog, query.name)
+        needed = "a table with its columns is needed, such as 'plan(item_id, factor)'"
+        table, (item, factor) = named(con, "effects", effects, catalog, schema, (2, 2), needed)
+        kind = table.columns[factor]
+        if not is_number(kind):
+            raise MorecError(f"effects: the column {factor!r} is {kind}, but a factor is a number")
+        item_type = resolve(con, catalog, schema, arguments).item_type
+        parts = {"item": identifier(item), "factor": identifier(factor), "item_type": item_type}
+        with evaluated("effects", str(effects)):
+            found = arrow(con, sql("decide/effects", table=table.sql, **parts))
+    factors = whole(found.column("factor")).to_numpy(zero_copy_only=False)
+    if not ((factors >= 0) & np.isfinite(factors)).all():
+        wrong = factors[~((factors >= 0) & np.isfinite(factors))][0]
+        raise MorecError(f"effects: a factor is {wrong:g}, where numbers from 0 on are needed")
+    place = pc.index_in(ahead.items, value_set=whole(found.column("item_id")))
+    mine = pa.array(factors).take(place).fill_null(1.0)
+    out: Doubles = expected * mine.to_numpy(zero_copy_only=False)
+    return out
+
+
 def _kept(query: Query, ahead: Ahead, predicate: str | None) -> Any:
     """The places of the items, among those sold before, that a filter keeps."""
     if predicate is None:
@@ -181,12 +217,12 @@ def demand(session: Session, *columns: pa.Array) -> pa.Array:
         horizon = number("horizon", given["horizon"], 1)
         ahead = look_ahead(session, catalog, query, given, horizon)
         kept = _kept(query, ahead, given["filter"])
-        expected = ahead.found.expected[kept]
+        expected = _expected(session, catalog, query, ahead, given["effects"])[kept]
         units = [ahead.found.spread.quantile(expected, level) for level in levels]
         each = np.repeat(kept, len(levels))
         found: dict[str, Any] = {
             "item_id": ahead.items.take(pa.array(each)),
-            "expected": ahead.found.expected[each],
+            "expected": np.repeat(expected, len(levels)),
             "quantile": np.tile(np.array(levels, np.float64), len(kept)),
             "units": np.column_stack(units).ravel(),
             "method": pa.repeat(ahead.found.chosen, len(each)),
@@ -264,7 +300,8 @@ def _orders(session: Session, catalog: str, name: str, given: dict[str, Any]) ->
     values = _of_items(query, ahead, given)
     stock = values["stock"]
     kept = kept[np.isfinite(stock[kept])]
-    stock, expected = stock[kept], ahead.found.expected[kept]
+    expected = _expected(session, catalog, query, ahead, given["effects"])[kept]
+    stock = stock[kept]
     pack, cost = (values[one][kept] if one in values else None for one in ("pack", "cost"))
     if pack is None:
         pack = np.ones(len(kept))
@@ -273,7 +310,8 @@ def _orders(session: Session, catalog: str, name: str, given: dict[str, Any]) ->
     pack = np.nan_to_num(pack, nan=1)
     spread = ahead.found.spread
     wanted = spread.quantile(expected, level)
-    units = np.ceil(np.maximum(wanted - stock, 0) / pack - 1e-9) * pack
+    # 0.0, since what is rounded up to 0 from below has a sign
+    units = np.ceil(np.maximum(wanted - stock, 0) / pack - 1e-9) * pack + 0.0
     risk = spread.above(expected, stock)
     if given["budget"] is not None:
         if cost is None or not np.isfinite(cost[units > 0]).all() or (cost[units > 0] < 0).any():

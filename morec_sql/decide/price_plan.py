@@ -178,7 +178,7 @@ def _offered(
         )
     more = {one: given[one] for one in ("cost", "floor") if given[one] is not None}
     learnt = learn(session, catalog, new_query(session, catalog, name), given, more)
-    price, units, _, prices = learnt.figures
+    price, (units, _, prices) = learnt.price, learnt.figures
     zero = np.zeros(len(price))
     cost, floor = (learnt.more.get(one, zero) for one in ("cost", "floor"))
     rows = np.flatnonzero((units > 0) & np.isfinite(cost))

@@ -9,46 +9,34 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..answer.filters import items_of
 from ..answer.query import Query, new_query
 from ..arrays import rows_of, whole
-from ..catalog.recommenders import events_known, stored_source
 from ..errors import MorecError
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.expressions import evaluated, expression
-from ..templates import arrow, identifier, literal, sql
+from ..templates import arrow, identifier, sql
 from ..udfs.decide.elasticity import (
     Response,
     Sales,
     elasticities,
     expected,
-    filled,
     teaches,
     week_effects,
 )
 from ..udfs.decide.quality import MEASURED, measured, poisson_deviance
 from ..udfs.history import Doubles, Longs
 from .allocate import of_rows
+from .sales import OF_SALES, read_weeks, sales_of
 
 HELD_OUT = 8  # weeks
-FEWEST_WEEKS = 12  # that sales have to span
 MOVED = 0.01  # logarithm of a price beyond which it moved
 OWN = 0.5  # share of an elasticity that is of the item's own weeks, from which on it is its own
 LEVEL = 1.645  # standard deviations of a 90 % interval
 METHODS = ("own", "category", "no price")
 
-REVENUE = Argument(
-    "revenue", "SQL over the events: what was paid for all units of one, such as 'sales_value'"
-)
-QUANTITY = Argument("quantity", "SQL over the events: units of one; 1 by default", "NULL")
-PROMOTED = Argument(
-    "promoted",
-    "SQL over the events: whether it was on promotion, such as 'discount > 0', told from the price",
-    "NULL",
-)
 CATEGORY = Argument(
     "category",
     "SQL over the items: what elasticities are drawn together in; all by default",
@@ -60,7 +48,7 @@ FILTER = Argument(
     "NULL",
     "CAST(filter AS VARCHAR)",
 )
-ASKED = (REVENUE, QUANTITY, PROMOTED, CATEGORY, FILTER)
+ASKED = (*OF_SALES, CATEGORY, FILTER)
 COLUMNS = {
     "item_id": "VARCHAR",
     "category": "VARCHAR",
@@ -104,7 +92,8 @@ class Learnt:
     """Items by number with their sales, and how these answer to prices.
 
     categories are their names by number; method is the one that answers, deviances those of each
-    method in the weeks held out, and more the values of further expressions, by item.
+    method in the weeks held out; by item there are more, the values of further expressions, and
+    price, the last one.
     """
 
     ids: pa.Array
@@ -114,24 +103,24 @@ class Learnt:
     method: str
     quality: dict[str, Any]
     more: dict[str, Doubles]
+    price: Doubles
 
     @functools.cached_property
-    def figures(self) -> tuple[Doubles, Doubles, Longs, Longs]:
-        """By item: the last price, units a week of late, weeks with sales, different prices."""
+    def figures(self) -> tuple[Doubles, Longs, Longs]:
+        """By item: units a week of late, weeks with sales, different prices."""
         sales, items = self.sales, len(self.sales.category)
-        last = np.searchsorted(sales.item, np.arange(items), side="right") - 1
         late = sales.week >= int(sales.week.max(initial=0)) + 1 - HELD_OUT
         units = np.bincount(sales.item[late], sales.units[late], minlength=items) / HELD_OUT
         weeks = np.bincount(sales.item, sales.units > 0, minlength=items)
         step = np.round(np.log(sales.price) / MOVED).astype(np.int64)
         pairs = np.unique(np.column_stack([sales.item, step]), axis=0)
         prices = np.bincount(pairs[:, 0], minlength=items)
-        return sales.price[last], units, weeks.astype(np.int64), prices
+        return units, weeks.astype(np.int64), prices
 
     @property
     def evidence(self) -> pa.Array:
         """What stands behind the elasticity of each item."""
-        prices = self.figures[3]
+        prices = self.figures[2]
         if self.method == "no price":
             return pa.repeat("none", len(prices))
         found = np.where(self.response.own >= OWN, "own", "category")
@@ -145,7 +134,7 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
     def rows(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
         learnt = learn(session, catalog, new_query(session, catalog, name), given)
         sales, of = learnt.sales, learnt.response
-        price, units, weeks, prices = learnt.figures
+        units, weeks, prices = learnt.figures
         columns: dict[str, Any] = {
             "item_id": learnt.ids,
             "category": pa.array(learnt.categories, pa.string()).take(pa.array(sales.category)),
@@ -153,7 +142,7 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
             "low": of.elasticity - LEVEL * of.deviation,
             "high": of.elasticity + LEVEL * of.deviation,
             "promotion": np.exp(of.promotion[sales.category]),
-            "price": price,
+            "price": learnt.price,
             "units": units,
             "weeks": weeks,
             "prices": prices,
@@ -216,34 +205,15 @@ def learn(
         MorecError: an argument is wrong, or there are too few sales.
     """
     with session.cursor(catalog) as con:
-        weeks = _weeks(con, catalog, query.name, given)
+        weeks = read_weeks(con, catalog, query.name, given)
         items = values_of_items(con, query.name, more or {}, given["filter"], given["category"])
     if not len(items):
         raise MorecError(f"filter: {given['filter']!r} keeps no item")
     ids = whole(items.column("item_id"))
-    place = pc.index_in(whole(weeks.column("item_id")), value_set=ids)
-    weeks = weeks.filter(place.is_valid())
-    if not len(weeks):
-        raise MorecError("revenue: no event of these items has units and a price above 0")
-    item = place.drop_null().to_numpy().astype(np.int64)
-    week = weeks.column("week").to_numpy().astype(np.int64)
-    span = int(week.max() - week.min()) + 1
-    if span < FEWEST_WEEKS:
-        raise MorecError(
-            f"revenue: sales span {span} weeks, of which nothing can be learnt; at least"
-            f" {FEWEST_WEEKS} are needed"
-        )
     names = whole(items.column("category")).dictionary_encode()
     null = len(names.dictionary)
     category = names.indices.fill_null(null).to_numpy(zero_copy_only=False).astype(np.int64)
-    # items that were never sold say nothing: those that were are numbered
-    sold, item = np.unique(item, return_inverse=True)
-    order = np.lexsort((week, item))
-    units, price, promoted = (
-        weeks.column(one).to_numpy()[order] for one in ("units", "price", "promoted")
-    )
-    week = (week - week.min())[order]
-    sales = filled(item[order], week, units, price, promoted, category[sold])
+    sold, sales, price, span = sales_of(weeks, ids, category)
     quality = _quality(sales, span)
     method = min(quality, key=lambda one: float(quality[one].value))
     response, _ = elasticities(sales)
@@ -258,38 +228,8 @@ def learn(
             one: whole(items.column(f"_{one}")).to_numpy(zero_copy_only=False)[sold]
             for one in more or {}
         },
+        price,
     )
-
-
-def _weeks(
-    con: duckdb.DuckDBPyConnection, catalog: str, name: str, given: dict[str, Any]
-) -> pa.Table:
-    """What each item sold in each week."""
-    source = stored_source(con, catalog, name)
-    if not source.has_time:
-        raise MorecError(f"revenue: {name!r} has no event_time, so there are no weeks")
-    if given["revenue"] is None:
-        raise MorecError("revenue: SQL over the events is needed, such as 'sales_value'")
-    columns = {}
-    for argument, default, wanted in (
-        ("revenue", "", "number"), ("quantity", "1", "number"), ("promoted", "false", "predicate")
-    ):  # fmt: skip
-        text = given[argument]
-        columns[argument] = (
-            default
-            if text is None
-            else expression(con, argument, text, source.events, wanted, every_row=True)
-        )
-    last = events_known(con, name)[2]
-    if last is None:
-        raise MorecError(f"revenue: {name!r} has no event")
-    query = sql(
-        "decide/item_weeks",
-        events=source.events_with(columns),
-        usable=source.identified,
-        until=literal(last + 1.0),
-    )
-    return arrow(con, query)
 
 
 def values_of_items(

@@ -1,4 +1,4 @@
-"""Tables of pairs by the names of their columns: 'table(one, two)' or 'table(one, two, weight)'."""
+"""Tables by the names of their columns: 'table(one, two)' or 'table(one, two, weight)'."""
 
 from __future__ import annotations
 
@@ -19,6 +19,41 @@ EXAMPLES = {
 }
 
 
+def named(
+    con: duckdb.DuckDBPyConnection,
+    argument: str,
+    given: object,
+    catalog: str,
+    schema: str,
+    count: tuple[int, int],
+    needed: str,
+) -> tuple[Table, list[str]]:
+    """Read a table and some of its columns, such as 'table(one, two)', no column twice.
+
+    Args:
+        con: where the table is.
+        argument: for errors.
+        given: as it came.
+        catalog: the database where it is looked up first.
+        schema: the schema, likewise.
+        count: of columns, the least and the most.
+        needed: what is, with an example, for errors.
+
+    Raises:
+        MorecError: it is not of that form, or there is no such table or column.
+    """
+    found = WRITTEN.fullmatch(given.strip()) if isinstance(given, str) else None
+    names = [] if found is None else [one.strip().strip('"') for one in found["columns"].split(",")]
+    if found is None or not count[0] <= len(names) <= count[1]:
+        raise MorecError(f"{argument}: {needed}, not {shown(given)}")
+    table = find_table(con, argument, found["table"].strip(), catalog, schema)
+    columns = [table.column(argument, name) for name in names]
+    for place, column in enumerate(columns):
+        if column in columns[:place]:
+            raise MorecError(f"{argument}: the column {column!r} comes twice")
+    return table, columns
+
+
 def columns_of(
     con: duckdb.DuckDBPyConnection,
     argument: str,
@@ -32,18 +67,12 @@ def columns_of(
     Raises:
         MorecError: there is no such table or column, or a weight that is no number.
     """
-    found = WRITTEN.fullmatch(given.strip())
-    names = [] if found is None else [one.strip().strip('"') for one in found["columns"].split(",")]
-    if found is None or not 2 <= len(names) <= most:
-        what = argument.rpartition(".")[2]
-        raise MorecError(
-            f"{argument}: a table with two columns is needed, such as {EXAMPLES[what]}"
-            f"{', or a third one with weights' if most > 2 else ''}, not {shown(given)}"
-        )
-    table = find_table(con, argument, found["table"].strip(), catalog, schema)
-    first, second, *weights = (table.column(argument, name) for name in names)
-    if first == second:
-        raise MorecError(f"{argument}: both columns are {first!r}; two are needed")
+    needed = (
+        f"a table with two columns is needed, such as {EXAMPLES[argument.rpartition('.')[2]]}"
+        f"{', or a third one with weights' if most > 2 else ''}"
+    )
+    table, found = named(con, argument, given, catalog, schema, (2, most), needed)
+    first, second, *weights = found
     if weights and not is_number(table.columns[weights[0]]):
         raise MorecError(
             f"{argument}: the column {weights[0]!r} is {table.columns[weights[0]]}, but a weight"

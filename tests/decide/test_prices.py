@@ -91,6 +91,93 @@ def test_elasticities_are_recovered(shop: Connection) -> None:
     assert rows[3]["units"] == pytest.approx(units[3])
 
 
+# what sells once in a while, at prices of a list that change in the middle of a week; on promotion
+# three times as much is sold. The items 0 to 29 have an elasticity of -3, the others of -1
+SELDOM = """
+CREATE TABLE goods AS
+SELECT i AS item_id, CASE WHEN i < 30 THEN 'a' ELSE 'b' END AS shelf FROM range(60) AS t(i);
+CREATE TABLE prices AS
+SELECT
+    i AS item_id,
+    CASE WHEN w % 3 = 0 THEN 4.0 + (md5_number_lower(i || '/' || w) % 9) / 4 ELSE 5.0 END AS price,
+    DATE '2024-01-01' + CAST(7 * w AS INTEGER) AS starts,
+    (i + w) % 7 = 3 AS promoted
+FROM range(60) AS t(i), range(52) AS s(w);
+CREATE TABLE bought AS
+SELECT
+    p.item_id,
+    CAST(md5_number_upper(p.item_id || ' ' || p.starts || n) % 80 AS BIGINT) AS user_id,
+    CAST(p.starts AS TIMESTAMP) + INTERVAL (1 + n % 6) DAY AS at
+FROM prices AS p, range(60) AS t(n)
+WHERE
+    (md5_number_lower(p.item_id || '+' || p.starts || '+' || n) % 100000) / 100000
+    < pow(p.price / 5, CASE WHEN p.item_id < 30 THEN -3 ELSE -1 END)
+    * CASE WHEN p.promoted THEN 3 ELSE 1 END * 0.5 / 60;
+"""
+BY_LIST = "prices => 'prices(item_id, price, starts, promoted)', category => 'shelf'"
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[Connection]:
+    con = morec_sql.connect()
+    con.execute(SELDOM)
+    con.execute(
+        "FROM create_recommender('slow', events => 'bought', event_time => 'at', items => 'goods',"
+        " dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
+    ).fetchall()
+    yield con
+    con.close()
+
+
+def test_what_sells_seldom_is_known_by_a_list_of_prices(slow: Connection) -> None:
+    rows = {row["item_id"]: row for row in dicts(slow, f"FROM slow.price_response({BY_LIST})")}
+    assert len(rows) == 60
+    found = {
+        shelf: sum(row["elasticity"] for row in rows.values() if row["category"] == shelf) / 30
+        for shelf in ("a", "b")
+    }
+    assert found["a"] == pytest.approx(-3, abs=0.8)
+    assert found["b"] == pytest.approx(-1, abs=0.8)
+    truth = {item: -3 if item < 30 else -1 for item in rows}
+    assert sum(row["low"] < truth[item] < row["high"] for item, row in rows.items()) >= 54
+    assert all(row["promotion"] == pytest.approx(3, rel=0.35) for row in rows.values())
+    # the price of now is that of the list, whether anything was sold at it or not
+    now = dict(
+        slow.execute(
+            "SELECT item_id, max_by(price, starts) FROM prices"
+            " WHERE starts <= (SELECT max(b.at) FROM bought AS b) GROUP BY ALL"
+        ).fetchall()
+    )
+    assert {item: row["price"] for item, row in rows.items()} == now
+    # of prices that were paid nothing is known, since nothing sold in nearly all weeks
+    with pytest.raises(duckdb.Error, match="revenue: no item is sold both before and in the last"):
+        slow.execute("FROM slow.price_response(revenue => '5.0')").fetchall()
+    assert dicts(slow, f"FROM slow.price_plan({BY_LIST}, weights => {{units: 1}})")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("prices => 'prices'", "prices: a table with its columns is needed, such as 'prices"),
+        ("prices => 'prices(item_id, price)'", "prices: a table with its columns is needed"),
+        ("prices => 'pices(item_id, price, starts)'", "prices: there is no table or view 'pices'"),
+        ("prices => 'prices(item_id, prize, starts)'", "prices: .* has no column 'prize'"),
+        ("prices => 'prices(item_id, starts, price)'", "'starts' is DATE, but a price must be"),
+        ("prices => 'prices(item_id, price, promoted)'", "'promoted' is BOOLEAN, but a start"),
+        ("prices => 'prices(item_id, price, starts, price)'", "the column 'price' comes twice"),
+        ("prices => 'prices(starts, price, starts)'", "prices: "),
+        ("prices => 7", "prices: a table with its columns is needed, .*, not 7"),
+        (f"{BY_LIST}, promoted => 'true'", "promoted: with prices it is a column of their table"),
+        ("prices => 'none(item_id, price, starts)'", "prices: no item that was sold has a price"),
+        ("quantity => '1'", "revenue: SQL over the events is needed, such as .*, or prices"),
+    ],
+)
+def test_bad_lists_of_prices_are_said(slow: Connection, arguments: str, said: str) -> None:
+    slow.execute("CREATE OR REPLACE VIEW none AS FROM prices WHERE item_id = -1")
+    with pytest.raises(duckdb.Error, match=said):
+        slow.execute(f"FROM slow.price_response({arguments})").fetchall()
+
+
 def test_prices_foretell_the_last_weeks(shop: Connection) -> None:
     rows = {row["method"]: row for row in dicts(shop, f"FROM shop.price_quality({OF})")}
     assert list(rows) == ["own", "category", "no price"]

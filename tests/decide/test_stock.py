@@ -65,6 +65,36 @@ def test_demand_is_what_sells(shop: Connection) -> None:
     assert [(row["item_id"], row["quantile"]) for row in few] == [(1, 0.8), (2, 0.8)]
 
 
+def test_what_is_going_to_change_is_an_argument(shop: Connection) -> None:
+    shop.execute(
+        "CREATE OR REPLACE TABLE plan AS SELECT * FROM (VALUES ('5', 2.0), ('5', 1.5), ('6', 0.0),"
+        " ('7', 0.5), ('99', 3.0), ('8', NULL)) AS t(item_id, factor)"
+    )
+    asked = f"horizon => 10, quantiles => [0.9], {OF}"
+    usual = {row["item_id"]: row for row in dicts(shop, f"FROM shop.demand({asked})")}
+    effects = "effects => 'plan(item_id, factor)'"
+    planned = {row["item_id"]: row for row in dicts(shop, f"FROM shop.demand({asked}, {effects})")}
+    assert set(planned) == set(usual)
+    for item, row in planned.items():
+        factor = {5: 3.0, 6: 0.0, 7: 0.5}.get(item, 1.0)
+        assert row["expected"] == pytest.approx(factor * usual[item]["expected"])
+        if factor == 1:
+            assert row == usual[item]
+    assert planned[5]["units"] > 2 * usual[5]["units"]
+    assert planned[6]["units"] == 0
+    orders = {
+        more: {
+            row["item_id"]: row for row in dicts(shop, f"FROM shop.reorder('stock', {OF}{more})")
+        }
+        for more in ("", f", {effects}")
+    }
+    before, after = orders.values()
+    assert after[5]["wanted"] > 2 * before[5]["wanted"]
+    assert str(after[6]["units"]) == "0.0"
+    assert after[6]["stockout_risk"] < 1e-9
+    assert after[9] == before[9]
+
+
 def test_quality_is_beside_simple_methods(shop: Connection) -> None:
     rows = dicts(shop, f"FROM shop.demand_quality(horizon => 10, {OF})")
     loss = {row["method"]: row for row in rows if row["measure"] == "weighted_quantile_loss"}
@@ -129,6 +159,9 @@ def test_a_budget_is_kept(shop: Connection) -> None:
         ("reorder('stock', lead_time => -1)", "lead_time: -1 is not a finite number from 0"),
         ("reorder('stock', pack => '0')", "pack: it is 0 or less for an item"),
         ("reorder('stock', budget => 5)", "budget: it needs cost"),
+        ("demand(effects => 'products')", "effects: a table with its columns is needed, such as"),
+        ("demand(effects => 'products(item_id, cots)')", "effects: .* has no column 'cots'"),
+        ("demand(effects => 'products(item_id, stock)')", "effects: a factor is -5, where numbers"),
     ],
 )
 def test_bad_input_is_said_in_a_sentence_and_changes_nothing(

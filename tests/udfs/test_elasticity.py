@@ -16,7 +16,11 @@ CATEGORIES, WEEKS = 6, 52
 
 
 def made(
-    seed: int, items: int = 300, level: float = 10.0, shape: float | None = None
+    seed: int,
+    items: int = 300,
+    level: float = 10.0,
+    shape: float | None = None,
+    listed: bool = False,
 ) -> tuple[Sales, np.ndarray, np.ndarray]:
     """Sales at prices that move by themselves and in promotions, elasticities, and categories'."""
     rng = np.random.default_rng(seed)
@@ -34,6 +38,14 @@ def made(
     if shape is not None:
         mean = mean * rng.gamma(shape, 1 / shape, mean.shape)
     units = rng.poisson(mean)
+    if listed:
+        # from the first week with a sale to the last, at the prices of a list
+        sold = np.cumsum(units, axis=1) > 0
+        sold &= np.cumsum(units[:, ::-1], axis=1)[:, ::-1] > 0
+        item, at = np.nonzero(sold)
+        price = (usual[:, None] * np.exp(step))[item, at]
+        columns = units[item, at] * 1.0, price, promoted[item, at] * 1.0
+        return Sales(item, at, *columns, category, listed=True), truth, of_category
     item, at = np.nonzero(units)
     price = (usual[:, None] * np.exp(step))[item, at]
     sales = filled(item, at, units[item, at] * 1.0, price, promoted[item, at] * 1.0, category)
@@ -52,6 +64,27 @@ def test_intervals_hold_the_truth_as_often_as_they_say(shape: float | None) -> N
     assert 0.85 <= np.mean(inside) <= 0.95
     # better than the category alone
     assert np.square(error).mean() < 0.8 * np.square(plain).mean()
+
+
+@pytest.mark.parametrize("level", [1.0, 0.3])
+def test_with_prices_of_a_list_items_that_sell_seldom_teach_too(level: float) -> None:
+    found: dict[bool, list[np.ndarray]] = {True: [], False: []}
+    inside = []
+    for seed in range(4):
+        for listed, errors in found.items():
+            sales, truth, _ = made(seed, items=500, level=level, listed=listed)
+            response, _ = elasticities(sales)
+            there = np.bincount(sales.item, sales.units, minlength=500) > 0
+            errors.append((response.elasticity - truth)[there])
+            if listed:
+                assert teaches(sales)[there].mean() > 0.9
+                inside.append(
+                    (np.abs(response.elasticity - truth) < 1.645 * response.deviation)[there]
+                )
+    listed, paid = (np.concatenate(found[one]) for one in (True, False))
+    assert 0.85 <= np.concatenate(inside).mean() <= 0.97
+    assert abs(listed.mean()) < 0.15
+    assert np.square(listed).mean() < 0.75 * np.square(paid).mean()
 
 
 def test_categories_and_promotions_are_recovered() -> None:

@@ -11,9 +11,9 @@ around that of the category, and those of categories around that of all; how far
 found by the method of moments (DerSimonian and Laird 1986), and variances are as many times those
 of Poisson counts as residuals say.
 
-Prices are known of weeks in which something was sold alone. Where there are many others, they would
-be known in weeks that sold well, and elasticities would say as much: only items that sold in nearly
-all of their weeks teach anything, others have those of their category.
+Prices that were paid are known of weeks in which something was sold alone. Where there are many
+others, they would be known in weeks that sold well, and elasticities would say as much: only items
+that sold in nearly all of their weeks teach anything then, others have those of their category.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Sales:
 
     item is a number from 0 on, price that of the week and promoted the share of the units, both as
     they were last known where nothing was sold; category is the number of each item's, (items,).
+    listed says that prices are those of a list, and known whether anything was sold or not.
     """
 
     item: Longs
@@ -52,6 +53,7 @@ class Sales:
     price: Doubles
     promoted: Doubles
     category: Longs
+    listed: bool = False
 
     def take(self, rows: Longs) -> Sales:
         """Some of the rows; items keep their numbers."""
@@ -153,11 +155,14 @@ def elasticities(sales: Sales) -> tuple[Response, Doubles]:
 
 
 def teaches(sales: Sales) -> Flags:
-    """Which items sold in so many of their weeks that their prices are known, shape (items,)."""
+    """Which items were there for long and have prices that are known, shape (items,).
+
+    Those that were paid are where they sold in nearly all of their weeks.
+    """
     items = len(sales.category)
     weeks = np.bincount(sales.item, minlength=items)
     sold = np.bincount(sales.item, sales.units > 0, minlength=items)
-    out: Flags = (weeks >= LONG) & (sold >= NEARLY_ALL * weeks)
+    out: Flags = (weeks >= LONG) & (sales.listed | (sold >= NEARLY_ALL * weeks))
     return out
 
 

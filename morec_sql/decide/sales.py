@@ -1,0 +1,220 @@
+"""What items sold in each week, and at which prices: those that were paid, or of a list."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..arrays import whole
+from ..catalog.recommenders import events_known, stored_arguments
+from ..errors import MorecError
+from ..registry import Argument
+from ..source.expressions import evaluated, expression, go_together, is_number
+from ..source.pairs import named
+from ..source.source import Source, resolve
+from ..templates import arrow, identifier, literal, sql
+from ..udfs.decide.elasticity import Sales, filled
+from ..udfs.history import Doubles, Longs
+
+FEWEST_WEEKS = 12  # that sales have to span
+
+REVENUE = Argument(
+    "revenue",
+    "SQL over the events: what was paid for all units of one, such as 'sales_value'; needed without"
+    " prices",
+    "NULL",
+)
+QUANTITY = Argument("quantity", "SQL over the events: units of one; 1 by default", "NULL")
+PROMOTED = Argument(
+    "promoted",
+    "SQL over the events: whether it was on promotion, such as 'discount > 0', told from the price",
+    "NULL",
+)
+PRICES = Argument(
+    "prices",
+    "a table of the prices that items had, 'prices(item_id, price, starts)', or with a column more,"
+    " whether it was on promotion: each holds until the next of its item; those that were paid by"
+    " default",
+    "NULL",
+)
+OF_SALES = (REVENUE, QUANTITY, PROMOTED, PRICES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weeks:
+    """What items sold in each week, and their prices in each by a list, None for those paid."""
+
+    sold: pa.Table
+    listed: pa.Table | None
+
+
+def read_weeks(
+    con: duckdb.DuckDBPyConnection, catalog: str, name: str, given: dict[str, Any]
+) -> Weeks:
+    """What each item of a recommender sold in each week, by the arguments OF_SALES.
+
+    Raises:
+        MorecError: an argument is wrong, or there is no event with a time.
+    """
+    arguments, schema = stored_arguments(con, catalog, name)
+    source = resolve(con, catalog, schema, arguments)
+    prices = given["prices"]
+    if not source.has_time:
+        raise MorecError(f"revenue: {name!r} has no event_time, so there are no weeks")
+    if given["revenue"] is None and prices is None:
+        raise MorecError("revenue: SQL over the events is needed, such as 'sales_value', or prices")
+    if given["promoted"] is not None and prices is not None:
+        raise MorecError(
+            "promoted: with prices it is a column of their table, such as"
+            " 'prices(item_id, price, starts, promoted)'"
+        )
+    columns = {}
+    for argument, default, wanted in (
+        ("revenue", "1", "number"), ("quantity", "1", "number"), ("promoted", "false", "predicate")
+    ):  # fmt: skip
+        text = given[argument]
+        columns[argument] = (
+            default
+            if text is None
+            else expression(con, argument, text, source.events, wanted, every_row=True)
+        )
+    _, first, last = events_known(con, name)
+    if first is None or last is None:
+        raise MorecError(f"revenue: {name!r} has no event")
+    until = literal(last + 1.0)
+    query = sql(
+        "decide/item_weeks",
+        events=source.events_with(columns),
+        usable=source.identified,
+        until=until,
+    )
+    sold, listed = arrow(con, query), None
+    if prices is not None:
+        listed = _listed(con, catalog, schema, source, prices, literal(first), until)
+    return Weeks(sold, listed)
+
+
+def _listed(
+    con: duckdb.DuckDBPyConnection,
+    catalog: str,
+    schema: str,
+    source: Source,
+    prices: Any,
+    first: str,
+    until: str,
+) -> pa.Table:
+    """The prices of each item in each week, by a table of prices."""
+    needed = "a table with its columns is needed, such as 'prices(item_id, price, starts)'"
+    table, names = named(con, "prices", prices, catalog, schema, (3, 4), needed)
+    kinds = [table.columns[column] for column in names]
+    if not go_together(kinds[0], source.item_type):
+        raise MorecError(
+            f"prices: {names[0]!r} is {kinds[0]} but the ids of items are {source.item_type}; both"
+            " must have one type"
+        )
+    checks = [
+        (is_number(kinds[1]), "a price must be a number"),
+        (kinds[2].startswith(("TIMESTAMP", "DATE")), "a start must be a time"),
+        (kinds[3:] in ([], ["BOOLEAN"]), "whether it was on promotion must be BOOLEAN"),
+    ]
+    for column, kind, (fits, wanted) in zip(names[1:], kinds[1:], checks, strict=False):
+        if not fits:
+            raise MorecError(f"prices: the column {column!r} is {kind}, but {wanted}")
+    promoted = f"coalesce(_t.{identifier(names[3])}, false)" if names[3:] else "false"
+    item, price, starts = map(identifier, names[:3])
+    query = sql(
+        "decide/weeks_of_prices",
+        item=item,
+        price=price,
+        starts=starts,
+        promoted=promoted,
+        item_type=source.item_type,
+        table=table.sql,
+        first=first,
+        until=until,
+    )
+    with evaluated("prices", str(prices)):
+        return arrow(con, query)
+
+
+def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> tuple[Longs, Sales, Doubles, int]:
+    """The sales of items.
+
+    Args:
+        weeks: of these and others.
+        ids: the items, as texts.
+        category: the number of each item's.
+
+    Returns:
+        the items that were sold, at a price that is known, by their places; their sales, numbered
+        by that; the last price of each; and how many weeks all sales span.
+
+    Raises:
+        MorecError: none was sold, or in too few weeks.
+    """
+    item, week, units, price, promoted = _columns(weeks.sold, ids)
+    if not len(item):
+        raise MorecError("revenue: no event of these items has units and a price above 0")
+    start = int(week.min())
+    span = int(week.max()) - start + 1
+    if span < FEWEST_WEEKS:
+        raise MorecError(
+            f"revenue: sales span {span} weeks, of which nothing can be learnt; at least"
+            f" {FEWEST_WEEKS} are needed"
+        )
+    # items that were never sold say nothing: those that were are numbered
+    sold, item = np.unique(item, return_inverse=True)
+    order = np.lexsort((week, item))
+    week = (week - start)[order]
+    sales = filled(item[order], week, units[order], price[order], promoted[order], category[sold])
+    if weeks.listed is None:
+        last = np.searchsorted(sales.item, np.arange(len(sold)), side="right") - 1
+        return sold, sales, sales.price[last], span
+    return *_by_list(sold, sales, _columns(weeks.listed, ids), start), span
+
+
+def _by_list(
+    sold: Longs, sales: Sales, listed: tuple[Any, ...], start: int
+) -> tuple[Longs, Sales, Doubles]:
+    """Sales at the prices of a list, whether anything was sold in a week or not."""
+    item, week, price, promoted, latest = (column[listed[1] >= start] for column in listed)
+    weeks = int(max(sales.week.max(), (week - start).max(initial=0))) + 1
+    key = item * weeks + week - start
+    order = np.argsort(key)
+    key, price, promoted = key[order], price[order], promoted[order]
+    wanted = sold[sales.item] * weeks + sales.week
+    place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
+    known = np.flatnonzero(key[place] == wanted) if len(key) else np.zeros(0, np.int64)
+    present = np.unique(sales.item[known])
+    if not len(present):
+        raise MorecError("prices: no item that was sold has a price then")
+    place = place[known]
+    # the price of now is the list's, after the last sale as well
+    last = np.searchsorted(key, (sold[present] + 1) * weeks) - 1
+    return (
+        sold[present],
+        Sales(
+            np.searchsorted(present, sales.item[known]),
+            sales.week[known],
+            sales.units[known],
+            price[place],
+            promoted[place],
+            sales.category[present],
+            listed=True,
+        ),
+        latest[order][last],
+    )
+
+
+def _columns(table: pa.Table, ids: pa.Array) -> tuple[Any, ...]:
+    """The columns of the rows that are of these items, the numbers of which come first."""
+    place = pc.index_in(whole(table.column("item_id")), value_set=ids)
+    kept = table.filter(place.is_valid())
+    numbers = place.drop_null().to_numpy().astype(np.int64)
+    rest = [kept.column(name).to_numpy() for name in table.column_names[1:]]
+    return numbers, rest[0].astype(np.int64), *rest[1:]
