@@ -175,7 +175,7 @@ def foretold(
     key = "value", horizon, given["value"], now, events
 
     def work() -> tuple[pa.Array, Foretold]:
-        users, orders = _orders(session, catalog, query, given["value"], now * DAY)
+        users, orders = orders_of(session, catalog, query, given["value"], now * DAY)
         early = len(known_at(orders, now - 2 * horizon, horizon).customer)
         if early < FEWEST:
             raise MorecError(
@@ -188,7 +188,7 @@ def foretold(
     return users, horizon, found
 
 
-def _orders(
+def orders_of(
     session: Session, catalog: str, query: Query, value: Any, until: float
 ) -> tuple[pa.Array, Orders]:
     """The users who ordered before a second, and their orders."""

@@ -59,6 +59,13 @@ SELECT
     kind <> 'view' AS clicked,
     1 + product_id % 5 AS stars
 FROM orders;
+CREATE TABLE contacts AS
+SELECT
+    customer_id,
+    ['mail', 'reminder'][1 + n % 2] AS action,
+    TIMESTAMP '2025-03-01' + INTERVAL (15 * n) DAY AS sent_at,
+    md5_number_lower(customer_id || '/' || n) % 2 = 0 AS held_back
+FROM customers, range(4) AS t(n);
 CREATE TABLE shown AS SELECT customer_id, product_id, ordered_at AS shown_at FROM orders;
 CREATE TABLE leaflet AS
 SELECT customer_id, 1001 + customer_id % 60 AS product_id FROM customers;

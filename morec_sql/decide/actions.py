@@ -1,0 +1,344 @@
+"""next_action and action_effects: whom to contact how, by what contacts were found to change."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..answer.query import Query, new_query
+from ..arrays import listed, rows_of, whole
+from ..catalog.recommenders import stored_arguments
+from ..errors import MorecError, nearest, shown
+from ..registry import Argument, rows_type, sql_function, sql_macro, udf
+from ..session import Session
+from ..source.checks import number, truth, whole_number
+from ..source.expressions import evaluated, go_together
+from ..source.pairs import named
+from ..source.source import resolve
+from ..templates import arrow, identifier, sql
+from ..udfs.decide.actions import Effect, effect
+from ..udfs.decide.orders import FEATURES, Orders, known_at
+from ..udfs.device import share_of_cores
+from ..udfs.history import DAY, Doubles, Longs
+from .campaigns import Campaigns
+from .contending import users_of
+from .price_response import LEVEL
+from .user_value import AS_OF, VALUE, day_ahead, orders_of
+
+NOTHING, CAMPAIGN = "nothing", "campaign"
+WEEK = 7  # days
+HORIZONS = 2.0  # that the events have to span
+CONTACTS = Argument(
+    "contacts",
+    "a table of what was done, 'contacts(user_id, action, sent_at, held_back)', where held_back"
+    " says who was drawn and left out: without them nobody knows what an action changes",
+)
+HORIZON = Argument("horizon", "days after a contact whose orders count", "14")
+ASKED = (CONTACTS, HORIZON, VALUE, AS_OF)
+ACTION = {
+    "action": "VARCHAR", "campaign_id": "VARCHAR", "gain": "DOUBLE", "cost": "DOUBLE",
+    "net": "DOUBLE", "contacts": "BIGINT", "evidence": "VARCHAR",
+}  # fmt: skip
+sql_macro(
+    "next_action",
+    "recommender",
+    "What to do next with a user, of the actions that were tried, or nothing: by what an action is"
+    " expected to change, less its cost.",
+    (
+        Argument("user_id", "the user", passed="CAST(user_id AS VARCHAR)"),
+        CONTACTS,
+        Argument("costs", "what each action costs, a struct by name; 0 by default", "NULL"),
+        Argument(
+            "eligible",
+            "who may get an action, a struct by name of tables, views or SELECT statements with"
+            " a column of users, such as {reminder: 'due_now'}; all by default",
+            "NULL",
+        ),
+        Argument("most_per_week", "contacts that a user gets in seven days at most", "1"),
+        Argument(
+            "campaigns",
+            "whether an offer of a campaign that goes on is an action, by its uplift: needs"
+            " create_campaigns with a control group",
+            "false",
+        ),
+        HORIZON,
+        VALUE,
+        AS_OF,
+    ),
+    {
+        "action": f"its name in contacts, {CAMPAIGN}, or {NOTHING}",
+        "campaign_id": "of a campaign",
+        "gain": "what it is expected to bring within the horizon beyond what comes without it",
+        "cost": "of it",
+        "net": "gain less cost",
+        "contacts": "in the last seven days",
+        "evidence": "randomised, observational (who was held back differed before by more than"
+        " chance), or extrapolated; of nothing why: no action brings more than it costs, or"
+        " contacted as often as allowed",
+    },
+    "catalog/rows",
+    udf="morec_next_action",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Learnt:
+    """What contacts change, by action, None where too few tell.
+
+    users are who ordered before the day `now`, orders theirs; counts are how many got each action
+    and were held back from it, late the contacts of the last seven days, by user.
+    """
+
+    users: pa.Array
+    orders: Orders
+    now: float
+    horizon: float
+    effects: dict[str, Effect | None]
+    counts: dict[str, tuple[int, int]]
+    late: dict[str, int]
+
+    @functools.cached_property
+    def features(self) -> Doubles:
+        """Of each of the users, and of someone who never ordered as the last."""
+        out = np.zeros((len(self.users) + 1, len(FEATURES)))
+        known = known_at(self.orders, self.now, self.horizon)
+        out[known.customer] = known.features
+        return out
+
+
+def learn(session: Session, catalog: str, query: Query, given: dict[str, Any]) -> Learnt:
+    """What contacts change, by the arguments ASKED; kept while the data are as they were.
+
+    Raises:
+        MorecError: an argument is wrong, or the events span too little.
+    """
+    horizon = number("horizon", given["horizon"], 1)
+    now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
+    table = _contacts(session, catalog, query, given["contacts"])
+    day = table.column("day").to_numpy()
+    key = "actions", horizon, given["value"], given["contacts"], now, events, len(day), day.sum()
+
+    def work() -> Learnt:
+        users, orders = orders_of(session, catalog, query, given["value"], now * DAY)
+        return _learnt(table, users, orders, now, horizon)
+
+    found: Learnt = query.recommender.kept.foretold.get(key, work)
+    return found
+
+
+def _contacts(session: Session, catalog: str, query: Query, given: Any) -> pa.Table:
+    """The contacts: user, action, day, and whether the user was held back."""
+    needed = (
+        "a table with its columns is needed, such as"
+        " 'contacts(user_id, action, sent_at, held_back)'"
+    )
+    with session.cursor(catalog) as con:
+        arguments, schema = stored_arguments(con, catalog, query.name)
+        source = resolve(con, catalog, schema, arguments)
+        table, names = named(con, "contacts", given, catalog, schema, (4, 4), needed)
+        user, _, sent, held = (table.columns[one] for one in names)
+        if not go_together(user, source.user_type):
+            raise MorecError(
+                f"contacts: {names[0]!r} is {user} but the ids of users are {source.user_type};"
+                " both must have one type"
+            )
+        if not sent.startswith(("TIMESTAMP", "DATE")):
+            raise MorecError(f"contacts: the column {names[2]!r} is {sent}, but a time is needed")
+        if held != "BOOLEAN":
+            raise MorecError(
+                f"contacts: the column {names[3]!r} is {held}, but whether a user was held back"
+                " must be BOOLEAN"
+            )
+        columns = ("user", "action", "sent_at", "held_back")
+        parts = dict(zip(columns, map(identifier, names), strict=True))
+        statement = sql("decide/contacts", table=table.sql, user_type=source.user_type, **parts)
+        with evaluated("contacts", str(given)):
+            found = arrow(con, statement)
+    if not len(found):
+        raise MorecError(f"contacts: {shown(given)} has no row with a user, an action and a time")
+    return found
+
+
+def _learnt(table: pa.Table, users: pa.Array, orders: Orders, now: float, horizon: float) -> Learnt:
+    """What contacts change, of those whose horizon is over."""
+    number_of = pc.index_in(whole(table.column("user_id")), value_set=users)
+    customer: Longs = number_of.fill_null(len(users)).to_numpy().astype(np.int64)
+    # who never ordered is somebody, too
+    _, person = np.unique(
+        whole(table.column("user_id")).to_numpy(zero_copy_only=False), return_inverse=True
+    )
+    day = table.column("day").to_numpy()
+    got = ~table.column("held_back").to_numpy(zero_copy_only=False).astype(bool)
+    actions = np.array(table.column("action").to_pylist())
+    x = np.zeros((len(table), len(FEATURES)))
+    y = np.zeros(len(table))
+    over = day + horizon <= now
+    for moment in np.unique(day[over]):
+        rows = np.flatnonzero(day == moment)
+        some = np.zeros(len(users) + 1, bool)
+        some[customer[rows]] = True
+        kept = some[orders.customer]
+        mine = Orders(orders.customer[kept], orders.day[kept], orders.value[kept])
+        known = known_at(mine, moment, horizon)
+        features = np.zeros((len(users) + 1, x.shape[1]))
+        features[known.customer] = known.features
+        x[rows] = features[customer[rows]]
+        y[rows] = mine.after(moment, horizon, len(users) + 1)[1][customer[rows]]
+    effects, counts = {}, {}
+    for action in np.unique(actions):
+        rows = np.flatnonzero((actions == action) & over)
+        effects[str(action)] = effect(x[rows], got[rows], y[rows], day[rows], person[rows])
+        counts[str(action)] = int(got[rows].sum()), int((~got[rows]).sum())
+    late = got & (day >= now - WEEK) & (day < now)
+    names = whole(table.column("user_id")).filter(pa.array(late))
+    often = {one["values"]: one["counts"] for one in names.value_counts().to_pylist()}
+    return Learnt(users, orders, now, horizon, effects, counts, often)
+
+
+@udf("morec_next_action", ["VARCHAR"] * 3, rows_type(ACTION))
+def next_action(session: Session, *columns: pa.Array) -> pa.Array:
+    """The action for the user of each row, of those that ask alike together."""
+    asked: dict[str, list[int]] = {}
+    users = []
+    given_rows = zip(*map(pa.Array.to_pylist, columns), strict=True)
+    for place, (catalog, name, text) in enumerate(given_rows):
+        given = json.loads(text)
+        users.append(given.pop("user_id"))
+        asked.setdefault(json.dumps([catalog, name, given]), []).append(place)
+    order, found = [], []
+    for text, mine in asked.items():
+        catalog, name, given = json.loads(text)
+        with share_of_cores():
+            whom = pa.array([users[row] for row in mine], pa.string())
+            found.append(_actions(session, new_query(session, catalog, name), catalog, given, whom))
+        order += mine
+    rows = pa.concat_arrays(found).take(pa.array(np.argsort(order)))
+    return listed(np.ones(len(users), np.int64), rows)
+
+
+def _actions(
+    session: Session, query: Query, catalog: str, given: dict[str, Any], users: pa.Array
+) -> pa.Array:
+    """The next action of each of some users."""
+    learnt = learn(session, catalog, query, given)
+    most = whole_number("most_per_week", given["most_per_week"], 0)
+    names = [*learnt.effects, *([CAMPAIGN] if truth("campaigns", given["campaigns"]) else [])]
+    costs = _by_name("costs", given["costs"], names)
+    eligible = _by_name("eligible", given["eligible"], names)
+    place = pc.index_in(users, value_set=learnt.users).fill_null(len(learnt.users)).to_numpy()
+    x = learnt.features[place]
+    gain = np.full((len(users), len(names)), -np.inf)
+    evidence = np.full((len(users), len(names)), "randomised", object)
+    campaign = np.full(len(users), None, object)
+    for column, name in enumerate(names):
+        if name == CAMPAIGN:
+            campaign, gain[:, column], evidence[:, column] = _offers(query, given["as_of"], users)
+            continue
+        known = learnt.effects[name]
+        if known is not None:
+            gain[:, column] = known.expected(x)
+            if not known.random:
+                evidence[:, column] = "observational"
+            evidence[known.response.beyond(x), column] = "extrapolated"
+        if name in eligible:
+            allowed = pc.is_in(users, users_of(query, eligible[name]))
+            gain[~allowed.to_numpy(zero_copy_only=False), column] = -np.inf
+    cost = np.array([number(f"costs.{name}", costs.get(name, 0), 0) for name in names])
+    net = gain - cost
+    rows, best = np.arange(len(users)), net.argmax(axis=1)
+    contacts = np.array([learnt.late.get(user, 0) for user in users.to_pylist()], np.int64)
+    full = contacts >= most
+    none = full | ~(net[rows, best] > 0)
+    why = np.where(full, "contacted as often as allowed", "no action brings more than it costs")
+    chosen = np.where(none, NOTHING, np.array(names)[best])
+    return rows_of(
+        {
+            "action": pa.array(chosen, pa.string()),
+            "campaign_id": pa.array(campaign, pa.string(), mask=chosen != CAMPAIGN),
+            "gain": np.where(none, 0.0, gain[rows, best]),
+            "cost": np.where(none, 0.0, cost[best]),
+            "net": np.where(none, 0.0, net[rows, best]),
+            "contacts": contacts,
+            "evidence": pa.array(np.where(none, why, evidence[rows, best]), pa.string()),
+        }
+    )
+
+
+def _by_name(argument: str, given: Any, names: list[str]) -> dict[str, Any]:
+    """A struct by the names of actions."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise MorecError(f"{argument}: a struct by action is needed, not {shown(given)}")
+    for name in given:
+        if name not in names:
+            raise MorecError(f"{argument}: unknown action {name!r}; {nearest(name, names)}")
+    return given
+
+
+def _offers(query: Query, as_of: float | None, users: pa.Array) -> tuple[Any, Doubles, Any]:
+    """The campaign with the largest uplift for each user, that uplift, and the evidence of it."""
+    campaigns = Campaigns(query, as_of)
+    if "uplift" not in campaigns.model.objectives:
+        raise MorecError(
+            "campaigns: no control group tells what offers change; create_campaigns(..., control =>"
+            " ...) reads one"
+        )
+    there = campaigns.open()
+    if not there:
+        nothing = np.full(len(users), None, object)
+        return nothing, np.full(len(users), -np.inf), nothing
+    rated = campaigns.rate(users, there)
+    uplift = rated.values[:, campaigns.model.objectives.index("uplift")]
+    uplift = np.where(rated.offers.member, -np.inf, uplift).reshape(len(users), -1)
+    best = uplift.argmax(axis=1)
+    rows = np.arange(len(users))
+    evidence = np.where(rated.beyond, "extrapolated", campaigns.model.evidence)
+    ids = np.array([one.id for one in there], object)
+    return ids[best], uplift[rows, best], evidence.reshape(len(users), -1)[rows, best]
+
+
+@sql_function(
+    of="recommender",
+    returns={"action": "VARCHAR", "contacted": "BIGINT", "held_back": "BIGINT",
+             **dict.fromkeys(("effect", "low", "high", "used", "p"), "DOUBLE"),
+             "by_user": "BOOLEAN", "evidence": "VARCHAR"},
+    arguments=ASKED,
+    result={
+        "action": "its name in contacts",
+        "contacted": "contacts whose horizon is over",
+        "held_back": "the same, held back",
+        "effect": "what a contact changes on average; NULL where too few tell",
+        "low": "90 % interval",
+        "high": "the other end",
+        "used": "the effect as next_action counts on it: drawn towards 0 as far as it is uncertain",
+        "p": "how likely drawn groups differ as much before the contacts",
+        "by_user": "whether it is told apart by what users ordered so far",
+        "evidence": "randomised, observational or too few",
+    },
+    template="catalog/rows",
+)  # fmt: skip
+def action_effects(
+    session: Session, catalog: str, name: str, given: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """What contacts change in what users order, by action, from who was held back."""
+    learnt = learn(session, catalog, new_query(session, catalog, name), given)
+    rows: list[tuple[Any, ...]] = []
+    for action, found in learnt.effects.items():
+        counts = learnt.counts[action]
+        if found is None:
+            rows.append((action, *counts, None, None, None, None, None, None, "too few"))
+            continue
+        spread = LEVEL * found.error
+        evidence = "randomised" if found.random else "observational"
+        ends = found.mean - spread, found.mean + spread
+        rows.append(
+            (action, *counts, found.mean, *ends, found.sure, found.p, found.by_user, evidence)
+        )
+    return rows

@@ -1,0 +1,74 @@
+"""What contacts with users change, such as mailings, from who was held back from them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..history import Doubles, Longs
+from .candidates import Flags
+from .response import Response, fit
+from .uplift import balance, effects
+
+FEWEST = 50  # users of each group, of fewer nothing is said
+
+
+@dataclasses.dataclass(frozen=True)
+class Effect:
+    """What an action changes on average, with its standard error; for each user by the response.
+
+    p is how likely drawn groups differ as these did before the contacts, random whether they may
+    have been drawn.
+    """
+
+    mean: float
+    error: float
+    p: float
+    random: bool
+    response: Response
+
+    @property
+    def by_user(self) -> bool:
+        """Whether it is not the same for all."""
+        return bool(self.response.coefficient.any())
+
+    @property
+    def sure(self) -> float:
+        """The mean drawn towards 0 as far as it is uncertain (James and Stein 1961).
+
+        The best of several actions that change nothing looks as if it did.
+        """
+        return self.mean * max(0.0, 1 - self.error**2 / max(self.mean**2, 1e-300))
+
+    def expected(self, x: Doubles) -> Doubles:
+        """The effect on users with features x, shape (n,), of which the mean is the sure one."""
+        out: Doubles = self.response.expected(x) + self.sure - self.mean
+        return out
+
+
+def effect(x: Doubles, got: Flags, y: Doubles, moment: Longs, users: Longs) -> Effect | None:
+    """The effect of an action; None where too few got it, or were held back from it.
+
+    Args:
+        x: features of users before each contact, shape (n, f).
+        got: who was not held back, shape (n,).
+        y: what came afterwards, shape (n,).
+        moment: of each contact, among which users are compared, shape (n,).
+        users: of each, shape (n,).
+    """
+    _, number = np.unique(moment, return_inverse=True)
+    both = (np.bincount(number, got) > 0) & (np.bincount(number, ~got) > 0)
+    rows = both[number]
+    x, got, y, moment, users = x[rows], got[rows], y[rows], moment[rows], users[rows]
+    if min(len(np.unique(users[got])), len(np.unique(users[~got]))) < FEWEST:
+        return None
+    compared = balance(x, got, moment)
+    each = effects(x, got, y, moment, users, compared.random)
+    mean = float(each.mean())
+    _, place = np.unique(users, return_inverse=True)
+    # a user's contacts are not independent of each other
+    error = float(np.sqrt((np.bincount(place, each - mean) ** 2).sum()) / len(each))
+    subsets: dict[str, range | tuple[()]] = {"alike": (), "by user": range(x.shape[1])}
+    _, response = fit("amount", x, each, users, subsets)
+    return Effect(mean, error, compared.p, compared.random, response)
