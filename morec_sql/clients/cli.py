@@ -299,7 +299,7 @@ def serve(
         how = "to read and to write" if allow_write else "to read only"
         typer.echo(
             f"serving {path.name} {how} at {listened}:{at}; a client connects by"
-            f" psql -h {listened} -p {at} -U NAME {running.catalog.database}"
+            f" psql -h {listened} -p {at} -U NAME {running.names[0]}"
         )
         if web is not None:
             scheme = "http" if certificate is None else "https"

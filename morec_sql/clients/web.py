@@ -203,7 +203,7 @@ class Page:
                     ),
                 }
             )
-        return {"database": self._server.catalog.name, "recommenders": found}
+        return {"database": session.opened.catalog.name, "recommenders": found}
 
     def listed(self, session: Session, given: dict[str, Any]) -> Any:
         """A list, with the names of its items and the statement that gives it."""
@@ -264,7 +264,8 @@ class Page:
         observed, statements = self._server.observed, session.statements
         try:
             answer = statements.run(statements.prepare(query, []), [])
-            found = [row for batch in observed.lists(answer.batches) for row in batch.to_pylist()]
+            batches = observed.lists(query, answer.batches)
+            found = [row for batch in batches for row in batch.to_pylist()]
         except Exception as error:
             told = refused(error)
             code = told.code

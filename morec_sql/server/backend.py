@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import select
-import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pg_mimic import messages
 
@@ -25,13 +24,15 @@ from .refused import (
     read_as,
     refused,
 )
+from .running import Running
 from .sending import Sender, format_of
 from .statements import Statements
 from .stream import ClosedError, Stream
 from .words import statements_of, words_of
 
 if TYPE_CHECKING:
-    from .server import Server
+    from .server import Server, Session
+    from .settings import Settings
 
 logger = logging.getLogger("morec_sql.server")
 LOGIN_SECONDS = 20.0
@@ -59,18 +60,18 @@ class Backend:
         self._prepared: dict[str, Prepared] = {}
         self._portals: dict[str, Portal] = {}
         self._skipping = False
-        self._sender = Sender(stream, self._check, server.observed.lists)
+        # whether nothing is under way, and a message that was read and is to be carried out
+        self._is_between = False
+        self._next: tuple[bytes, bytes] | None = None
+        self.running = Running(stream)
+        self._sender = Sender(
+            stream,
+            self.running.check,
+            lambda batches: server.observed.lists(self._doing, batches),
+        )
         self._doing, self._begun = "", time.monotonic()
         self._statements: Statements  # once the client is in
         self.user = ""
-        # of the statement that is running, for who cancels it: since when, and what ends it
-        self.running_since: float | None = None
-        self.thread = threading.current_thread()
-        self._stopped: RefusedError | None = None
-        self._lock = threading.Lock()
-        self.interrupt: Callable[[], None] = lambda: None
-        self.seconds: float = 0
-        self.limits: list[float] = []  # seconds, of the server and of the role
 
     # coming in
 
@@ -100,28 +101,54 @@ class Backend:
 
     def serve(self, given: dict[str, str]) -> None:
         """Carry out what a client says that was let in, until it goes."""
-        with self._server.session(self.user, self.number) as session:
-            statements, settings = session.statements, session.settings
-            self.limits, self.interrupt = session.limits, session.interrupt
-            self._statements = statements
-            statements.forget_prepared = self._forget
-            for name, value in given.items():
-                if name not in OF_START and name[:5] != "_pq_.":
-                    settings.set(name, value)
-            write = self._stream.write
-            write(messages.make_authentication_ok())
-            for name, value in settings.reported():
-                write(messages.make_parameter_status(name, value))
-            write(messages.make_backend_key_data(self.number, self.secret))
-            self._ready()
-            try:
-                self._listen(statements, settings)
-            finally:
-                statements.end()
+        settings: Settings | None = None
+        stays = True
+        while stays:
+            with self._server.session(self.user, self.number, settings) as session:
+                self.running.limits = session.limits
+                self.running.interrupt = session.interrupt
+                self._statements = session.statements
+                self._statements.forget_prepared = self._forget
+                if settings is None:
+                    self._welcome(given, session.settings)
+                else:
+                    self._move(settings)
+                settings = session.settings
+                try:
+                    stays = self._listen(session)
+                finally:
+                    self._statements.end()
+
+    def _welcome(self, given: dict[str, str], settings: Settings) -> None:
+        for name, value in given.items():
+            if name not in OF_START and name[:5] != "_pq_.":
+                settings.set(name, value)
+        write = self._stream.write
+        write(messages.make_authentication_ok())
+        for name, value in settings.reported():
+            write(messages.make_parameter_status(name, value))
+        write(messages.make_backend_key_data(self.number, self.secret))
+        self._ready()
+
+    def _move(self, settings: Settings) -> None:
+        """Go on with a file that was put in the place of the one before."""
+        self._statements.use(settings.get("search_path") or "")
+        kept = {}
+        for name, one in self._prepared.items():
+            # what it was about may be gone
+            with contextlib.suppress(RefusedError):
+                kept[name] = self._statements.prepare(one.text, one.oids)
+        self._prepared = kept
 
     # message after message
 
-    def _listen(self, statements: Statements, settings: Any) -> None:
+    def _listen(self, session: Session) -> bool:
+        """Carry out messages, until the client goes, or where it is to go on with another file.
+
+        Returns:
+            whether it goes on.
+        """
+        statements, settings = session.statements, session.settings
         handlers: dict[bytes, Callable[[bytes], None]] = {
             messages.QUERY: self._simple,
             messages.PARSE: self._parse,
@@ -134,10 +161,15 @@ class Backend:
         reported = dict(settings.reported())
         while True:
             self._stream.within(self._server.idle)
-            kind, payload = self._stream.read()
+            kind, payload = self._next or self._stream.read()
             self._stream.within(SENDING_SECONDS)
+            self._next = None
             if kind == messages.TERMINATE:
-                return
+                return False
+            if self._is_between and self._server.warehouse.latest is not session.opened:
+                self._next = kind, payload
+                return True
+            self._is_between = False
             if kind == messages.SYNC:
                 self._skipping = False
                 if statements.status == "I":
@@ -153,7 +185,8 @@ class Backend:
             try:
                 if kind not in handlers:
                     raise RefusedError(PROTOCOL, f"there is no message {kind!r}")
-                self._timed(handlers[kind], payload, settings.timeout)
+                self._begun = time.monotonic()
+                self.running.timed(handlers[kind], payload, settings.timeout)
             except (ClosedError, MemoryError):
                 raise
             except Exception as error:
@@ -168,57 +201,6 @@ class Backend:
                 reported = now
                 self._ready()
 
-    def _timed(self, handler: Callable[[bytes], None], payload: bytes, wanted: float) -> None:
-        """Carry out a message, while others may cancel it."""
-        limits = [*self.limits, wanted] if wanted else self.limits
-        with self._lock:
-            self._stopped = None
-            self.seconds = min(limits, default=0)
-            self.running_since = self._begun = time.monotonic()
-        try:
-            handler(payload)
-        except BaseException as error:
-            if self._stopped is not None and not isinstance(error, ClosedError):
-                raise self._stopped from error
-            raise
-        finally:
-            with self._lock:
-                self.running_since = None
-
-    def _check(self) -> None:
-        """Raise where the statement is to be given up."""
-        if self._stopped is not None:
-            raise self._stopped
-
-    def stop(self, why: RefusedError) -> None:
-        """Have the statement that is running given up; from another thread."""
-        with self._lock:
-            if self.running_since is not None:
-                self._stopped = self._stopped or why
-                self.interrupt()
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether the statement that is running is to be given up."""
-        return self._stopped is not None and self.running_since is not None
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the client has closed its side."""
-        if not hasattr(select, "poll"):  # as on Windows, where its end is noticed by what is sent
-            return False
-        try:
-            watched = select.poll()
-            watched.register(self._stream.socket, getattr(select, "POLLRDHUP", select.POLLHUP))
-            return bool(watched.poll(0))
-        except (OSError, ValueError):
-            return True
-
-    def leave(self) -> None:
-        """End the session; from another thread."""
-        self.stop(RefusedError("57P01", "the server is being stopped"))
-        self._stream.close()
-
     def _error(self, error: BaseException) -> RefusedError:
         told = refused(error)
         if told.code == INTERNAL:
@@ -231,6 +213,9 @@ class Backend:
     def _ready(self) -> None:
         self._stream.write(messages.make_ready_for_query(self._statements.status.encode()))
         self._stream.flush()
+        self._is_between = (
+            self._statements.status == "I" and not self._portals and not self._statements.cursors
+        )
 
     def _forget(self, name: str) -> None:
         if name.lower() == "all":

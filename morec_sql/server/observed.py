@@ -9,7 +9,6 @@ import json
 import logging
 import re
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,16 +16,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
-from ..catalog.recommenders import recommenders
-from ..templates import identifier, literal, sql
+from ..udfs.history import DAY
+from .alerts import FEWEST, Late, quantile, took
+from .models import Models
+from .warehouse import Warehouse
 from .words import tokens
 
 statements = logging.getLogger("morec_sql.server.statements")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-LATE = 60.0  # seconds for which figures of recommenders are kept: they read events
 # of what recommend gives, by which its lists are known
 OF_LISTS = {"rank", "item_id", "score", "contributions", "personal"}
 MEMORY = 0.99  # of a mean over lists, for each further one
@@ -52,11 +50,11 @@ class Observed:
     """Counts what one server does.
 
     Args:
-        con: a connection to the warehouse, for figures of its recommenders.
-        database: its name.
+        warehouse: for figures of its recommenders.
+        thresholds: of alerts, as of alerts.THRESHOLDS.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, database: str) -> None:
+    def __init__(self, warehouse: Warehouse, thresholds: dict[str, float]) -> None:
         self.registry = CollectorRegistry()
         made = self.registry
         self._statements = Counter(
@@ -85,7 +83,16 @@ class Observed:
         )  # fmt: skip
         self._means: dict[str, float] = {}
         self._lock = threading.Lock()
-        self.registry.register(_Recommenders(con, database))
+        self._alerts = Gauge(
+            "morec_alert", "Whether a threshold of the configuration is passed.", ["alert"],
+            registry=made,
+        )  # fmt: skip
+        self._thresholds, self._passed = thresholds, dict.fromkeys(thresholds, False)
+        for name in thresholds:
+            self._alerts.labels(name).set(0)
+        self._late = Late()
+        self.models = Models(warehouse)
+        self.registry.register(self.models)
 
     def login(self, user: str, place: str, outcome: str) -> None:
         """Take note of a login: in, refused or full."""
@@ -111,16 +118,18 @@ class Observed:
         self._statements.labels(kind, outcome).inc()
         self._seconds.labels(kind).observe(seconds)
         self._rows.inc(rows)
+        self._late.add(statements=1, errors=outcome != "ok", **took(1000 * seconds))
         _tell(
             event="statement", user=user, session=session, statement=fingerprint(text),
             ms=round(1000 * seconds, 1), rows=rows, code=code,
         )  # fmt: skip
 
-    def lists(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Rows as they come, counted where they are of lists."""
+    def lists(self, text: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Rows of a statement as they come, counted where they are of lists."""
         for batch in batches:
             if set(batch.schema.names) >= OF_LISTS:
                 self._count(batch)
+                self.models.served(text, batch)
             yield batch
 
     def _count(self, batch: pa.RecordBatch) -> None:
@@ -129,6 +138,7 @@ class Observed:
         for value in (True, False):
             count = pc.sum(pc.equal(personal, value)).as_py() or 0
             self._lists.labels(str(value).lower()).inc(count)
+            self._late.add(lists=count, not_personal=0 if value else count)
         contributions = batch.column("contributions")
         if not pa.types.is_struct(contributions.type) or not batch.num_rows:
             return
@@ -140,6 +150,35 @@ class Observed:
                     before = self._means.get(field.name, mean)
                     self._means[field.name] = kept * before + (1 - kept) * mean
                     self._objectives.labels(field.name).set(self._means[field.name])
+
+    def look(self) -> None:
+        """See which thresholds are passed, and tell of those that were not, or are no more."""
+        self.models.expect()
+        values = self._values()
+        for name, threshold in self._thresholds.items():
+            value = values.get(name)
+            passed = value is not None and value > threshold
+            if passed is not self._passed[name]:
+                self._passed[name] = passed
+                self._alerts.labels(name).set(passed)
+                state = "raised" if passed else "over"
+                _tell(event="alert", alert=name, state=state, value=value, threshold=threshold)
+
+    def _values(self) -> dict[str, float]:
+        """What thresholds are compared with, as far as it is known."""
+        sums = self._late.sums()
+        values = {}
+        if sums["statements"] >= FEWEST:
+            values["errors"] = sums["errors"] / sums["statements"]
+            values["slow_ms"] = quantile(sums, 0.95)
+        if sums["lists"] >= FEWEST:
+            values["not_personal"] = sums["not_personal"] / sums["lists"]
+        of = self.models.figures().values()
+        ages = [one["age_seconds"] / DAY for one in of if "age_seconds" in one]
+        events = [one["events_since_training"] for one in of if "events_since_training" in one]
+        drift = [value for one in self.models.drift().values() for value in one.values()]
+        most = {"age_days": ages, "events_since_training": events, "drift": drift}
+        return values | {name: max(found) for name, found in most.items() if found}
 
     def summary(self) -> list[tuple[str, str]]:
         """The figures that people look at first, and what they are."""
@@ -161,46 +200,6 @@ KINDS = {
     "alter", "begin", "commit", "copy", "create", "declare", "delete", "drop", "explain", "fetch",
     "from", "insert", "rollback", "select", "set", "show", "update", "values", "with",
 }  # fmt: skip
-
-
-class _Recommenders(Collector):
-    """Figures of the recommenders, read from the warehouse when they are asked for."""
-
-    def __init__(self, con: duckdb.DuckDBPyConnection, database: str) -> None:
-        self._con, self._database = con, database
-        self._kept: tuple[float, list[GaugeMetricFamily]] = (-LATE, [])
-        self._lock = threading.Lock()
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        with self._lock:
-            if time.monotonic() - self._kept[0] > LATE:
-                self._kept = time.monotonic(), self._read()
-            yield from self._kept[1]
-
-    def _read(self) -> list[GaugeMetricFamily]:
-        figures = {
-            "version": "Number of the version in use.",
-            "age_seconds": "Since the version in use was made.",
-            "ndcg": "nDCG of relevance in validation.",
-            "events_since_training": "Events after the last that was trained on.",
-        }
-        families = {
-            name: GaugeMetricFamily(f"morec_recommender_{name}", about, labels=["recommender"])
-            for name, about in figures.items()
-        }
-        with self._con.cursor() as con:
-            con.execute(f"USE {identifier(self._database)}")
-            for name in recommenders(con, self._database):
-                query = sql("server/figures", schema=identifier(name), name=literal(name))
-                try:
-                    row = con.execute(query).fetchone()
-                except duckdb.Error:
-                    continue  # one that was made before there were versions
-                if row is not None:
-                    for family, value in zip(families.values(), row, strict=True):
-                        if value is not None:
-                            family.add_metric([name], float(value))
-        return list(families.values())
 
 
 def _tell(**facts: Any) -> None:

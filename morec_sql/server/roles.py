@@ -81,7 +81,7 @@ def read(path: Path) -> list[Role]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MorecError(f"config: {path.name} cannot be read: {error}") from None
-    _check_names("config", found, {"key", "roles"})
+    _check_names("config", found, {"alerts", "key", "roles"})
     key = found.get("key", "")
     if not isinstance(key, str):
         raise MorecError(f"key: {key!r} is no text")

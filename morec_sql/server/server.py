@@ -17,26 +17,26 @@ from pathlib import Path
 import duckdb
 from pg_mimic import messages
 
-from ..catalog.recommenders import recommenders
 from ..errors import MorecError
 from ..extension import load
 from ..interrupts import stop_in
 from ..templates import identifier
-from . import roles, users
+from . import alerts, roles, users
 from .backend import LOGIN_SECONDS, Backend
-from .catalog import Catalog
 from .gate import Gate
 from .observed import Observed
-from .opening import Options, is_loopback, tls, walled
+from .opening import Options, is_loopback, tls
 from .refused import CANCELLED, STOPPING, TOO_MANY, RefusedError, refused
 from .settings import Settings
 from .statements import Statements
 from .stream import ClosedError, Stream
-from .views import Views
+from .warehouse import Opened, Warehouse
 
 logger = logging.getLogger("morec_sql.server")
 AT_THE_DOOR = 100  # clients that may be logging in beside those that are in
 LOOK = 0.05  # seconds between looks at what is to be ended
+LOOK_AT_FIGURES = 5.0  # at what alerts are about
+LOOK_AT_FILE = 1.0  # and at whether another file is in the place of the warehouse
 PROTOCOL_VERSION = 196608  # 3.0
 
 
@@ -44,11 +44,12 @@ PROTOCOL_VERSION = 196608  # 3.0
 class Session:
     """What a user works with: statements, settings, limits in seconds, and how to interrupt.
 
-    user is the name; looking is a connection on which nothing else is going on, for what is not
-    the user's.
+    user is the name; opened is the warehouse; looking is a connection on which nothing else is
+    going on, for what is not the user's.
     """
 
     user: str
+    opened: Opened
     statements: Statements
     settings: Settings
     limits: list[float]
@@ -83,18 +84,12 @@ class Server:
                 f"host: {options.host!r} is not of this machine alone, which needs TLS;"
                 " --certificate and --key give it"
             )
-        self._con = walled(warehouse, options)
-        self.catalog = Catalog(self._con)
-        try:
-            known = roles.read(options.config) if options.config is not None else []
-            self._roles = {user: role for role in known for user in role.users}
-            self._views = Views(self._con, self.catalog.database, known)
-        except MorecError:
-            self._con.close()
-            raise
-        self._con.execute("SET lock_configuration = true")
-        self.observed = Observed(self._con, self.catalog.database)
-        self.names = [self.catalog.database, "postgres"]
+        known = roles.read(options.config) if options.config is not None else []
+        self._roles = {user: role for role in known for user in role.users}
+        self.warehouse = Warehouse(warehouse, options, known)
+        thresholds = alerts.read(options.config) if options.config is not None else {}
+        self.observed = Observed(self.warehouse, thresholds)
+        self.names = [self.warehouse.latest.catalog.database, "postgres"]
         self.failures = users.Failures()
         self.idle, self.longest = options.idle, options.longest
         self._backends: dict[int, Backend] = {}
@@ -106,7 +101,7 @@ class Server:
         try:
             self._socket = socket.create_server((options.host, options.port), backlog=128)
         except OSError as error:
-            self._con.close()
+            self.warehouse.close()
             raise MorecError(
                 f"port: {options.host}:{options.port} cannot be listened on: {error.strerror}"
             ) from None
@@ -121,6 +116,7 @@ class Server:
         watching = threading.Thread(target=self._watch, name="morec watch", daemon=True)
         watching.start()
         self._warming.start()
+        threading.Thread(target=self._look, name="morec look", daemon=True).start()
         self._socket.settimeout(0.5)
         while not self._stopping.is_set():
             try:
@@ -141,11 +137,19 @@ class Server:
         self._end()
         watching.join()
 
+    def _look(self) -> None:
+        """Have figures looked at, again and again."""
+        self._warming.join()
+        while not self._stopping.is_set():
+            try:
+                self.observed.look()
+            except duckdb.Error as error:
+                logger.error("figures cannot be read: %s", error)
+            self._stopping.wait(LOOK_AT_FIGURES)
+
     def _warm(self) -> None:
-        """Have the recommenders read before somebody asks for the first list."""
-        with contextlib.suppress(duckdb.Error, KeyboardInterrupt), self._con.cursor() as con:
-            for name in recommenders(con, self.catalog.database):
-                con.execute(f"FROM {identifier(name)}.recommend(NULL, k => 1)").fetchall()
+        with self.warehouse.using() as opened:
+            opened.warm()
 
     def stop(self) -> None:
         """Have `run` end: no more clients, and those that are there have a moment to finish."""
@@ -155,17 +159,15 @@ class Server:
         self._socket.close()
         until = time.monotonic() + patience
         while time.monotonic() < until and any(
-            one.running_since is not None for one in self._all()
+            one.running.since is not None for one in self._all()
         ):
             time.sleep(0.05)
         for one in self._all():
-            one.leave()
+            one.running.leave()
         stop_in([self._warming])
-        for thread in [self._warming, *(one.thread for one in self._all())]:
+        for thread in [self._warming, *(one.running.thread for one in self._all())]:
             thread.join(patience)
-        # what does not end in time ends with the process
-        with contextlib.suppress(duckdb.Error):
-            self._con.close()
+        self.warehouse.close()
 
     def _all(self) -> list[Backend]:
         with self._lock:
@@ -256,15 +258,18 @@ class Server:
         with self._lock:
             backend = self._backends.get(number)
         if backend is not None and secrets.compare_digest(str(backend.secret), str(secret)):
-            backend.stop(RefusedError(CANCELLED, "the statement was cancelled by its user"))
+            backend.running.stop(RefusedError(CANCELLED, "the statement was cancelled by its user"))
 
     @contextlib.contextmanager
-    def session(self, user: str, number: int = 0) -> Iterator[Session]:
+    def session(
+        self, user: str, number: int = 0, settings: Settings | None = None
+    ) -> Iterator[Session]:
         """What a user who was let in works with.
 
         Args:
             user: the name.
             number: of the session.
+            settings: of one that goes on; new ones by default.
 
         Raises:
             RefusedError: there are as many sessions of the role as there may be.
@@ -277,28 +282,37 @@ class Server:
                     TOO_MANY, f"there are {role.sessions} sessions of the role already"
                 )
         limits = [one for one in (self._options.timeout, role.timeout if role else 0) if one]
-        with self._con.cursor() as con, self._con.cursor() as looking:
-            seen, catalog = None, self.catalog
+        with (
+            self.warehouse.using() as opened,
+            opened.con.cursor() as con,
+            opened.con.cursor() as looking,
+        ):
+            seen, catalog = None, opened.catalog
             if role is not None and role.is_apart:
-                seen, catalog = self._views.of(role)
+                seen, catalog = opened.views.of(role)
                 for one in (con, looking):
                     one.execute(f"USE {identifier(seen.database)}")
             elif writes:
                 load(con)
-            settings = Settings(user, seen is not None or not writes)
+            settings = settings or Settings(user, seen is not None or not writes)
             gate = Gate(looking, writes, catalog, seen)
             statements = Statements(con, gate, catalog, settings, number, role)
-            yield Session(user, statements, settings, limits, con.interrupt, looking)
+            yield Session(user, opened, statements, settings, limits, con.interrupt, looking)
 
     # what ends statements
 
     def _watch(self) -> None:
         """Give up statements that take too long, were cancelled, or whose client is gone."""
+        looked = time.monotonic()
         while not self._stopping.is_set() or self._all():
             time.sleep(LOOK)
-            busy = [one for one in self._all() if one.running_since is not None]
+            if time.monotonic() - looked > LOOK_AT_FILE:
+                self.warehouse.look()
+                looked = time.monotonic()
+            running = [one.running for one in self._all()]
+            busy = [one for one in running if one.since is not None]
             for one in busy:
-                since = one.running_since
+                since = one.since
                 if since is not None and one.seconds and time.monotonic() - since > one.seconds:
                     one.stop(
                         RefusedError(

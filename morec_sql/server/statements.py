@@ -300,10 +300,10 @@ class Statements:
     def _set(self, text: str) -> Answer:
         path = self._settings.carry_out(text)
         if path is not None:
-            self._use(path)
+            self.use(path)
         return Answer(words_of(text)[0].upper())
 
-    def _use(self, path: str) -> None:
+    def use(self, path: str) -> None:
         """Look for tables in the first schema of a path that there is."""
         self._settle()
         for part in path.split(","):
