@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..answer.filters import filtered
 from ..answer.query import Query, new_query
 from ..arrays import rows_of, whole
-from ..catalog.recommenders import stored_arguments, stored_source
 from ..errors import MorecError
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.checks import number
-from ..source.expressions import evaluated, expression, is_number
-from ..source.pairs import named
-from ..source.source import resolve
-from ..templates import arrow, identifier, literal, sql
-from ..udfs.decide.demand import Forecast, Sold, forecast, quantile_losses
+from ..udfs.decide.demand import quantile_losses
 from ..udfs.decide.quality import MEASURED, measured, ratio
 from ..udfs.decide.within_budget import within_budget
-from ..udfs.history import DAY, Doubles
+from ..udfs.history import Doubles
+from .ahead import Ahead, expected_with, kept_by, look_ahead
 from .allocate import of_rows
 from .price_response import FILTER, values_of_items
 from .sales import QUANTITY
-from .user_value import AS_OF, day_ahead
+from .user_value import AS_OF
 
-HORIZONS = 4.5  # that the events have to span
 MOST_QUANTILES = 9
 HORIZON = Argument("horizon", "how many days to look ahead", "14")
-ASKED = (HORIZON, QUANTITY, FILTER, AS_OF)
+BY = Argument(
+    "by",
+    "SQL over the events: what the units of an item are told apart by, such as 'store_id'",
+    "NULL",
+    'CAST("by" AS VARCHAR)',
+)
+ASKED = (HORIZON, QUANTITY, BY, FILTER, AS_OF)
 EFFECTS = Argument(
     "effects",
     "a table of what is going to change, 'plan(item_id, factor)': by what units are multiplied,"
@@ -41,8 +40,8 @@ EFFECTS = Argument(
     "NULL",
 )
 DEMAND = {
-    "item_id": "VARCHAR", "expected": "DOUBLE", "quantile": "DOUBLE", "units": "DOUBLE",
-    "method": "VARCHAR",
+    "item_id": "VARCHAR", "segment": "VARCHAR", "expected": "DOUBLE", "quantile": "DOUBLE",
+    "units": "DOUBLE", "method": "VARCHAR",
 }  # fmt: skip
 ORDER = {
     "item_id": "VARCHAR", "stock": "DOUBLE", "expected": "DOUBLE", "wanted": "DOUBLE",
@@ -52,10 +51,12 @@ ORDER = {
 sql_macro(
     "demand",
     "recommender",
-    "How many units of each item are going to be sold within a horizon, with quantiles.",
+    "How many units of each item are going to be sold within a horizon, with quantiles; by parts,"
+    " such as stores, those add up to what is expected of the item.",
     (*ASKED, EFFECTS, Argument("quantiles", "which ones", "[0.1, 0.5, 0.9]")),
     {
         "item_id": "the item, of those that were ever sold",
+        "segment": "the value of `by`; NULL without one",
         "expected": "units",
         "quantile": "of the next column: 0.9 is not exceeded in nine of ten horizons",
         "units": "that quantile",
@@ -100,106 +101,6 @@ sql_macro(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Ahead:
-    """Items by number with what is foretold of them."""
-
-    ids: pa.Array
-    found: Forecast
-
-    @property
-    def items(self) -> pa.Array:
-        """Those that were sold before, as texts."""
-        return self.ids.take(pa.array(self.found.item))
-
-
-def look_ahead(
-    session: Session, catalog: str, query: Query, given: dict[str, Any], horizon: float
-) -> Ahead:
-    """What is going to be sold within a horizon, kept while the events are as they were.
-
-    Raises:
-        MorecError: an argument is wrong, or the events span too little.
-    """
-    now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
-
-    def work() -> Ahead:
-        ids, sold = _sold(session, catalog, query, given["quantity"], now * DAY)
-        if not len(sold.item):
-            raise MorecError("quantity: no event has units above 0")
-        return Ahead(ids, forecast(sold, now, horizon))
-
-    key = "demand", horizon, given["quantity"], now, events
-    found: Ahead = query.recommender.kept.foretold.get(key, work)
-    return found
-
-
-def _sold(
-    session: Session, catalog: str, query: Query, quantity: Any, until: float
-) -> tuple[pa.Array, Sold]:
-    """The items, and the units of each that each user took on each day before a second."""
-    with session.cursor(catalog) as con:
-        source = stored_source(con, catalog, query.name)
-        written = "1"
-        if quantity is not None:
-            written = expression(con, "quantity", quantity, source.events, every_row=True)
-        table = arrow(
-            con,
-            sql(
-                "decide/item_days",
-                events=source.events_with({"quantity": written}),
-                usable=source.identified,
-                until=literal(until),
-            ),
-        )
-    users, items = (whole(table.column(one)).dictionary_encode() for one in ("user_id", "item_id"))
-    return items.dictionary, Sold(
-        users.indices.to_numpy().astype(np.int64),
-        items.indices.to_numpy().astype(np.int64),
-        table.column("day").to_numpy(),
-        table.column("units").to_numpy(),
-        len(users.dictionary),
-        len(items.dictionary),
-    )
-
-
-def _expected(session: Session, catalog: str, query: Query, ahead: Ahead, effects: Any) -> Doubles:
-    """The units expected of the items sold before, with what is going to change."""
-    expected = ahead.found.expected
-    if effects is None:
-        return expected
-    with session.cursor(catalog) as con:
-        arguments, schema = stored_arguments(con, catalog, query.name)
-        needed = "a table with its columns is needed, such as 'plan(item_id, factor)'"
-        table, (item, factor) = named(con, "effects", effects, catalog, schema, (2, 2), needed)
-        kind = table.columns[factor]
-        if not is_number(kind):
-            raise MorecError(f"effects: the column {factor!r} is {kind}, but a factor is a number")
-        item_type = resolve(con, catalog, schema, arguments).item_type
-        parts = {"item": identifier(item), "factor": identifier(factor), "item_type": item_type}
-        with evaluated("effects", str(effects)):
-            found = arrow(con, sql("decide/effects", table=table.sql, **parts))
-    factors = whole(found.column("factor")).to_numpy(zero_copy_only=False)
-    if not ((factors >= 0) & np.isfinite(factors)).all():
-        wrong = factors[~((factors >= 0) & np.isfinite(factors))][0]
-        raise MorecError(f"effects: a factor is {wrong:g}, where numbers from 0 on are needed")
-    place = pc.index_in(ahead.items, value_set=whole(found.column("item_id")))
-    mine = pa.array(factors).take(place).fill_null(1.0)
-    out: Doubles = expected * mine.to_numpy(zero_copy_only=False)
-    return out
-
-
-def _kept(query: Query, ahead: Ahead, predicate: str | None) -> Any:
-    """The places of the items, among those sold before, that a filter keeps."""
-    if predicate is None:
-        return np.arange(len(ahead.found.item))
-    of = query.recommender
-    with query.connect() as con:
-        found = filtered(con, query.name, predicate, of.where.item_vectors)
-    kept = pc.is_in(ahead.items, of.item_ids.take(pa.array(found)))
-    return np.flatnonzero(kept.to_numpy(zero_copy_only=False))
-
-
 @udf("morec_demand", ["VARCHAR"] * 3, rows_type(DEMAND))
 def demand(session: Session, *columns: pa.Array) -> pa.Array:
     """The forecasts of each row of arguments."""
@@ -216,12 +117,13 @@ def demand(session: Session, *columns: pa.Array) -> pa.Array:
         query = new_query(session, catalog, name)
         horizon = number("horizon", given["horizon"], 1)
         ahead = look_ahead(session, catalog, query, given, horizon)
-        kept = _kept(query, ahead, given["filter"])
-        expected = _expected(session, catalog, query, ahead, given["effects"])[kept]
+        kept = kept_by(query, ahead, given["filter"])
+        expected = expected_with(session, catalog, query, ahead, given["effects"])[kept]
         units = [ahead.found.spread.quantile(expected, level) for level in levels]
         each = np.repeat(kept, len(levels))
         found: dict[str, Any] = {
             "item_id": ahead.items.take(pa.array(each)),
+            "segment": ahead.segments.take(pa.array(ahead.found.item[each])).cast(pa.string()),
             "expected": np.repeat(expected, len(levels)),
             "quantile": np.tile(np.array(levels, np.float64), len(kept)),
             "units": np.column_stack(units).ravel(),
@@ -262,7 +164,7 @@ def demand_quality(
     horizon = number("horizon", given["horizon"], 1)
     ahead = look_ahead(session, catalog, query, given, horizon)
     found = ahead.found
-    then = np.isin(found.items_then, found.item[_kept(query, ahead, given["filter"])])
+    then = np.isin(found.items_then, found.item[kept_by(query, ahead, given["filter"])])
     came, items = found.came[then], found.items_then[then]
     below = {
         method: (found.came <= spread.quantile(mean, 0.9)).astype(np.float64)
@@ -296,11 +198,11 @@ def _orders(session: Session, catalog: str, name: str, given: dict[str, Any]) ->
     if days < 1:
         raise MorecError("lead_time: with review it is less than a day")
     ahead = look_ahead(session, catalog, query, given, days)
-    kept = _kept(query, ahead, given["filter"])
+    kept = kept_by(query, ahead, given["filter"])
     values = _of_items(query, ahead, given)
     stock = values["stock"]
     kept = kept[np.isfinite(stock[kept])]
-    expected = _expected(session, catalog, query, ahead, given["effects"])[kept]
+    expected = expected_with(session, catalog, query, ahead, given["effects"])[kept]
     stock = stock[kept]
     pack, cost = (values[one][kept] if one in values else None for one in ("pack", "cost"))
     if pack is None:

@@ -65,6 +65,25 @@ def test_demand_is_what_sells(shop: Connection) -> None:
     assert [(row["item_id"], row["quantile"]) for row in few] == [(1, 0.8), (2, 0.8)]
 
 
+def test_parts_add_up_to_items(shop: Connection) -> None:
+    # two parts in three buy from the third on, of which one is unknown
+    by = "CASE user_id % 3 WHEN 0 THEN NULL ELSE 'store ' || (user_id % 3) END"
+    asked = f"horizon => 10, quantiles => [0.5], {OF}"
+    whole = {row["item_id"]: row for row in dicts(shop, f"FROM shop.demand({asked})")}
+    by = by.replace("'", "''")
+    rows = dicts(shop, f"FROM shop.demand({asked}, \"by\" => '{by}')")
+    assert {row["segment"] for row in rows} == {None, "store 1", "store 2"}
+    assert {row["segment"] for row in dicts(shop, f"FROM shop.demand({asked})")} == {None}
+    for item, row in whole.items():
+        parts = [one["expected"] for one in rows if one["item_id"] == item]
+        assert sum(parts) == pytest.approx(row["expected"])
+        assert len(parts) == (3 if item < 15 else len(parts))
+        if 3 < item < 15:
+            assert max(parts) < 0.55 * row["expected"]
+    quality = dicts(shop, f"FROM shop.demand_quality(horizon => 10, {OF}, \"by\" => '{by}')")
+    assert {row["measure"] for row in quality} == {"weighted_quantile_loss", "below_90"}
+
+
 def test_what_is_going_to_change_is_an_argument(shop: Connection) -> None:
     shop.execute(
         "CREATE OR REPLACE TABLE plan AS SELECT * FROM (VALUES ('5', 2.0), ('5', 1.5), ('6', 0.0),"
@@ -151,6 +170,8 @@ def test_a_budget_is_kept(shop: Connection) -> None:
         ("demand(quantiles => [1.5])", "quantiles: 1.5 is not between 0 and 1"),
         ("demand(quantiles => [])", "quantiles: a list of 1 to 9 is needed"),
         ("demand(quantity => '''two''')", "quantity: .* is VARCHAR, but a number is needed"),
+        ("demand(\"by\" => 'shop')", "by: .* unknown column 'shop'"),
+        ("demand(\"by\" => 'max(user_id)')", "by: .* aggregates rows"),
         ("demand(quantity => '-1')", "quantity: no event has units above 0"),
         ("demand(filter => 'size > 1')", "filter: .* unknown column 'size'"),
         ("reorder(NULL)", "stock: SQL over the items is needed"),
