@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..answer.query import Query, new_query
-from ..arrays import listed, rows_of, whole
+from ..arrays import rows_of, whole
 from ..catalog.recommenders import stored_arguments
 from ..errors import MorecError, nearest, shown
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
@@ -24,8 +23,8 @@ from ..source.source import resolve
 from ..templates import arrow, identifier, sql
 from ..udfs.decide.actions import Effect, effect
 from ..udfs.decide.orders import FEATURES, Orders, known_at
-from ..udfs.device import share_of_cores
 from ..udfs.history import DAY, Doubles, Longs
+from .allocate import of_users
 from .campaigns import Campaigns
 from .contending import users_of
 from .price_response import LEVEL
@@ -204,28 +203,14 @@ def _learnt(table: pa.Table, users: pa.Array, orders: Orders, now: float, horizo
 @udf("morec_next_action", ["VARCHAR"] * 3, rows_type(ACTION))
 def next_action(session: Session, *columns: pa.Array) -> pa.Array:
     """The action for the user of each row, of those that ask alike together."""
-    asked: dict[str, list[int]] = {}
-    users = []
-    given_rows = zip(*map(pa.Array.to_pylist, columns), strict=True)
-    for place, (catalog, name, text) in enumerate(given_rows):
-        given = json.loads(text)
-        users.append(given.pop("user_id"))
-        asked.setdefault(json.dumps([catalog, name, given]), []).append(place)
-    order, found = [], []
-    for text, mine in asked.items():
-        catalog, name, given = json.loads(text)
-        with share_of_cores():
-            whom = pa.array([users[row] for row in mine], pa.string())
-            found.append(_actions(session, new_query(session, catalog, name), catalog, given, whom))
-        order += mine
-    rows = pa.concat_arrays(found).take(pa.array(np.argsort(order)))
-    return listed(np.ones(len(users), np.int64), rows)
+    return of_users(session, columns, _actions)
 
 
 def _actions(
-    session: Session, query: Query, catalog: str, given: dict[str, Any], users: pa.Array
-) -> pa.Array:
-    """The next action of each of some users."""
+    session: Session, catalog: str, name: str, given: dict[str, Any], users: pa.Array
+) -> tuple[pa.Array, Longs]:
+    """The next action of each of users who ask alike, and their places."""
+    query = new_query(session, catalog, name)
     learnt = learn(session, catalog, query, given)
     most = whole_number("most_per_week", given["most_per_week"], 0)
     names = [*learnt.effects, *([CAMPAIGN] if truth("campaigns", given["campaigns"]) else [])]
@@ -257,7 +242,7 @@ def _actions(
     none = full | ~(net[rows, best] > 0)
     why = np.where(full, "contacted as often as allowed", "no action brings more than it costs")
     chosen = np.where(none, NOTHING, np.array(names)[best])
-    return rows_of(
+    found = rows_of(
         {
             "action": pa.array(chosen, pa.string()),
             "campaign_id": pa.array(campaign, pa.string(), mask=chosen != CAMPAIGN),
@@ -268,6 +253,7 @@ def _actions(
             "evidence": pa.array(np.where(none, why, evidence[rows, best]), pa.string()),
         }
     )
+    return found, rows
 
 
 def _by_name(argument: str, given: Any, names: list[str]) -> dict[str, Any]:

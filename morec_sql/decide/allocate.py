@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -237,6 +237,39 @@ def allocate(session: Session, *columns: pa.Array) -> pa.Array:
 def allocation_limits(session: Session, *columns: pa.Array) -> pa.Array:
     """The limits of each row of arguments."""
     return of_rows(session, columns, lambda *asked: allocated(*asked).limits())
+
+
+def of_users(
+    session: Session,
+    columns: Sequence[pa.Array],
+    work: Callable[[Session, str, str, dict[str, Any], pa.Array], tuple[pa.Array, Longs]],
+) -> pa.Array:
+    """What work gives for the user of each row, as lists: for those who ask alike at once.
+
+    Args:
+        session: of the database instance.
+        columns: the database, the recommender and, as JSON, the arguments, of which user_id is one.
+        work: gives rows for users, as texts, and the place among them of the user of each, for a
+            database, a recommender and the other arguments.
+    """
+    asked: dict[str, list[int]] = {}
+    users = []
+    given_rows = zip(*map(pa.Array.to_pylist, columns), strict=True)
+    for place, (catalog, name, text) in enumerate(given_rows):
+        given = json.loads(text)
+        users.append(given.pop("user_id"))
+        asked.setdefault(json.dumps([catalog, name, given]), []).append(place)
+    rows, found = [], []
+    for text, mine in asked.items():
+        catalog, name, given = json.loads(text)
+        whom = pa.array([users[row] for row in mine], pa.string())
+        with share_of_cores():
+            lists, of = work(session, catalog, name, given, whom)
+        rows.append(np.array(mine)[of])
+        found.append(lists)
+    row = np.concatenate(rows)
+    order = pa.array(np.argsort(row, kind="stable"))
+    return listed(np.bincount(row, minlength=len(users)), pa.concat_arrays(found).take(order))
 
 
 def of_rows(

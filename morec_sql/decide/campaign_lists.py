@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ..arrays import listed, rows_of
+from ..arrays import rows_of
 from ..errors import MorecError, shown
 from ..registry import Argument, arrow_rows, rows_type, sql_macro, udf
 from ..session import Session
@@ -16,9 +15,8 @@ from ..source.checks import number, truth, whole_number
 from ..source.expressions import expression
 from ..source.tables import Table
 from ..udfs.decide.within_budget import within_budget
-from ..udfs.device import share_of_cores
 from ..udfs.history import Doubles, Longs
-from .allocate import of_rows
+from .allocate import of_rows, of_users
 from .campaigns import ABOUT_VALUES, AS_OF, VALUES, Campaigns, Rated, campaigns_of
 from .contending import users_of
 
@@ -96,24 +94,7 @@ sql_macro(
 @udf("morec_recommend_campaigns", ["VARCHAR"] * 3, rows_type(OF_USER))
 def recommend_campaigns(session: Session, *columns: pa.Array) -> pa.Array:
     """The campaigns of the user of each row, of those that ask alike together."""
-    asked: dict[str, list[int]] = {}
-    users = []
-    given_rows = zip(*map(pa.Array.to_pylist, columns), strict=True)
-    for place, (catalog, name, text) in enumerate(given_rows):
-        given = json.loads(text)
-        users.append(given.pop("user_id"))
-        asked.setdefault(json.dumps([catalog, name, given]), []).append(place)
-    rows, found = [], []
-    for text, mine in asked.items():
-        catalog, name, given = json.loads(text)
-        whom = pa.array([users[row] for row in mine], pa.string())
-        with share_of_cores():
-            lists, of = _recommended(session, catalog, name, given, whom)
-        rows.append(np.array(mine)[of])
-        found.append(lists)
-    row = np.concatenate(rows)
-    order = pa.array(np.argsort(row, kind="stable"))
-    return listed(np.bincount(row, minlength=len(users)), pa.concat_arrays(found).take(order))
+    return of_users(session, columns, _recommended)
 
 
 def _recommended(
