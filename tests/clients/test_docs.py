@@ -66,7 +66,13 @@ SELECT
     TIMESTAMP '2025-03-01' + INTERVAL (15 * n) DAY AS sent_at,
     md5_number_lower(customer_id || '/' || n) % 2 = 0 AS held_back
 FROM customers, range(4) AS t(n);
-CREATE TABLE shown AS SELECT customer_id, product_id, ordered_at AS shown_at FROM orders;
+CREATE TABLE shown AS
+SELECT customer_id, product_id, min(ordered_at) - INTERVAL 1 HOUR AS shown_at, 1 AS place
+FROM orders GROUP BY ALL
+UNION ALL
+SELECT customer_id, product_id, TIMESTAMP '2025-02-01' + INTERVAL (n) DAY, 1 + n
+FROM customers, products, range(3) AS t(n)
+WHERE (customer_id + product_id) % 9 = 0;
 CREATE TABLE leaflet AS
 SELECT customer_id, 1001 + customer_id % 60 AS product_id FROM customers;
 CREATE TABLE campaigns AS
