@@ -42,7 +42,8 @@ class Models(Collector):
         self._warehouse = warehouse
         self._kept: tuple[float, dict[str, list[float | None]]] = (-LATE, {})
         self._default: str | None = None
-        self._drift: dict[str, tuple[float, Drift]] = {}
+        # by recommender: the version, and its drift, None where it has no lists
+        self._drift: dict[str, tuple[float, Drift | None]] = {}
         self._lock = threading.Lock()
 
     def figures(self) -> dict[str, dict[str, float]]:
@@ -79,27 +80,33 @@ class Models(Collector):
         for name, figures in self.figures().items():
             version = figures["version"]
             if self._drift.get(name, (None,))[0] != version:
-                with self._warehouse.using() as opened, opened.con.cursor() as con:
-                    query = sql(
-                        "server/lists_expected", schema=identifier(name), users=literal(USERS)
-                    )
-                    lists = arrow(con, query)
-                if len(lists):
-                    items = whole(lists.column("item_id"))
-                    drift = Drift(items, lists.column("score").to_numpy())
-                    self._drift[name] = version, drift
+                drift = None
+                with (
+                    contextlib.suppress(duckdb.Error),
+                    self._warehouse.using() as opened,
+                    opened.con.cursor() as con,
+                ):
+                    parts = {"schema": identifier(name), "users": literal(USERS)}
+                    lists = arrow(con, sql("server/lists_expected", **parts))
+                    if len(lists):
+                        items = whole(lists.column("item_id"))
+                        drift = Drift(items, lists.column("score").to_numpy())
+                self._drift[name] = version, drift
 
     def served(self, text: str, batch: pa.RecordBatch) -> None:
         """Count rows of lists, where the statement says of which recommender they are."""
         called = {one.strip('"').lower() or self._default for one in CALLED.findall(text)}
-        drift = {name.lower(): one for name, (_, one) in self._drift.items()}
-        if len(called) == 1 and (of := drift.get((called.pop() or "").lower())) is not None:
+        drift = {name.lower(): one for name, (_, one) in list(self._drift.items())}
+        of = drift.get((called.pop() or "").lower()) if len(called) == 1 else None
+        if of is not None:
             score = batch.column("score").cast(pa.float64(), safe=False)
             of.count(batch.column("item_id").cast(pa.string()), score.to_numpy())
 
     def drift(self) -> dict[str, dict[str, float]]:
         """The drift of the items and of the scores of each recommender, where enough was served."""
-        return {name: one.index() for name, (_, one) in self._drift.items()}
+        return {
+            name: one.index() for name, (_, one) in list(self._drift.items()) if one is not None
+        }
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The figures as Prometheus has them."""

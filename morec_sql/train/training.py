@@ -193,8 +193,11 @@ def train(
                 beside.report(stages, chosen)
                 if friends is not None:
                     say(stages, "user_graph", chosen.get("of_friends"))
-                for name, found in of_channels.items():
-                    say(stages, f"channel {name}, weight {found['weight']:g}", found)
+                for name in source.channels.unweighed:
+                    worth = of_channels.get(name)
+                    say(
+                        stages, f"channel {name}, weight {worth['weight'] if worth else 1:g}", worth
+                    )
                 for name, found in chosen.get("of_content", {}).items():
                     say(stages, name, found)
             for signal in signals:

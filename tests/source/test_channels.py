@@ -142,6 +142,23 @@ def test_a_channel_that_says_little_counts_little(
     assert learnt > rows(tables, own)[0][0] + 0.1
 
 
+@pytest.mark.parametrize("event_time", ["NULL", "'at'"])
+def test_of_a_few_events_nothing_is_learnt(
+    tables: duckdb.DuckDBPyConnection, event_time: str
+) -> None:
+    tables.execute(
+        "CREATE TABLE a AS SELECT 1 AS user_id, 7 AS item_id, DATE '2024-01-01' AS at;"
+        "CREATE TABLE b AS SELECT 2 AS user_id, 8 AS item_id, DATE '2024-03-01' AS at"
+    )
+    made = f"FROM create_recommender('shop', events => ['a', 'b'], event_time => {event_time})"
+    stages = rows(tables, made)
+    said = "channel a, weight 1: too little is held out to tell, not used"
+    assert said in [stage for stage, *_ in stages]
+    assert rows(tables, "SELECT DISTINCT weight FROM shop.events") == [(1.0,)]
+    assert rows(tables, "FROM shop.sources") == []
+    assert (8,) in rows(tables, "SELECT item_id FROM shop.recommend(1)")
+
+
 def test_a_channel_that_says_as_much_counts_as_much(tables: duckdb.DuckDBPyConnection) -> None:
     tables.execute(TASTES.format(item=OWN_SHELF))
     tables.execute(

@@ -131,25 +131,31 @@ def weigh_channels(
         items: number of items in the catalogue.
         options: what is tried of each setting, as choice.OPTIONS.
         seed: of all that is random.
+
+    Returns:
+        the weights that are not 1, and what they are worth; nothing where too little is held out.
     """
 
     def ndcg(weights: dict[str, float]) -> npt.NDArray[np.float64]:
-        sample = Sample(_returning(window(weights), {}), users, items, seed)
+        latest = _returning(window(weights), {})
+        if len(latest.user) < MIN_POSITIVES:
+            return np.zeros(0)
+        sample = Sample(latest, users, items, seed)
         return likeness(Trainer(users, items, None, "", seed), sample, options)
 
     weights: dict[str, float] = {}
     told: dict[str, Any] = {}
     best = ndcg(weights)
-    for channel in channels:
+    for channel in channels if len(best) >= ENOUGH else ():
         tried: list[tuple[npt.NDArray[np.float64], float]] = []
-        for weight in CHANNEL_WEIGHTS if len(best) >= ENOUGH else ():
+        for weight in CHANNEL_WEIGHTS:
             found = ndcg({**weights, channel: weight})
             if tried and not better(found, tried[-1][0]):
                 break
             tried.append((found, weight))
             if not better(found, best):
                 break
-        found, weight = tried[-1] if tried else (best, 1.0)
+        found, weight = tried[-1]
         told[channel] = compared("lists by its weight", found, best)
         if told[channel]["used"]:
             best, weights = found, {**weights, channel: weight}
