@@ -123,6 +123,13 @@ class Gate:
                 raise RefusedError(UNKNOWN_SCHEMA, f"there is no schema {schema}")
             if not schema and name in seen.hidden:
                 raise RefusedError("42P01", f"there is no table {name}")
+            # without a schema it depends on the path which one is meant
+            if any(one == f"{schema}.{name}" if schema else one.endswith(f".{name}")
+                   for one in seen.kept):  # fmt: skip
+                raise RefusedError(
+                    PRIVILEGE,
+                    f"{name} is not served to this role, since masked texts could be guessed by it",
+                )
         for name in sorted({name.lower() for name in functions}):
             # they write, or take the names of tables as texts
             if name in of_databases() or name.startswith("duckdb_"):

@@ -32,6 +32,9 @@ SHORTEST_KEY = 16  # characters of the key of hashes
 OF_USERS = ("objectives", "reason_templates", "weight_presets", "rules")
 OWN = {"settings", *OF_USERS}
 ARCHIVE = "archive"
+# of a recommender: what was learnt of texts is in them, and may say what these are
+OF_TEXTS = re.compile(r"(texts|item_vectors)(_\d+)?|archive")
+BY_TEXTS = "search"  # the function that tells which items a text is like
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,12 +155,15 @@ class Seen:
         schemas: those that may be named.
         others: databases and schemas that may not.
         hidden: tables and views of `main` that may not be named, where it is one of these.
+        kept: tables and views of recommenders that may not be, with their schema, since masked
+            texts could be guessed by them.
     """
 
     database: str
     schemas: frozenset[str]
     others: frozenset[str]
     hidden: frozenset[str]
+    kept: frozenset[str]
 
 
 def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
@@ -184,6 +190,12 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
     numbers = {name: in_use(con, name) for name in ours}
     known = {(row[0], row[1]) for row in columns}
     hidden = {name for name in ours if _hides_texts(con, role, name, known)}
+    tables_of = {(row[0], row[1]) for row in (*columns, *views)}
+    kept = frozenset(
+        f"{schema}.{table}".lower()
+        for schema, table in tables_of
+        if schema in hidden and OF_TEXTS.fullmatch(table)
+    )
     for name, number in numbers.items():
         made = f"SELECT views FROM {identifier(name, 'archive')} WHERE id = {number}"
         row = first_row(con, made) if number is not None else None
@@ -203,6 +215,8 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
         seen = sorted(schemas if role.schemas is None else role.schemas)
         con.execute("CREATE SCHEMA morec_seen")
         con.execute("CREATE TABLE morec_seen.schemas AS SELECT unnest($1) AS name", [seen])
+        listed = "CREATE TABLE morec_seen.kept AS SELECT unnest(CAST($1 AS VARCHAR[])) AS path"
+        con.execute(listed, [sorted(kept)])
         tables: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for schema, table, column, kind in columns:
             tables.setdefault((schema, table), []).append((column, kind))
@@ -212,7 +226,7 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
                 kind = "TABLE" if schema in ours and table == ARCHIVE else "VIEW"
                 con.execute(f"CREATE {kind} {identifier(schema, table)} AS {made}")
         within = [text for schema, _, text in views if schema not in ours]
-        _make_views(con, [text for text in within if _stays_within(text, warehouse)])
+        _make_views(con, [text for text in within if _stays_within(text, warehouse, kept)])
         for name, number in numbers.items():
             if number is not None:
                 put_to_use(con, database, name, number, make_default=name == default)
@@ -225,6 +239,8 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
                         }
                         con.execute(sql("server/own_of_users", **parts))
         _leave_functions(con, database, role, ours)
+        for name in hidden:
+            con.execute(f"DROP MACRO TABLE IF EXISTS {identifier(name, BY_TEXTS)}")
     finally:
         con.execute(f"USE {identifier(warehouse)}")
     named = frozenset(schemas) if role.schemas is None else role.schemas
@@ -234,6 +250,7 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
         frozenset(name.lower() for name in named),
         frozenset({warehouse.lower(), *(name.lower() for name in schemas)} - {*named}),
         frozenset(name.lower() for name in main) if "main" not in named else frozenset(),
+        kept,
     )
 
 
@@ -336,8 +353,11 @@ def _hides_texts(
     return (schema, table) not in tables or bool({table, f"{schema}.{table}"} & masked)
 
 
-def _stays_within(text: str, warehouse: str) -> bool:
-    """Whether a statement names no database, which would be past the views of a role."""
+def _stays_within(text: str, warehouse: str, kept: frozenset[str] = frozenset()) -> bool:
+    """Whether a statement names no database, which would be past the views of a role.
+
+    Nor any of the tables that are kept from it.
+    """
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -347,6 +367,8 @@ def _stays_within(text: str, warehouse: str) -> bool:
     except SqlglotError:
         return False
     named = {one.catalog.lower() for one in found} | {one.db.lower() for one in found}
+    if any(f"{one.db}.{one.name}".lower() in kept for one in found):
+        return False
     # a view's own name is read as a table's, too, and may have that of its schema before it
     return warehouse.lower() not in named and not any(one.catalog for one in found[1:])
 

@@ -86,8 +86,8 @@ class Server:
             )
         known = roles.read(options.config) if options.config is not None else []
         self._roles = {user: role for role in known for user in role.users}
-        self.warehouse = Warehouse(warehouse, options, known)
         thresholds = alerts.read(options.config) if options.config is not None else {}
+        self.warehouse = Warehouse(warehouse, options, known)
         self.observed = Observed(self.warehouse, thresholds)
         self.names = [self.warehouse.latest.catalog.database, "postgres"]
         self.failures = users.Failures()
@@ -98,6 +98,7 @@ class Server:
         self._open = 0
         self._stopping = threading.Event()
         self._warming = threading.Thread(target=self._warm, name="morec warm", daemon=True)
+        self._looking = threading.Thread(target=self._look, name="morec look", daemon=True)
         try:
             self._socket = socket.create_server((options.host, options.port), backlog=128)
         except OSError as error:
@@ -116,7 +117,7 @@ class Server:
         watching = threading.Thread(target=self._watch, name="morec watch", daemon=True)
         watching.start()
         self._warming.start()
-        threading.Thread(target=self._look, name="morec look", daemon=True).start()
+        self._looking.start()
         self._socket.settimeout(0.5)
         while not self._stopping.is_set():
             try:
@@ -140,12 +141,14 @@ class Server:
     def _look(self) -> None:
         """Have figures looked at, again and again."""
         self._warming.join()
-        while not self._stopping.is_set():
-            try:
-                self.observed.look()
-            except duckdb.Error as error:
-                logger.error("figures cannot be read: %s", error)
-            self._stopping.wait(LOOK_AT_FIGURES)
+        with contextlib.suppress(KeyboardInterrupt):
+            while not self._stopping.is_set():
+                try:
+                    self.observed.look()
+                except duckdb.Error as error:
+                    if not self._stopping.is_set():
+                        logger.error("figures cannot be read: %s", error)
+                self._stopping.wait(LOOK_AT_FIGURES)
 
     def _warm(self) -> None:
         with self.warehouse.using() as opened:
@@ -164,8 +167,9 @@ class Server:
             time.sleep(0.05)
         for one in self._all():
             one.running.leave()
-        stop_in([self._warming])
-        for thread in [self._warming, *(one.running.thread for one in self._all())]:
+        beside = [self._warming, self._looking]
+        stop_in(beside)
+        for thread in [*beside, *(one.running.thread for one in self._all())]:
             thread.join(patience)
         self.warehouse.close()
 

@@ -54,6 +54,7 @@ CREATE VIEW adults AS SELECT customer_id, email, phone, age FROM customers WHERE
 CREATE VIEW past AS SELECT * FROM small.main.customers;
 CREATE VIEW past_too AS SELECT * FROM small.customers;
 CREATE VIEW goods AS SELECT product_id, title AS name FROM products;
+CREATE VIEW likeness AS SELECT embedding FROM shop.texts;
 CREATE SCHEMA private;
 CREATE TABLE private.salaries AS SELECT 'hidden salary' AS name, 1000 AS amount;
 """
@@ -96,8 +97,6 @@ def test_columns_are_masked_and_rows_left_out(running: Served) -> None:
         assert len({row[1] for row in rows}) == 30
         assert con.execute("SELECT count(DISTINCT age) FROM adults").fetchone() == (0,)
         assert con.execute("SELECT DISTINCT title FROM shop.items").fetchall() == [(None,)]
-        assert con.execute("SELECT count(text) FROM shop.texts").fetchone() == (0,)
-        assert con.execute("SELECT count(text) FROM shop.texts_1").fetchone() == (0,)
         kinds = {row[0]: row[1] for row in con.execute(
             "SELECT column_name, data_type FROM information_schema.columns"
             " WHERE table_name = 'customers'")}  # fmt: skip
@@ -217,6 +216,46 @@ def test_what_is_hidden_comes_out_nowhere(running: Served, user: str) -> None:
             text = "\n".join(said)
             assert not [word for word in hidden if word in text], (statement, text[:500])
             assert "in the server" not in text, (statement, text)
+
+
+GUESSES = """
+SELECT embedding FROM shop.texts
+FROM shop.texts_1
+TABLE shop.texts
+SELECT encoder FROM shop.item_vectors
+SELECT encoder FROM shop.item_vectors_1
+SELECT encoder FROM "SHOP"."Item_Vectors"
+SELECT * FROM shop.archive
+SELECT (SELECT max(embedding[1]) FROM shop.texts)
+WITH x AS (FROM shop.texts) SELECT * FROM x
+SELECT * FROM likeness
+SELECT * FROM shop.search('tea')
+SUMMARIZE shop.texts
+COPY shop.texts TO STDOUT
+DECLARE c CURSOR FOR SELECT * FROM shop.texts
+SET search_path = shop; SELECT embedding FROM texts
+SELECT * FROM recommend(3, filter => '(SELECT max(embedding[1]) FROM shop.texts) > 0')
+SELECT * FROM recommend(3, weights => {relevance: 1, '(SELECT max(encoder[1]) FROM shop.item_vectors)': 1})
+"""
+
+
+def test_masked_texts_cannot_be_guessed(running: Served) -> None:
+    for statement in GUESSES.strip().splitlines():
+        before, _, last = statement.rpartition("; ")
+        with of(running, "bob") as con:
+            if before:
+                con.execute(before)
+            with pytest.raises(psycopg.Error) as raised:
+                con.execute(last)
+        assert raised.value.sqlstate != "XX000", statement
+    with of(running, "bob") as con:
+        assert con.execute("SELECT * FROM recommend(3, k => 5)").fetchall()
+        assert con.execute("SELECT * FROM shop.similar_items(5)").fetchall()
+        assert con.execute("SELECT count(*) FROM shop.versions").fetchone() == (1,)
+    # who has no mask is kept from nothing
+    for user in ("ana", "cid"):
+        with of(running, user) as con:
+            assert con.execute("SELECT count(embedding) FROM shop.texts").fetchone() != (0,)
 
 
 def test_schemas_and_functions_that_are_not_the_roles(running: Served) -> None:
