@@ -184,7 +184,7 @@ class Page:
         return answer
 
     def recommenders(self, session: Session, given: dict[str, Any]) -> Any:
-        """The recommenders that a user sees, with their objectives and versions."""
+        """The recommenders that a user sees, with objectives, versions and how they were made."""
         found = []
         for name in self._known(session):
             schema = identifier(name)
@@ -200,6 +200,9 @@ class Page:
                         session,
                         "SELECT id, in_use, strftime(created_at, '%Y-%m-%dT%H:%M') AS created_at,"
                         f" events, users, items, ndcg FROM {schema}.versions ORDER BY id DESC",
+                    ),
+                    "stages": self.rows(
+                        session, f'SELECT stage, "rows", seconds FROM {schema}.stages'
                     ),
                 }
             )

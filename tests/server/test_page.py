@@ -89,6 +89,9 @@ def test_the_workbench_gives_what_sql_gives(beside: Beside) -> None:
         assert one["name"] == "shop"
         assert one["objectives"][0]["objective"] == "relevance"
         assert one["versions"][0]["in_use"] is True
+        stages = [stage["stage"] for stage in one["stages"]]
+        assert "train" in stages
+        assert any(stage.startswith("check: ") for stage in stages)
         weights = {"relevance": 0.8, "margin": -0.2}
         given = {
             "recommender": "shop",

@@ -60,6 +60,7 @@ function choose() {
   fill(at("versions"), ["version", "in use", "made", "events", "users", "items", "nDCG"], one.versions.map(
     (v) => [v.id, v.in_use ? "yes" : "", v.created_at.slice(0, 16).replace("T", " "), v.events, v.users, v.items, v.ndcg],
   ));
+  fill(at("stages"), ["stage", "rows", "seconds"], one.stages.map((s) => [s.stage, s.rows, s.seconds]));
   for (const id of ["list", "explanation", "statement"]) at(id).hidden = true;
   say("");
 }
