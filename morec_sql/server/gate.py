@@ -165,6 +165,10 @@ class Gate:
         if len(kinds) != 1 or kinds[0] not in WRITES:
             kind = words[0].upper() if words else "it"
             raise RefusedError(PRIVILEGE, f"the statement is of a kind that is not served: {kind}")
+        if self._seen is not None:
+            raise RefusedError(
+                PRIVILEGE, f"{words[0].upper()} changes the warehouse, which this role only reads"
+            )
         if not self._writes:
             raise RefusedError(
                 PRIVILEGE,

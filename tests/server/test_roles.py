@@ -239,6 +239,13 @@ SELECT * FROM recommend(3, weights => {relevance: 1, '(SELECT max(encoder[1]) FR
 """
 
 
+def test_who_only_reads_is_told_so(running: Served) -> None:
+    with of(running, "bob") as con, pytest.raises(psycopg.Error) as raised:
+        con.execute("DELETE FROM customers")
+    assert "which this role only reads" in str(raised.value)
+    assert "allow-write" not in str(raised.value)
+
+
 def test_masked_texts_cannot_be_guessed(running: Served) -> None:
     for statement in GUESSES.strip().splitlines():
         before, _, last = statement.rpartition("; ")
