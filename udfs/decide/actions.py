@@ -18,12 +18,13 @@ FEWEST = 50  # users of each group, of fewer nothing is said
 class Effect:
     """What an action changes on average, with its standard error; for each user by the response.
 
-    p is how likely drawn groups differ as these did before the contacts, random whether they may
-    have been drawn.
+    share is how much of what sets users apart by it is no chance, p how likely drawn groups differ
+    as these did before the contacts, and random whether they may have been drawn.
     """
 
     mean: float
     error: float
+    share: float
     p: float
     random: bool
     response: Response
@@ -31,7 +32,7 @@ class Effect:
     @property
     def by_user(self) -> bool:
         """Whether it is not the same for all."""
-        return bool(self.response.coefficient.any())
+        return self.share > 0 and bool(self.response.coefficient.any())
 
     @property
     def sure(self) -> float:
@@ -42,8 +43,9 @@ class Effect:
         return self.mean * max(0.0, 1 - self.error**2 / max(self.mean**2, 1e-300))
 
     def expected(self, x: Doubles) -> Doubles:
-        """The effect on users with features x, shape (n,), of which the mean is the sure one."""
-        out: Doubles = self.response.expected(x) + self.sure - self.mean
+        """The effect on users with features x, shape (n,); the sure one on who is like nobody."""
+        apart = self.share * (self.response.expected(x) - self.mean)
+        out: Doubles = self.sure + np.where(self.response.beyond(x), 0.0, apart)
         return out
 
 
@@ -71,4 +73,21 @@ def effect(x: Doubles, got: Flags, y: Doubles, moment: Longs, users: Longs) -> E
     error = float(np.sqrt((np.bincount(place, each - mean) ** 2).sum()) / len(each))
     subsets: dict[str, range | tuple[()]] = {"alike": (), "by user": range(x.shape[1])}
     _, response = fit("amount", x, each, users, subsets)
-    return Effect(mean, error, compared.p, compared.random, response)
+    return Effect(mean, error, _no_chance(x, each), compared.p, compared.random, response)
+
+
+def _no_chance(x: Doubles, effect: Doubles) -> float:
+    """The share of what a regression on x explains of effects that is no chance: 1 - 1 / F.
+
+    F is that of its test: of features that say nothing it is 1 on average.
+    """
+    spread = x.std(axis=0)
+    z = (x - x.mean(axis=0))[:, spread > 0] / spread[spread > 0]
+    rest = effect - effect.mean()
+    slope, *_ = np.linalg.lstsq(z, rest, rcond=None)
+    explained = float(((z @ slope) ** 2).sum())
+    free = len(x) - z.shape[1] - 1
+    left = float((rest**2).sum()) - explained
+    if not explained or free <= 0 or left <= 0:
+        return 0.0
+    return max(0.0, 1 - float(z.shape[1] * left / (free * explained)))
