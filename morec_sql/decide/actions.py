@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import zlib
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,10 @@ def learn(session: Session, catalog: str, query: Query, given: dict[str, Any]) -
     horizon = number("horizon", given["horizon"], 1)
     now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
     table = _contacts(session, catalog, query, given["contacts"])
-    day = table.column("day").to_numpy()
-    key = "actions", horizon, given["value"], given["contacts"], now, events, len(day), day.sum()
+    # by what is in it: who was held back may be told later
+    parts = [part for column in table.columns for part in whole(column).buffers() if part]
+    known = tuple(zlib.crc32(part) for part in parts)
+    key = "actions", horizon, given["value"], given["contacts"], now, events, known
 
     def work() -> Learnt:
         users, orders = orders_of(session, catalog, query, given["value"], now * DAY)
@@ -161,6 +164,11 @@ def _contacts(session: Session, catalog: str, query: Query, given: Any) -> pa.Ta
             found = arrow(con, statement)
     if not len(found):
         raise MorecError(f"contacts: {shown(given)} has no row with a user, an action and a time")
+    for name in (NOTHING, CAMPAIGN):
+        if pc.any(pc.equal(found.column("action"), name)).as_py():
+            raise MorecError(
+                f"contacts: an action is called {name!r}, which has a meaning of its own"
+            )
     return found
 
 
@@ -222,11 +230,10 @@ def _actions(
     evidence = np.full((len(users), len(names)), "randomised", object)
     campaign = np.full(len(users), None, object)
     for column, name in enumerate(names):
+        known = learnt.effects.get(name)
         if name == CAMPAIGN:
             campaign, gain[:, column], evidence[:, column] = _offers(query, given["as_of"], users)
-            continue
-        known = learnt.effects[name]
-        if known is not None:
+        elif known is not None:
             gain[:, column] = known.expected(x)
             if not known.random:
                 evidence[:, column] = "observational"

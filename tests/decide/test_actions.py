@@ -118,6 +118,19 @@ def test_nobody_is_contacted_too_often_or_who_may_not(shop: Connection) -> None:
     assert nobody["contacts"] == 0
 
 
+def test_what_changes_in_the_contacts_is_seen(shop: Connection) -> None:
+    shop.execute(
+        "CREATE OR REPLACE TABLE later AS SELECT * REPLACE (false AS held_back) FROM sends"
+    )
+    asked = SENDS.replace("sends(", "later(")
+    before = dicts(shop, f"FROM shop.action_effects({asked})")
+    assert {row["evidence"] for row in before} == {"too few"}
+    # who was held back is told afterwards
+    shop.execute("CREATE OR REPLACE TABLE later AS FROM sends")
+    after = dicts(shop, f"FROM shop.action_effects({asked})")
+    assert {row["evidence"] for row in after} == {"too few", "randomised"}
+
+
 def test_an_offer_of_a_campaign_is_an_action(plain: Connection) -> None:
     create(plain, control="'held_back'", members="'mailed'")
     plain.execute(
@@ -143,6 +156,12 @@ def test_an_offer_of_a_campaign_is_an_action(plain: Connection) -> None:
         assert row["gain"] == pytest.approx(max(mine.values()))
         assert mine[row["campaign_id"]] == pytest.approx(row["gain"])
     assert {row["campaign_id"] for row in rows if row["action"] != "campaign"} <= {None}
+    some = "eligible => {campaign: 'SELECT 4 AS customer_id'}"
+    rows = dicts(
+        plain,
+        f"SELECT u, a.* FROM range(300) AS t(u), shop.next_action(u, {contacts}, {some}) AS a",
+    )
+    assert {row["u"] for row in rows if row["action"] == "campaign"} <= {4}
 
 
 @pytest.mark.parametrize(
@@ -172,12 +191,19 @@ def test_an_offer_of_a_campaign_is_an_action(plain: Connection) -> None:
         (f"next_action(1, {SENDS}, campaigns => true)", "campaigns: 'shop' has none yet"),
         (f"action_effects({SENDS}, horizon => 150)", "horizon: 150 days ahead need events over"),
         ("action_effects('nobody(user_id, action, sent_at, held_back)')", "contacts: .* no row"),
+        (
+            "action_effects('named(user_id, action, sent_at, held_back)')",
+            "contacts: an action is called 'campaign', which has a meaning of its own",
+        ),
     ],
 )
 def test_bad_input_is_said_in_a_sentence_and_changes_nothing(
     shop: Connection, query: str, said: str
 ) -> None:
-    shop.execute("CREATE OR REPLACE VIEW nobody AS FROM sends WHERE user_id < 0")
+    shop.execute(
+        "CREATE OR REPLACE VIEW nobody AS FROM sends WHERE user_id < 0;"
+        "CREATE OR REPLACE VIEW named AS SELECT * REPLACE ('campaign' AS action) FROM sends"
+    )
     before = catalogue_of(shop)
     with pytest.raises(duckdb.Error, match=said):
         shop.execute(f"FROM shop.{query}").fetchall()
