@@ -18,8 +18,8 @@ from ..errors import MorecError, nearest, shown
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.checks import number, truth, whole_number
-from ..source.expressions import evaluated, go_together
-from ..source.pairs import named
+from ..source.expressions import evaluated
+from ..source.pairs import check_ids, named
 from ..source.source import resolve
 from ..templates import arrow, identifier, sql
 from ..udfs.decide.actions import Effect, effect
@@ -145,11 +145,7 @@ def _contacts(session: Session, catalog: str, query: Query, given: Any) -> pa.Ta
         source = resolve(con, catalog, schema, arguments)
         table, names = named(con, "contacts", given, catalog, schema, (4, 4), needed)
         user, _, sent, held = (table.columns[one] for one in names)
-        if not go_together(user, source.user_type):
-            raise MorecError(
-                f"contacts: {names[0]!r} is {user} but the ids of users are {source.user_type};"
-                " both must have one type"
-            )
+        check_ids("contacts", names[0], user, source.user_type, "users")
         if not sent.startswith(("TIMESTAMP", "DATE")):
             raise MorecError(f"contacts: the column {names[2]!r} is {sent}, but a time is needed")
         if held != "BOOLEAN":

@@ -11,8 +11,8 @@ from ..errors import MorecError
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.checks import whole_number
-from ..source.expressions import evaluated, go_together, is_number
-from ..source.pairs import named
+from ..source.expressions import evaluated, is_number
+from ..source.pairs import check_ids, named
 from ..source.source import resolve
 from ..templates import arrow, identifier, literal, sql
 from ..udfs.decide.fatigue import FEWEST, before, levels
@@ -66,15 +66,8 @@ def fatigue(
             con, "impressions", given["impressions"], catalog, schema, (3, 4), needed
         )
         kinds = [table.columns[one] for one in names]
-        for column, kind, own, what in (
-            (names[0], kinds[0], source.user_type, "users"),
-            (names[1], kinds[1], source.item_type, "items"),
-        ):
-            if not go_together(kind, own):
-                raise MorecError(
-                    f"impressions: {column!r} is {kind} but the ids of {what} are {own}; both must"
-                    " have one type"
-                )
+        check_ids("impressions", names[0], kinds[0], source.user_type, "users")
+        check_ids("impressions", names[1], kinds[1], source.item_type, "items")
         if not kinds[2].startswith(("TIMESTAMP", "DATE")):
             raise MorecError(
                 f"impressions: the column {names[2]!r} is {kinds[2]}, but a time is needed"

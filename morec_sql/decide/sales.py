@@ -14,8 +14,8 @@ from ..arrays import whole
 from ..catalog.recommenders import events_known, stored_arguments
 from ..errors import MorecError
 from ..registry import Argument
-from ..source.expressions import evaluated, expression, go_together, is_number
-from ..source.pairs import named
+from ..source.expressions import evaluated, expression, is_number
+from ..source.pairs import check_ids, named
 from ..source.source import Source, resolve
 from ..templates import arrow, identifier, literal, sql
 from ..udfs.decide.elasticity import Sales, filled
@@ -112,11 +112,7 @@ def _listed(
     needed = "a table with its columns is needed, such as 'prices(item_id, price, starts)'"
     table, names = named(con, "prices", prices, catalog, schema, (3, 4), needed)
     kinds = [table.columns[column] for column in names]
-    if not go_together(kinds[0], source.item_type):
-        raise MorecError(
-            f"prices: {names[0]!r} is {kinds[0]} but the ids of items are {source.item_type}; both"
-            " must have one type"
-        )
+    check_ids("prices", names[0], kinds[0], source.item_type, "items")
     checks = [
         (is_number(kinds[1]), "a price must be a number"),
         (kinds[2].startswith(("TIMESTAMP", "DATE")), "a start must be a time"),

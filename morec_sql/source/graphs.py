@@ -6,10 +6,9 @@ import dataclasses
 
 import duckdb
 
-from ..errors import MorecError
 from ..templates import identifier, sql
 from .expressions import go_together
-from .pairs import columns_of
+from .pairs import check_ids, columns_of
 from .tables import Id, Table
 
 
@@ -35,11 +34,7 @@ def edges_of_users(
     ends = []
     for column in columns:
         end = Id.of("user_graph", column, table, "_e")
-        if not go_together(end.kind, key.kind):
-            raise MorecError(
-                f"user_graph: {column!r} is {end.kind} but the ids of users are {key.kind}; both"
-                " must have one type"
-            )
+        check_ids("user_graph", column, end.kind, key.kind, "users")
         ends.append(end.sql if end.kind == key.kind else f"TRY_CAST({end.sql} AS {key.kind})")
     usable = f"{key.usable('_g.source')} AND {key.usable('_g.target')}"
     return _edges(table, ends, weight, usable)

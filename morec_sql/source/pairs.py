@@ -7,7 +7,7 @@ import re
 import duckdb
 
 from ..errors import MorecError, shown
-from .expressions import is_number
+from .expressions import go_together, is_number
 from .tables import Table, find_table
 
 # the name of a table, and columns of it in parentheses
@@ -52,6 +52,23 @@ def named(
         if column in columns[:place]:
             raise MorecError(f"{argument}: the column {column!r} comes twice")
     return table, columns
+
+
+def check_ids(argument: str, column: str, kind: str, own: str, what: str) -> None:
+    """Raise a MorecError where a column of a table cannot hold ids of the recommender.
+
+    Args:
+        argument: that names it.
+        column: its name.
+        kind: its type.
+        own: the type of the ids.
+        what: they are of, users or items.
+    """
+    if not go_together(kind, own):
+        raise MorecError(
+            f"{argument}: {column!r} is {kind} but the ids of {what} are {own}; both must have one"
+            " type"
+        )
 
 
 def columns_of(
