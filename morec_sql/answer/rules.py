@@ -12,7 +12,7 @@ import duckdb
 
 from ..catalog.recommenders import stored_arguments
 from ..errors import MorecError, nearest, shown
-from ..source.expressions import evaluated, expression
+from ..source.expressions import evaluated, expression, is_time
 from ..source.tables import Table, find_table
 from ..templates import DIALECT, database_of, first_row, identifier, sql
 from .filters import items_of, users_of
@@ -272,7 +272,7 @@ def _seen(con: duckdb.DuckDBPyConnection, schema: str, name: str, days: int) -> 
             raise MorecError(f"value: {table.sql} has no column {needed}")
         return identifier(there)
 
-    times = [name for name, kind in table.columns.items() if kind.startswith(("TIMESTAMP", "DATE"))]
+    times = [name for name, kind in table.columns.items() if is_time(kind)]
     at = next((one for one in times if one == arguments.event_time), None)
     if at is None and len(times) == 1:
         at = times[0]

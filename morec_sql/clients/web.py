@@ -57,6 +57,7 @@ class Page:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        server.observed.asked = True
         # passwords that were right of late, by what cannot be turned back into them
         self._right: dict[tuple[str, bytes], float] = {}
         self._secret = secrets.token_bytes(32)

@@ -13,22 +13,21 @@ import pyarrow.compute as pc
 
 from ..answer.query import Query, new_query
 from ..arrays import rows_of, whole
-from ..catalog.recommenders import stored_arguments
+from ..catalog.recommenders import stored_source
 from ..errors import MorecError, nearest, shown
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.checks import number, truth, whole_number
-from ..source.expressions import evaluated
-from ..source.pairs import check_ids, named
-from ..source.source import resolve
-from ..templates import arrow, identifier, sql
+from ..source.expressions import evaluated, is_time
+from ..templates import arrow, sql
 from ..udfs.decide.actions import Effect, effect
+from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.orders import FEATURES, Orders, known_at
 from ..udfs.history import DAY, Doubles, Longs
 from .allocate import of_users
 from .campaigns import Campaigns
 from .contending import users_of
-from .price_response import LEVEL
+from .named import Column, named_table
 from .user_value import AS_OF, VALUE, day_ahead, orders_of
 
 NOTHING, CAMPAIGN = "nothing", "campaign"
@@ -38,6 +37,13 @@ CONTACTS = Argument(
     "contacts",
     "a table of what was done, 'contacts(user_id, action, sent_at, held_back)', where held_back"
     " says who was drawn and left out: without them nobody knows what an action changes",
+)
+CONTACTS_OF = "contacts(user_id, action, sent_at, held_back)"
+COLUMNS = (
+    Column("user", of="users"),
+    Column("action"),
+    Column("sent_at", "a time is needed", is_time),
+    Column("held_back", "whether a user was held back must be BOOLEAN", "BOOLEAN".__eq__),
 )
 HORIZON = Argument("horizon", "days after a contact whose orders count", "14")
 ASKED = (CONTACTS, HORIZON, VALUE, AS_OF)
@@ -136,26 +142,10 @@ def learn(session: Session, catalog: str, query: Query, given: dict[str, Any]) -
 
 def _contacts(session: Session, catalog: str, query: Query, given: Any) -> pa.Table:
     """The contacts: user, action, day, and whether the user was held back."""
-    needed = (
-        "a table with its columns is needed, such as"
-        " 'contacts(user_id, action, sent_at, held_back)'"
-    )
     with session.cursor(catalog) as con:
-        arguments, schema = stored_arguments(con, catalog, query.name)
-        source = resolve(con, catalog, schema, arguments)
-        table, names = named(con, "contacts", given, catalog, schema, (4, 4), needed)
-        user, _, sent, held = (table.columns[one] for one in names)
-        check_ids("contacts", names[0], user, source.user_type, "users")
-        if not sent.startswith(("TIMESTAMP", "DATE")):
-            raise MorecError(f"contacts: the column {names[2]!r} is {sent}, but a time is needed")
-        if held != "BOOLEAN":
-            raise MorecError(
-                f"contacts: the column {names[3]!r} is {held}, but whether a user was held back"
-                " must be BOOLEAN"
-            )
-        columns = ("user", "action", "sent_at", "held_back")
-        parts = dict(zip(columns, map(identifier, names), strict=True))
-        statement = sql("decide/contacts", table=table.sql, user_type=source.user_type, **parts)
+        source = stored_source(con, catalog, query.name)
+        parts = named_table(con, catalog, source, "contacts", given, CONTACTS_OF, COLUMNS)
+        statement = sql("decide/contacts", user_type=source.user_type, **parts)
         with evaluated("contacts", str(given)):
             found = arrow(con, statement)
     if not len(found):

@@ -12,18 +12,19 @@ import pyarrow.compute as pc
 from ..answer.filters import filtered
 from ..answer.query import Query
 from ..arrays import whole
-from ..catalog.recommenders import stored_arguments, stored_source
+from ..catalog.recommenders import stored_source
 from ..errors import MorecError
 from ..session import Session
 from ..source.expressions import evaluated, expression, is_number
-from ..source.pairs import named
-from ..source.source import resolve
-from ..templates import arrow, identifier, literal, sql
+from ..templates import arrow, literal, sql
 from ..udfs.decide.demand import Forecast, Sold, forecast
 from ..udfs.history import DAY, Doubles
+from .named import Column, named_table
 from .user_value import day_ahead
 
 HORIZONS = 4.5  # that the events have to span
+EFFECTS_OF = "plan(item_id, factor)"
+COLUMNS = (Column("item"), Column("factor", "a factor is a number", is_number))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,16 +133,10 @@ def expected_with(
     if effects is None:
         return expected
     with session.cursor(catalog) as con:
-        arguments, schema = stored_arguments(con, catalog, query.name)
-        needed = "a table with its columns is needed, such as 'plan(item_id, factor)'"
-        table, (item, factor) = named(con, "effects", effects, catalog, schema, (2, 2), needed)
-        kind = table.columns[factor]
-        if not is_number(kind):
-            raise MorecError(f"effects: the column {factor!r} is {kind}, but a factor is a number")
-        item_type = resolve(con, catalog, schema, arguments).item_type
-        parts = {"item": identifier(item), "factor": identifier(factor), "item_type": item_type}
+        source = stored_source(con, catalog, query.name)
+        parts = named_table(con, catalog, source, "effects", effects, EFFECTS_OF, COLUMNS)
         with evaluated("effects", str(effects)):
-            found = arrow(con, sql("decide/effects", table=table.sql, **parts))
+            found = arrow(con, sql("decide/effects", item_type=source.item_type, **parts))
     factors = whole(found.column("factor")).to_numpy(zero_copy_only=False)
     if not ((factors >= 0) & np.isfinite(factors)).all():
         wrong = factors[~((factors >= 0) & np.isfinite(factors))][0]

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from ..errors import MorecError, shown
-from ..source.expressions import expression, go_together
+from ..source.expressions import expression, go_together, is_time
 from ..source.source import Source
 from ..source.tables import Id, Table, find_table
 from ..templates import identifier, sql
@@ -186,7 +186,7 @@ def _time(table: Table, argument: str, given: str | None, usual: tuple[str, ...]
             " the time"
         )
     kind = table.columns[column]
-    if not kind.startswith(("TIMESTAMP", "DATE")) or kind.endswith("]"):
+    if not is_time(kind):
         raise MorecError(
             f"{argument}: the column {column!r} is {kind}, not a TIMESTAMP or DATE; a view with"
             f" CAST({column} AS TIMESTAMP) makes one of it"

@@ -6,20 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from ..catalog.recommenders import stored_arguments
+from ..catalog.recommenders import stored_source
 from ..errors import MorecError
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.checks import whole_number
-from ..source.expressions import evaluated, is_number
-from ..source.pairs import check_ids, named
-from ..source.source import resolve
+from ..source.expressions import evaluated, is_number, is_time
 from ..templates import arrow, identifier, literal, sql
+from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.fatigue import FEWEST, before, levels
-from .price_response import LEVEL
+from .named import Column, named_table
 
 MOST_TIMES, MOST_PLACES = 6, 20  # from which on levels are one
 MOST_DAYS = 3650
+SHOWN_OF = "shown(user_id, item_id, shown_at)"
+COLUMNS = (
+    Column("user", of="users"),
+    Column("item", of="items"),
+    Column("at", "a time is needed", is_time),
+    Column("place", "a place is a number", is_number),
+)
 
 
 @sql_function(
@@ -58,43 +64,27 @@ def fatigue(
     """
     days = whole_number("days", given["days"], 1, MOST_DAYS)
     within = whole_number("within", given["within"], 1, MOST_DAYS)
-    needed = "a table with its columns is needed, such as 'shown(user_id, item_id, shown_at)'"
+    impressions = given["impressions"]
     with session.cursor(catalog) as con:
-        arguments, schema = stored_arguments(con, catalog, name)
-        source = resolve(con, catalog, schema, arguments)
-        table, names = named(
-            con, "impressions", given["impressions"], catalog, schema, (3, 4), needed
+        source = stored_source(con, catalog, name)
+        parts = named_table(
+            con, catalog, source, "impressions", impressions, SHOWN_OF, COLUMNS, least=3
         )
-        kinds = [table.columns[one] for one in names]
-        check_ids("impressions", names[0], kinds[0], source.user_type, "users")
-        check_ids("impressions", names[1], kinds[1], source.item_type, "items")
-        if not kinds[2].startswith(("TIMESTAMP", "DATE")):
-            raise MorecError(
-                f"impressions: the column {names[2]!r} is {kinds[2]}, but a time is needed"
-            )
-        if kinds[3:] and not is_number(kinds[3]):
-            raise MorecError(
-                f"impressions: the column {names[3]!r} is {kinds[3]}, but a place is a number"
-            )
         if not source.has_time:
             raise MorecError(
                 f"impressions: {name!r} has no event_time, so nothing comes after them"
             )
-        user, item, at, *place = map(identifier, names)
+        place = f"CAST(_s.{parts['place']} AS INTEGER)" if "place" in parts else "1"
         query = sql(
             "decide/impressions",
+            **{**parts, "place": place},
             schema=identifier(name),
-            table=table.sql,
-            user=user,
-            item=item,
-            at=at,
-            place=f"CAST(_s.{place[0]} AS INTEGER)" if place else "1",
             user_type=source.user_type,
             item_type=source.item_type,
             days=literal(days),
             within=literal(within),
         )
-        with evaluated("impressions", str(given["impressions"])):
+        with evaluated("impressions", str(impressions)):
             found = arrow(con, query)
     columns = {one: found.column(one).to_numpy() for one in found.column_names if one != "user_id"}
     taken = columns["taken"].astype(np.float64)
@@ -104,7 +94,7 @@ def fatigue(
             f" days; at least {FEWEST} have to be, and as many not"
         )
     factors = {"times": np.minimum(columns["times"], MOST_TIMES).astype(np.int64)}
-    if place:
+    if "place" in parts:
         where = np.nan_to_num(columns["place"].astype(np.float64), nan=1)
         factors["place"] = np.clip(where, 1, MOST_PLACES).astype(np.int64) - 1
     share = float(taken.mean())

@@ -13,10 +13,11 @@ from ..errors import MorecError, shown
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.checks import number, weights
+from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.price_plan import OBJECTIVES, Offer, candidates, plan
 from ..udfs.history import Doubles
 from .allocate import of_rows
-from .price_response import ASKED, LEVEL, Learnt, learn
+from .price_response import ASKED, Learnt, learn
 
 POINTS = 11  # of the front
 COST = Argument(

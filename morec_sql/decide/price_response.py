@@ -26,6 +26,7 @@ from ..udfs.decide.elasticity import (
     teaches,
     week_effects,
 )
+from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.quality import MEASURED, measured, poisson_deviance
 from ..udfs.history import Doubles, Longs
 from .allocate import of_rows
@@ -34,7 +35,6 @@ from .sales import OF_SALES, read_weeks, sales_of
 HELD_OUT = 8  # weeks
 MOVED = 0.01  # logarithm of a price beyond which it moved
 OWN = 0.5  # share of an elasticity that is of the item's own weeks, from which on it is its own
-LEVEL = 1.645  # standard deviations of a 90 % interval
 METHODS = ("own", "category", "no price")
 
 CATEGORY = Argument(

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..arrays import whole
-from ..catalog.recommenders import events_known, stored_arguments
+from ..catalog.recommenders import events_known, stored_source
 from ..errors import MorecError
 from ..registry import Argument
-from ..source.expressions import evaluated, expression, is_number
-from ..source.pairs import check_ids, named
-from ..source.source import Source, resolve
-from ..templates import arrow, identifier, literal, sql
+from ..source.expressions import evaluated, expression, is_number, is_time
+from ..source.source import Source
+from ..templates import arrow, literal, sql
 from ..udfs.decide.elasticity import Sales, filled
 from ..udfs.history import Doubles, Longs
+from .named import Column, named_table
 
 FEWEST_WEEKS = 12  # that sales have to span
 
@@ -43,6 +43,13 @@ PRICES = Argument(
     "NULL",
 )
 OF_SALES = (REVENUE, QUANTITY, PROMOTED, PRICES)
+PRICES_OF = "prices(item_id, price, starts)"
+COLUMNS = (
+    Column("item", of="items"),
+    Column("price", "a price must be a number", is_number),
+    Column("starts", "a start must be a time", is_time),
+    Column("promoted", "whether it was on promotion must be BOOLEAN", "BOOLEAN".__eq__),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +68,7 @@ def read_weeks(
     Raises:
         MorecError: an argument is wrong, or there is no event with a time.
     """
-    arguments, schema = stored_arguments(con, catalog, name)
-    source = resolve(con, catalog, schema, arguments)
+    source = stored_source(con, catalog, name)
     prices = given["prices"]
     if not source.has_time:
         raise MorecError(f"revenue: {name!r} has no event_time, so there are no weeks")
@@ -95,42 +101,25 @@ def read_weeks(
     )
     sold, listed = arrow(con, query), None
     if prices is not None:
-        listed = _listed(con, catalog, schema, source, prices, literal(first), until)
+        listed = _listed(con, catalog, source, prices, literal(first), until)
     return Weeks(sold, listed)
 
 
 def _listed(
     con: duckdb.DuckDBPyConnection,
     catalog: str,
-    schema: str,
     source: Source,
     prices: Any,
     first: str,
     until: str,
 ) -> pa.Table:
     """The prices of each item in each week, by a table of prices."""
-    needed = "a table with its columns is needed, such as 'prices(item_id, price, starts)'"
-    table, names = named(con, "prices", prices, catalog, schema, (3, 4), needed)
-    kinds = [table.columns[column] for column in names]
-    check_ids("prices", names[0], kinds[0], source.item_type, "items")
-    checks = [
-        (is_number(kinds[1]), "a price must be a number"),
-        (kinds[2].startswith(("TIMESTAMP", "DATE")), "a start must be a time"),
-        (kinds[3:] in ([], ["BOOLEAN"]), "whether it was on promotion must be BOOLEAN"),
-    ]
-    for column, kind, (fits, wanted) in zip(names[1:], kinds[1:], checks, strict=False):
-        if not fits:
-            raise MorecError(f"prices: the column {column!r} is {kind}, but {wanted}")
-    promoted = f"coalesce(_t.{identifier(names[3])}, false)" if names[3:] else "false"
-    item, price, starts = map(identifier, names[:3])
+    parts = named_table(con, catalog, source, "prices", prices, PRICES_OF, COLUMNS, least=3)
+    promoted = f"coalesce(_t.{parts['promoted']}, false)" if "promoted" in parts else "false"
     query = sql(
         "decide/weeks_of_prices",
-        item=item,
-        price=price,
-        starts=starts,
-        promoted=promoted,
+        **{**parts, "promoted": promoted},
         item_type=source.item_type,
-        table=table.sql,
         first=first,
         until=until,
     )

@@ -11,9 +11,15 @@ from ..errors import MorecError, nearest
 from ..registry import Argument
 from ..source.checks import names, sources, truth, whole_number
 from ..udfs.baselines import BASELINES
+from ..udfs.friends import NO_FRIENDS
+from ..udfs.history import NO_LABELS
 
 MAX_BUDGET = 100_000
-SOURCES = ("user_features", "user_graph")  # without which lists can be measured
+# without which lists can be measured, and what histories have in their place
+SOURCES: dict[str, dict[str, Any]] = {
+    "user_features": {"labels": NO_LABELS},
+    "user_graph": {"friends": NO_FRIENDS},
+}
 
 K = Argument("k", "length of the lists", "10")
 TEST_FROM = Argument(

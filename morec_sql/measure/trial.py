@@ -20,11 +20,10 @@ from ..source.arguments import Arguments
 from ..templates import arrow, first_row, identifier, literal, sql
 from ..train.training import Trained, train
 from ..train.windows import WINDOW
-from ..udfs.friends import NO_FRIENDS
-from ..udfs.history import NO_LABELS, History
+from ..udfs.history import History
 from ..udfs.ranking.catalogue import Batch, Selection
 from ..udfs.ranking.lists import rank
-from .requests import Request
+from .requests import SOURCES, Request
 
 ROWS = 2048
 Doubles = npt.NDArray[np.float64]
@@ -86,17 +85,17 @@ class Trial:
     allowed: Selection | None
 
     def batches(self, keep: bool = False, without: str | None = None) -> Iterator[Batch]:
-        """The users in batches, without a source such as user_graph.
+        """The users in batches.
 
-        keep: whether to keep their relevance, for many weights to be tried.
+        Args:
+            keep: whether to keep their relevance, for many weights to be tried.
+            without: one of SOURCES.
         """
-        off: dict[str, dict[str, Any]]
-        off = {"user_features": {"labels": NO_LABELS}, "user_graph": {"friends": NO_FRIENDS}}
         for first in range(0, self.users, ROWS):
             rows = np.arange(first, min(first + ROWS, self.users))
             mine = self.history.of_users(rows, self.users)
             if without is not None:
-                mine = dataclasses.replace(mine, **off[without])
+                mine = dataclasses.replace(mine, **SOURCES[without])
             excluded = np.full(len(rows), self.exclude_seen)
             yield self.trained.catalogue.batch(mine, len(rows), self.allowed, excluded, keep)
 

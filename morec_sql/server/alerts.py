@@ -1,4 +1,4 @@
-"""Thresholds of figures, which a file of TOML names: passed or not, as a figure and in the log."""
+"""Thresholds of figures, which a configuration names, and sums that they are compared with."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import collections
 import math
 import threading
 import time
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
-from ..errors import MorecError, nearest
+from ..errors import MorecError
+from .config import check_names
 
 THRESHOLDS = {
     "errors": "share of statements that failed, over ten minutes",
@@ -25,21 +25,17 @@ STEP, STEPS = 10, 60  # seconds, and how many of them are ten minutes
 FEWEST = 20  # statements, or lists, of fewer of which nothing is said
 
 
-def read(path: Path) -> dict[str, float]:
-    """The thresholds of a file, by name.
+def read(found: dict[str, Any]) -> dict[str, float]:
+    """The thresholds of a configuration, by name.
 
     Raises:
-        MorecError: it cannot be read, or names what there is not.
+        MorecError: one is not of the form that is expected, or of what there is not.
     """
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8")).get("alerts", {})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MorecError(f"config: {path.name} cannot be read: {error}") from None
+    given = found.get("alerts", {})
     if not isinstance(given, dict):
         raise MorecError(f"alerts: it is a table, [alerts], not {given!r}")
+    check_names("alerts", given, THRESHOLDS)
     for name, value in given.items():
-        if name not in THRESHOLDS:
-            raise MorecError(f"alerts: there is no {name!r}; {nearest(name, THRESHOLDS)}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
             raise MorecError(f"alerts.{name}: {value!r} is no number from 0 on")
     return {name: float(value) for name, value in given.items()}

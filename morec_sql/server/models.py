@@ -40,7 +40,7 @@ class Models(Collector):
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._kept: tuple[float, dict[str, list[float | None]]] = (-LATE, {})
+        self._kept: tuple[float, dict[str, dict[str, float]]] = (-LATE, {})
         self._default: str | None = None
         # by recommender: the version, and its drift, None where it has no lists
         self._drift: dict[str, tuple[float, Drift | None]] = {}
@@ -51,16 +51,9 @@ class Models(Collector):
         with self._lock:
             if time.monotonic() - self._kept[0] > LATE:
                 self._kept = time.monotonic(), self._read()
-            return {
-                name: {
-                    figure: float(value)
-                    for figure, value in zip(FIGURES, row, strict=True)
-                    if value is not None
-                }
-                for name, row in self._kept[1].items()
-            }
+            return self._kept[1]
 
-    def _read(self) -> dict[str, list[float | None]]:
+    def _read(self) -> dict[str, dict[str, float]]:
         found = {}
         with self._warehouse.using() as opened, opened.con.cursor() as con:
             database = opened.catalog.database
@@ -72,7 +65,10 @@ class Models(Collector):
                 with contextlib.suppress(duckdb.Error):
                     row = con.execute(query).fetchone()
                     if row is not None:
-                        found[name] = list(row)
+                        figures = zip(FIGURES, row, strict=True)
+                        found[name] = {
+                            one: float(value) for one, value in figures if value is not None
+                        }
         return found
 
     def expect(self) -> None:
@@ -95,6 +91,8 @@ class Models(Collector):
 
     def served(self, text: str, batch: pa.RecordBatch) -> None:
         """Count rows of lists, where the statement says of which recommender they are."""
+        if not self._drift:
+            return
         called = {one.strip('"').lower() or self._default for one in CALLED.findall(text)}
         drift = {name.lower(): one for name, (_, one) in list(self._drift.items())}
         of = drift.get((called.pop() or "").lower()) if len(called) == 1 else None

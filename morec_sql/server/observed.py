@@ -90,6 +90,8 @@ class Observed:
         self._thresholds, self._passed = thresholds, dict.fromkeys(thresholds, False)
         for name in thresholds:
             self._alerts.labels(name).set(0)
+        # whether anybody looks at figures: those of drift read events
+        self.asked = bool(thresholds)
         self._late = Late()
         self.models = Models(warehouse)
         self.registry.register(self.models)

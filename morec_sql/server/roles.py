@@ -10,9 +10,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-import tomllib
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -22,6 +19,7 @@ from ..catalog.versions import in_use, put_to_use
 from ..errors import MorecError, nearest
 from ..source.pure import ROLE
 from ..templates import first_row, identifier, literal, sql
+from .config import check_names
 from .refused import RefusedError
 from .settings import milliseconds
 
@@ -74,17 +72,12 @@ class Role:
         )
 
 
-def read(path: Path) -> list[Role]:
-    """The roles of a file.
+def read(found: dict[str, Any]) -> list[Role]:
+    """The roles of a configuration.
 
     Raises:
-        MorecError: it is not of the form that is expected.
+        MorecError: they are not of the form that is expected.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MorecError(f"config: {path.name} cannot be read: {error}") from None
-    _check_names("config", found, {"alerts", "key", "roles"})
     key = found.get("key", "")
     if not isinstance(key, str):
         raise MorecError(f"key: {key!r} is no text")
@@ -104,7 +97,7 @@ def _role(name: str, given: dict[str, Any], key: str) -> Role:
     where = f"roles.{name}"
     if not re.fullmatch(r"[A-Za-z]\w{0,40}", name):
         raise MorecError(f"{where}: a role's name is of letters, digits and _")
-    _check_names(where, given, FIELDS)
+    check_names(where, given, FIELDS)
     lists = {
         field: frozenset(_texts(f"{where}.{field}", given[field]))
         for field in ("users", "schemas", "functions")
@@ -132,12 +125,6 @@ def _role(name: str, given: dict[str, Any], key: str) -> Role:
         name, mask=mask, rows=rows, most_rows=given.get("most_rows"), timeout=timeout,
         sessions=given.get("sessions"), key=key, **lists,
     )  # fmt: skip
-
-
-def _check_names(where: str, given: dict[str, Any], known: Iterable[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise MorecError(f"{where}: there is no {name!r}; {nearest(name, sorted(known))}")
 
 
 def _texts(where: str, given: Any) -> list[str]:

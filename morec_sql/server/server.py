@@ -21,7 +21,7 @@ from ..errors import MorecError
 from ..extension import load
 from ..interrupts import stop_in
 from ..templates import identifier
-from . import alerts, roles, users
+from . import alerts, config, roles, users
 from .backend import LOGIN_SECONDS, Backend
 from .gate import Gate
 from .observed import Observed
@@ -84,9 +84,9 @@ class Server:
                 f"host: {options.host!r} is not of this machine alone, which needs TLS;"
                 " --certificate and --key give it"
             )
-        known = roles.read(options.config) if options.config is not None else []
+        found = config.read(options.config)
+        known, thresholds = roles.read(found), alerts.read(found)
         self._roles = {user: role for role in known for user in role.users}
-        thresholds = alerts.read(options.config) if options.config is not None else {}
         self.warehouse = Warehouse(warehouse, options, known)
         self.observed = Observed(self.warehouse, thresholds)
         self.names = [self.warehouse.latest.catalog.database, "postgres"]
@@ -144,7 +144,8 @@ class Server:
         with contextlib.suppress(KeyboardInterrupt):
             while not self._stopping.is_set():
                 try:
-                    self.observed.look()
+                    if self.observed.asked:
+                        self.observed.look()
                 except duckdb.Error as error:
                     if not self._stopping.is_set():
                         logger.error("figures cannot be read: %s", error)

@@ -32,6 +32,11 @@ class Channels:
     unwanted: tuple[str, ...] = ()
 
     @property
+    def numbered(self) -> tuple[str, ...]:
+        """Those whose events are told apart in training: all, where the weight of one is learnt."""
+        return self.names if self.unweighed else ()
+
+    @property
     def wanted(self) -> str:
         """The predicate over the events that says what relevance is about."""
         if not self.unwanted:

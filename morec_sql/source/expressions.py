@@ -251,6 +251,11 @@ def go_together(kind: str, other: str) -> bool:
     return kind == other or (is_number(kind) and is_number(other))
 
 
+def is_time(kind: str) -> bool:
+    """Whether a DuckDB type name is of days or times of day on them."""
+    return kind.startswith(("TIMESTAMP", "DATE")) and not kind.endswith("]")
+
+
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type name is numeric."""
     name, _, rest = kind.partition("(")

@@ -83,7 +83,7 @@ def left_out(con: duckdb.DuckDBPyConnection, source: Source, stages: Stages) -> 
         # after the training events may go on until today
         today = f"greatest({last}, CAST(now() AS TIMESTAMP) + INTERVAL 1 DAY)"
         counted = Counted(cap, read_time(last), read_time(today))
-    if source.channels.unweighed:
+    if source.channels.numbered:
         parts["events_raw"] = source.events_with({"channel": "_e.channel"})
     con.execute(sql("source/events_usable", **parts, event_time=counted.event_time))
     for what, table, key, said in (

@@ -11,7 +11,7 @@ from ..errors import MorecError, shortened, shown
 from ..templates import identifier, literal, sql, type_of
 from .arguments import Arguments
 from .channels import Channels, events_of
-from .expressions import as_vector, expression, go_together, is_number, is_vector
+from .expressions import as_vector, expression, go_together, is_number, is_time, is_vector
 from .graphs import Edges, edges_of_items, edges_of_users
 from .labels import Feature, features_of_events, features_of_users
 from .losses import Loss, declared, wanted
@@ -32,8 +32,8 @@ class Source:
     Each loss comes with the events as in events_raw, but what it reads as their weight;
     events_context are they with a column for each of the contexts, and events_with with further
     ones, given by name as SQL over a row _e; events_weighed are they where channels have such
-    weights. some is the condition on item_sql that keeps only some
-    of the items, None for all.
+    weights. some is the condition on item_sql that keeps only some of the items, None for all;
+    schema is where unqualified names of tables are looked up first.
     """
 
     events: Table
@@ -65,6 +65,7 @@ class Source:
     user_graph: Edges | None
     item_time: str | None
     unlisted_items: bool
+    schema: str
     until: str | None = None
     some: str | None = None
 
@@ -193,6 +194,7 @@ def resolve(
         user_graph=edges_of_users(con, catalog, schema, arguments.user_graph, user),
         item_time=item_time,
         unlisted_items=arguments.unlisted_items,
+        schema=schema,
     )
 
 
@@ -273,7 +275,7 @@ def _weight(con: duckdb.DuckDBPyConnection, events: Table, given: str | None) ->
 
 
 def _check_time(argument: str, column: str, kind: str) -> None:
-    if not kind.startswith(("TIMESTAMP", "DATE")) or kind.endswith("]"):
+    if not is_time(kind):
         way = f"CAST({column} AS TIMESTAMP)"
         if is_number(kind):
             way = f"to_timestamp({column}) (of seconds; epoch_ms({column}) of milliseconds)"

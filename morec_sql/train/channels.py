@@ -42,8 +42,8 @@ def read_weighed(
         weight of each channel is worth.
     """
     channels = source.channels
-    events, wanted, channel = read_events(con, channels.names if channels.unweighed else ())
-    if not channels.unweighed or not len(events):
+    events, wanted, channel = read_events(con, channels.numbered)
+    if not len(channel):
         return source, events, wanted, {}
 
     def weighed(weights: dict[str, float]) -> Events:

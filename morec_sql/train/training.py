@@ -135,8 +135,7 @@ def train(
             counted = left_out(con, source, stages)
             load_catalogue(con, source, listed)
             recommended = listed_items(con, source, stages)
-            learnt = source.channels.names if source.channels.unweighed else ()
-            users, items, events = index_events(con, source, stages, learnt)
+            users, items, events = index_events(con, source, stages, source.channels.numbered)
             beside = read_beside(con, source, events, items)
             done(events)
         if not events:

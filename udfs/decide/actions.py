@@ -8,6 +8,7 @@ import numpy as np
 
 from ..history import Doubles, Longs
 from .candidates import Flags
+from .estimates import sure
 from .response import Response, fit
 from .uplift import balance, effects
 
@@ -36,11 +37,8 @@ class Effect:
 
     @property
     def sure(self) -> float:
-        """The mean drawn towards 0 as far as it is uncertain (James and Stein 1961).
-
-        The best of several actions that change nothing looks as if it did.
-        """
-        return self.mean * max(0.0, 1 - self.error**2 / max(self.mean**2, 1e-300))
+        """What of the mean is sure."""
+        return float(sure(self.mean, self.error))
 
     def expected(self, x: Doubles) -> Doubles:
         """The effect on users with features x, shape (n,); the sure one on who is like nobody."""

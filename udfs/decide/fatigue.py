@@ -11,6 +11,7 @@ import dataclasses
 import numpy as np
 
 from ..history import Doubles, Longs
+from .estimates import sure
 
 PRIOR = 20.0  # impressions that the share of all counts as beside those of a user or item
 RIDGE = 1.0  # on levels, in observations: of no account but where one was never or always taken
@@ -26,10 +27,8 @@ class Levels:
 
     @property
     def sure(self) -> Doubles:
-        """The log-odds drawn towards 0 as far as they are uncertain (James and Stein 1961)."""
-        kept = 1 - self.error**2 / np.maximum(self.odds**2, 1e-300)
-        out: Doubles = self.odds * np.maximum(kept, 0)
-        return out
+        """What of the log-odds is sure."""
+        return sure(self.odds, self.error)
 
 
 def before(taken: Doubles, shown: Doubles, share: float) -> Doubles:
