@@ -22,8 +22,10 @@ def shortened(text: str, length: int) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """What DuckDB says is wrong: its first line, without the kind of error, shortened."""
+    """What is wrong: our own sentence, or DuckDB's first line, without the kind of error, short."""
     first = str(error).split("\n")[0]
+    if "MorecError: " in first:
+        return first.split("MorecError: ")[-1]
     said = re.sub(r"^(\w+ )*(Error|Exception): ", "", first)
     return said if len(said) <= 160 else said[:157] + "..."
 

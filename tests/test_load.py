@@ -42,6 +42,7 @@ def test_a_read_only_file_and_a_second_process(tmp_path: Path) -> None:
         "refresh_items('shop')",
         "refresh_objectives('shop')",
         "use_version('shop', 1)",
+        "keep_lists('shop')",
         "drop_recommender('shop')",
     ):
         with pytest.raises(duckdb.Error, match=r"name: 'shop' cannot be written.*read-only"):

@@ -12,6 +12,7 @@ from ..registry import Argument, macros, sql_function
 from ..session import Session
 from ..templates import first_row, identifier, literal, sql, transaction
 from .installed import remove_macros
+from .kept_lists import LISTS, MADE, is_kept
 from .recommenders import check_writable, default_of, recommender_of, recommenders
 from .versions import TABLES, kept
 
@@ -55,6 +56,8 @@ def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
     # of one that was made before there were versions
     ours |= {("TABLE", table) for table in ("stages", *TABLES)}
     ours |= {(macro.kind, macro.name) for macro in macros("recommender")}
+    if is_kept(con, catalog, name):
+        ours |= {("TABLE", LISTS), ("TABLE", MADE)}
     others = sorted(set(there) - ours)
     if others:
         kind, other = others[0]

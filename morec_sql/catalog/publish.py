@@ -16,6 +16,7 @@ from ..source.left_out import Counted
 from ..source.source import Source
 from ..source.tables import Id, Table
 from ..templates import first_row, identifier, literal, sql, transaction
+from .kept_lists import lists_anew
 from .recommenders import check_free, recommenders
 from .versions import add, prune, put_to_use, worse
 
@@ -63,7 +64,11 @@ class Pending:
 def publish_pending(session: Session, tokens: pa.Array) -> pa.Array:
     """Publish builds by their tokens, and return the stages of each."""
     pending = session.shared(Pending)
-    published = [publish(pending.take(token)) for token in tokens.to_pylist()]
+    published = []
+    for token in tokens.to_pylist():
+        built = pending.take(token)
+        stages = publish(built)
+        published.append([*stages, *lists_anew(session, built.catalog, built.arguments.name)])
     return pa.array(published, arrow_rows(STAGE_TYPES))
 
 

@@ -19,6 +19,7 @@ from ..udfs.friends import MOST_FRIENDS, MOST_TAKEN
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
 from .installed import write_macros
+from .kept_lists import lists_anew
 from .recommenders import check_writable, default_comment, recommender_of, wants_default
 
 CLEARLY = 2.0  # standard errors by which a version is worse than another
@@ -264,7 +265,8 @@ def use_version(session: Session, catalog: str, _: str, given: dict[str, Any]) -
             put_to_use(con, catalog, name, number)
         row = first_row(con, f"SELECT count(*) FROM {relations(name).item_vectors}")
         assert row is not None
-    return [(f"version {number} is in use", row[0], None)]
+    stage = (f"version {number} is in use", row[0], None)
+    return [stage, *lists_anew(session, catalog, name)]
 
 
 def _tables(con: duckdb.DuckDBPyConnection, name: str) -> set[str]:

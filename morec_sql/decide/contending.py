@@ -13,12 +13,10 @@ import pyarrow as pa
 from ..answer.query import Query
 from ..answer.ranked import Asked
 from ..arrays import whole
-from ..catalog.recommenders import stored_arguments
+from ..catalog.users import users_named
 from ..errors import MorecError, reason, shown
 from ..source.checks import truth
-from ..source.expressions import query as query_written
-from ..source.tables import Table, find_table
-from ..templates import arrow, database_of, identifier, sql, type_of
+from ..templates import arrow
 from ..udfs.history import Doubles, Floats, Longs
 from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.lists import rank
@@ -34,41 +32,12 @@ def users_of(query: Query, given: Any) -> pa.Array:
         MorecError: it is neither a table, a view nor a query with a column of users.
     """
     with query.connect() as con:
-        schema = identifier(query.name)
-        if given is None:
-            return whole(arrow(con, sql("decide/users_known", schema=schema)).column(0))
-        if not isinstance(given, str):
-            raise MorecError(f"users: {shown(given)} is neither a table, a view nor a query")
-        arguments, where = stored_arguments(con, database_of(con), query.name)
-        table = query_written(con, "users", given)
-        if table is None:
-            table = find_table(con, "users", given, database_of(con), where)
-        column = _column_of_users(table, arguments.user_id, arguments.users_user_id)
-        parts = {
-            "relation": table.sql,
-            "column": identifier(column),
-            "user_type": type_of(con, "user_id", f"{schema}.events"),
-        }
         try:
-            return whole(arrow(con, sql("decide/users_given", **parts)).column(0))
+            return whole(arrow(con, users_named(con, query.name, given)).column(0))
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
             raise MorecError(f"users: {shown(given)} cannot be read: {reason(error)}") from None
-
-
-def _column_of_users(table: Table, *known: str | None) -> str:
-    """The column of a table that holds users."""
-    if len(table.columns) == 1:
-        return next(iter(table.columns))
-    names = list(dict.fromkeys(one for one in (*known, "user_id") if one is not None))
-    column = table.one_of(names)
-    if column is None:
-        raise MorecError(
-            f"users: {shown(table.sql)} has several columns, and none is called"
-            f" {' or '.join(names)}"
-        )
-    return column
 
 
 @dataclasses.dataclass

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from ..catalog.kept_lists import LISTS, MADE
 from ..catalog.recommenders import default_of, recommenders
 from ..catalog.versions import in_use, put_to_use
 from ..errors import MorecError, nearest
@@ -30,6 +31,7 @@ SHORTEST_KEY = 16  # characters of the key of hashes
 OF_USERS = ("objectives", "reason_templates", "weight_presets", "rules")
 OWN = {"settings", *OF_USERS}
 ARCHIVE = "archive"
+KEPT_LISTS = {LISTS, MADE}
 # of a recommender: what was learnt of texts is in them, and may say what these are
 OF_TEXTS = re.compile(r"(texts|item_vectors)(_\d+)?|archive")
 BY_TEXTS = "search"  # the function that tells which items a text is like
@@ -208,6 +210,8 @@ def build(con: duckdb.DuckDBPyConnection, warehouse: str, role: Role) -> Seen:
         for schema, table, column, kind in columns:
             tables.setdefault((schema, table), []).append((column, kind))
         for (schema, table), kinds in tables.items():
+            if schema in ours and table in KEPT_LISTS and not _serves_lists(role, schema):
+                continue
             if schema not in ours or table not in OWN:
                 made = _masked(con, warehouse, role, schema, table, kinds, schema in hidden)
                 kind = "TABLE" if schema in ours and table == ARCHIVE else "VIEW"
@@ -261,6 +265,12 @@ def _check(role: Role, schemas: list[str], columns: list[tuple[str, str, str, st
             raise MorecError(
                 f"{where}.mask: there is no column {column!r}; {nearest(column, known)}"
             )
+
+
+def _serves_lists(role: Role, schema: str) -> bool:
+    """Whether a role sees the lists that are kept: they are of all users, and of what there is."""
+    named = {path.lower().removeprefix(f"{schema.lower()}.") for path in (*role.mask, *role.rows)}
+    return not named or any(path.split(".")[0] in KEPT_LISTS for path in named)
 
 
 def _masked(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import duckdb
 
 from ..answer.recommender import Recommenders
+from ..catalog.kept_lists import lists_anew
 from ..catalog.objectives import Objective, declared
 from ..catalog.recommenders import check_writable, recommender_of, stored_arguments
 from ..progress import Stage
@@ -49,4 +50,4 @@ def changed(
             listed = declared(con, arguments.objectives, source)
         stages = change(con, name, arguments, source, listed)
     session.shared(Recommenders).forget_all(catalog, name)
-    return stages
+    return [*stages, *lists_anew(session, catalog, name)]

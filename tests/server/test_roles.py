@@ -67,6 +67,7 @@ def warehouse(small_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     shutil.copy(small_file, path)
     with morec_sql.connect(path) as con:
         con.execute(CUSTOMERS)
+        con.execute("FROM keep_lists('shop', k => 2)")
     for name in ("ana", "bob", "cid"):
         add_user(path, name)
     path.with_name("roles.toml").write_text(CONFIG)
@@ -263,6 +264,14 @@ def test_masked_texts_cannot_be_guessed(running: Served) -> None:
     for user in ("ana", "cid"):
         with of(running, user) as con:
             assert con.execute("SELECT count(embedding) FROM shop.texts").fetchone() != (0,)
+
+
+def test_kept_lists_are_of_all_users(running: Served) -> None:
+    with of(running, "bob") as con, pytest.raises(psycopg.Error, match="lists"):
+        con.execute("FROM shop.lists")
+    for user in ("ana", "cid"):
+        with of(running, user) as con:
+            assert con.execute("SELECT count(*) FROM shop.lists").fetchone() == (120,)
 
 
 def test_schemas_and_functions_that_are_not_the_roles(running: Served) -> None:
