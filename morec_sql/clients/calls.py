@@ -112,17 +112,25 @@ def statement(macro: registry.Macro, recommender: str | None, given: Mapping[str
         given: its arguments as they came from the terminal, by name: text that is JSON or a list or
             struct of SQL is taken as such, other text as text.
     """
+    line = f"SELECT * FROM {called(macro, recommender, given)};"
+    if len(line) <= WIDTH:
+        return line
+    return f"SELECT * FROM {called(macro, recommender, given, lines=True)};"
+
+
+def called(
+    macro: registry.Macro, recommender: str | None, given: Mapping[str, Any], lines: bool = False
+) -> str:
+    """The call of a function, as of statement; `lines` gives each argument one of its own."""
     arguments = [
         value(given[one.name]) if one.default is None else f"{one.name} => {value(given[one.name])}"
         for one in macro.arguments
         if one.name in given
     ]
     name = macro.name if recommender is None else f"{plain(recommender)}.{macro.name}"
-    line = f"SELECT * FROM {name}({', '.join(arguments)});"
-    if len(line) <= WIDTH:
-        return line
-    listed = ",\n    ".join(arguments)
-    return f"SELECT * FROM {name}(\n    {listed}\n);"
+    if lines:
+        return f"{name}(\n    {f',{chr(10)}    '.join(arguments)}\n)"
+    return f"{name}({', '.join(arguments)})"
 
 
 def plain(name: str) -> str:

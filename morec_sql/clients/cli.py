@@ -5,21 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import duckdb
 import typer
 from rich.console import Console
 from rich.syntax import Syntax
 
 from ..catalog.installed import VERSION
 from ..errors import MorecError, nearest
-from ..extension import connect
 from ..registry import Macro
-from ..templates import database_of
 from . import calls
+from .warehouse import check_there, connected, opened, told
 
 app = typer.Typer(help="Multi-objective recommendation inside DuckDB.", no_args_is_help=True)
 REPORT = Annotated[
@@ -49,8 +46,45 @@ def demo(
     """Build a warehouse of real grocery orders and show recommendations with their SQL."""
     from . import demo as demonstration
 
-    with _errors():
+    with told():
         demonstration.run(path, Console())
+
+
+@app.command("report")
+def write_report(
+    path: calls.PATH,
+    page: Annotated[Path, typer.Argument(help="The page to write, which ends in .html.")],
+    recommender: calls.RECOMMENDER = None,
+    revenue: Annotated[
+        str | None, typer.Option(help="SQL over the events: what was paid, for prices and values.")
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="SQL over the events: units of one; 1 by default.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="SQL over the items: what prices are learnt together in.")
+    ] = None,
+    cost: Annotated[
+        str | None, typer.Option(help="SQL over the items: what a unit costs; 0 by default.")
+    ] = None,
+    stock: Annotated[
+        str | None, typer.Option(help="SQL over the items: units that there are, for orders.")
+    ] = None,
+) -> None:
+    """Write a page on the lists, customers, campaigns, prices and stock, with the SQL of each."""
+    from . import overview
+
+    options = {
+        "revenue": revenue, "quantity": quantity, "category": category, "cost": cost,
+        "stock": stock,
+    }  # fmt: skip
+    with told():
+        con, name = opened(path, recommender)
+        console = Console(stderr=True)
+        with contextlib.closing(con), console.status("") as status:
+            about = f"the recommender {name} in {path.name}"
+            overview.write(con, name, about, options, page, status.update)
+        typer.echo(f"wrote {page}")
 
 
 def _call(
@@ -63,18 +97,18 @@ def _call(
     """Run a command that is made of a function of SQL, as of calls.add."""
     from . import query, report
 
-    with _errors(), contextlib.ExitStack() as stack:
+    with told(), contextlib.ExitStack() as stack:
         query.check(options["form"])
         written = options.get("report") or options.get("picture")
         if macro.of == "recommender":
-            con, recommender = _open(path, recommender, write=bool(given.get("store")))
+            con, recommender = opened(path, recommender, write=bool(given.get("store")))
             stack.callback(con.close)
         text = calls.statement(macro, recommender, given)
         if options["show"]:
             typer.echo(text)
             return
         if macro.of == "database":
-            con = stack.enter_context(contextlib.closing(_connect(path)))
+            con = stack.enter_context(contextlib.closing(connected(path)))
         _say(text)
         if macro.name in report.SHOWN and (options["form"] == "table" or written):
             assert recommender is not None
@@ -100,8 +134,8 @@ def versions(
     """The versions of a recommender that are kept, and which is in use."""
     from . import query
 
-    with _errors():
-        con, name = _open(path, recommender)
+    with told():
+        con, name = opened(path, recommender)
         text = f"SELECT * FROM {calls.plain(name)}.versions ORDER BY id;"
         with contextlib.closing(con):
             if show:
@@ -117,56 +151,6 @@ def _say(statement: str) -> None:
     Console(stderr=True).print(highlighted, soft_wrap=True, end="")
 
 
-def _connect(path: Path, read_only: bool = False, there: bool = True) -> duckdb.DuckDBPyConnection:
-    """Open a warehouse, without DuckDB's progress bar, which ours would be drawn over.
-
-    Args:
-        path: the file.
-        read_only: whether nothing is to be written.
-        there: whether it has to be there already.
-    """
-    if there:
-        _check_there(path)
-    con = connect(path, read_only=read_only)
-    con.execute("SET enable_progress_bar = false")
-    return con
-
-
-def _check_there(path: Path) -> None:
-    if not path.exists():
-        raise MorecError(f"path: there is no file {str(path)!r}")
-
-
-def _open(
-    path: Path, name: str | None, write: bool = False
-) -> tuple[duckdb.DuckDBPyConnection, str]:
-    """Open a warehouse, and find the recommender: connection, its name."""
-    from ..catalog.recommenders import recommenders
-
-    con = _connect(path, read_only=not write)
-    known = recommenders(con, database_of(con))
-    if not known:
-        raise MorecError(f"recommender: there is none in {path.name}; `morec create` makes one")
-    if name is None and len(known) != 1:
-        raise MorecError(f"recommender: one of {', '.join(known)} is needed")
-    name = name or known[0]
-    if name not in known:
-        raise MorecError(f"recommender: there is no {name!r}; {nearest(name, known)}")
-    return con, name
-
-
-@contextlib.contextmanager
-def _errors() -> Iterator[None]:
-    """Show what is wrong in one sentence, without a traceback."""
-    from . import query
-
-    try:
-        yield
-    except (MorecError, duckdb.Error) as error:
-        typer.echo(f"morec: {query.said(error)}", err=True)
-        raise typer.Exit(2) from None
-
-
 @app.command()
 def doctor(
     path: Annotated[Path | None, typer.Argument(help="A warehouse file to look at, too.")] = None,
@@ -174,9 +158,9 @@ def doctor(
     """Show what works here, what is missing and what installs it, and whether lists are fresh."""
     from . import doctor as looks
 
-    with _errors():
+    with told():
         if path is not None:
-            _check_there(path)
+            check_there(path)
         rows = list(looks.findings(path))
         Console().print(looks.shown(rows))
         if any(row.broken for row in rows):
@@ -211,10 +195,10 @@ def sql(
     """Run SQL with the functions in a warehouse: given by -c, by -f, or piped in."""
     from . import query
 
-    with _errors():
+    with told():
         text = query.read(command, file)
         parameters = dict(map(query.parameter, param or []))
-        con = _connect(path, read_only, there=read_only)
+        con = connected(path, read_only, there=read_only)
         with contextlib.ExitStack() as stack:
             stack.callback(con.close)
             out = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
@@ -229,12 +213,12 @@ def shell(
     read_only: Annotated[bool, typer.Option(help="Open the warehouse to read only.")] = False,
 ) -> None:
     """An interactive prompt with the functions in a warehouse."""
-    with _errors():
+    with told():
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise MorecError("shell: it needs a terminal; `morec sql` runs what is piped in")
         from . import shell as prompt
 
-        with contextlib.closing(_connect(path, read_only, there=read_only)) as con:
+        with contextlib.closing(connected(path, read_only, there=read_only)) as con:
             history = Path(typer.get_app_dir("morec")) / "history"
             prompt.run(con, history, f"morec_sql {VERSION}, {path}")
 
@@ -269,7 +253,7 @@ def serve(
     memory: Annotated[str | None, typer.Option(help="Memory of the database, such as 4GB.")] = None,
 ) -> None:
     """Serve a warehouse to what speaks PostgreSQL: BI tools, psql, JDBC, ODBC."""
-    with _errors():
+    with told():
         server = _served()
         from ..server import opening
 
@@ -314,7 +298,7 @@ def serve(
 @user.command("add")
 def add_user(path: SERVED, name: USER, users: USERS = None) -> None:
     """Let a user in, or change the password: asked for, or the first line of what is piped in."""
-    with _errors():
+    with told():
         _served()
         from ..server import users as kept
 
@@ -332,7 +316,7 @@ def add_user(path: SERVED, name: USER, users: USERS = None) -> None:
 @user.command("remove")
 def remove_user(path: SERVED, name: USER, users: USERS = None) -> None:
     """Let a user in no longer."""
-    with _errors():
+    with told():
         _served()
         from ..server import users as kept
 
@@ -347,7 +331,7 @@ def remove_user(path: SERVED, name: USER, users: USERS = None) -> None:
 @user.command("list")
 def list_users(path: SERVED, users: USERS = None) -> None:
     """The users that are let in."""
-    with _errors():
+    with told():
         _served()
         from ..server import users as kept
 

@@ -28,15 +28,23 @@ def plot_decision(rows: Any) -> Figure:
         MorecError: it is something else, or without a row, or matplotlib is not installed.
     """
     table = table_of("plot_decision", rows)
-    columns = set(table.column_names)
-    for needed, draw in PICTURES.items():
-        if set(needed) <= columns and len(table):
-            return draw(table)
+    figure = drawn(table)
+    if figure is not None:
+        return figure
     raise MorecError(
         "plot_decision: rows of retention, funnel, campaign_uplift, price_front, campaign_quality,"
         f" value_quality or price_quality are needed, not {len(table)} with the columns"
         f" {', '.join(table.column_names)}"
     )
+
+
+def drawn(table: pa.Table) -> Figure | None:
+    """The picture of rows that have one, None for others; parameters as of plot_decision."""
+    columns = set(table.column_names)
+    for needed, draw in PICTURES.items():
+        if set(needed) <= columns and len(table):
+            return draw(table)
+    return None
 
 
 def _retention(table: pa.Table) -> Figure:

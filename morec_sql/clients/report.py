@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -24,22 +24,24 @@ from ..session import Session
 from ..templates import database_of
 from .pictures import SIGNIFICANT, front_metrics, pictures, plot_front
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FORMATS = (".html", ".png")
 PICTURES = (".png", ".svg", ".pdf")
 NOTE = f"* where the difference from ours has p < {SIGNIFICANT} in a paired permutation test."
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width">
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem }}
 table {{ border-collapse: collapse }} th, td {{ padding: .2rem .8rem; text-align: right }}
 th:first-child {{ text-align: left }} tr:nth-child(even) {{ background: #f3f3f3 }}
-img {{ max-width: 100% }} .ours {{ font-weight: bold }}
+img {{ max-width: 100% }} .ours {{ font-weight: bold }} div {{ overflow-x: auto }}
+pre {{ background: #f3f3f3; padding: .5rem; overflow-x: auto }}
 </style>
 <h1>{title}</h1>
-<p>{about}</p>
-<table>{table}</table>
-<p>{note}</p>
-{pictures}
+{body}
 </html>
 """
 
@@ -125,35 +127,65 @@ def write(evaluation: Evaluation, title: str, path: Path) -> None:
     if path.suffix == ".png":
         figure.savefig(path, dpi=120)
         return
+    models, rows = _cells(evaluation, errors=True)
+    about = (
+        f"Lists of {evaluation.k} items for {evaluation.rows[0].users} users, trained on the events"
+        f" before {evaluation.test_from} and measured on those from then on."
+    )
+    shown = html_table(
+        ["metric", *models],
+        [[metric, *cells] for metric, cells in rows],
+        ours=1 + models.index(OURS),
+    )
+    said = "Quality against k, by objective and by activity of the users"
+    body = (paragraph(about), shown, paragraph(NOTE), image(figure, said))
+    path.write_text(page(title, *body), encoding="utf-8")
+
+
+def page(title: str, *body: str) -> str:
+    """A page of HTML that needs nothing beside it."""
+    return PAGE.format(title=html.escape(title), body="\n".join(body))
+
+
+def heading(text: str, level: int) -> str:
+    """A heading, as HTML."""
+    return f"<h{level}>{html.escape(text)}</h{level}>"
+
+
+def paragraph(text: str) -> str:
+    """A paragraph, as HTML."""
+    return f"<p>{html.escape(text)}</p>"
+
+
+def code(text: str) -> str:
+    """A statement to copy, as HTML."""
+    return f"<pre>{html.escape(text)}</pre>"
+
+
+def details(summary: str, body: str) -> str:
+    """What is shown when it is asked for, as HTML."""
+    return f"<details><summary>{html.escape(summary)}</summary>{body}</details>"
+
+
+def html_table(names: Sequence[str], rows: Sequence[Sequence[str]], ours: int | None = None) -> str:
+    """Rows of text as a table of HTML; `ours` is the column that stands out."""
+
+    def cell(place: int, text: str) -> str:
+        kind = "th" if place == 0 else "td"
+        mark = ' class="ours"' if place == ours else ""
+        return f"<{kind}{mark}>{html.escape(text)}</{kind}>"
+
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(cell(*one) for one in enumerate(row))}</tr>" for row in rows)
+    return f"<div><table><tr>{head}</tr>{body}</table></div>"
+
+
+def image(figure: Figure, said: str) -> str:
+    """A picture within the page, as HTML; `said` is for those who do not see it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     picture = base64.b64encode(buffer.getvalue()).decode()
-    models, rows = _cells(evaluation, errors=True)
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("metric", *models))
-    body = "".join(
-        f"<tr><th>{html.escape(metric)}</th>"
-        + "".join(
-            f'<td class="{"ours" if model == OURS else ""}">{html.escape(cell)}</td>'
-            for model, cell in zip(models, cells, strict=True)
-        )
-        + "</tr>"
-        for metric, cells in rows
-    )
-    users = evaluation.rows[0].users
-    path.write_text(
-        PAGE.format(
-            title=html.escape(title),
-            about=html.escape(
-                f"Lists of {evaluation.k} items for {users} users, trained on the events before"
-                f" {evaluation.test_from} and measured on those from then on."
-            ),
-            table=f"<tr>{head}</tr>{body}",
-            note=html.escape(NOTE),
-            pictures=f'<img alt="Quality against k, by objective and by activity of the users"'
-            f' src="data:image/png;base64,{picture}">',
-        ),
-        encoding="utf-8",
-    )
+    return f'<img alt="{html.escape(said)}" src="data:image/png;base64,{picture}">'
 
 
 def front_table(table: pa.Table, metrics: Sequence[str], title: str) -> Table:

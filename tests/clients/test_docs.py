@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import morec_sql
+from morec_sql.clients import overview
+from morec_sql.clients.cli import app
 
 HOUSE = Path(__file__).parents[2]
 PAGES = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
@@ -174,3 +178,45 @@ def test_the_python_of_the_pages_runs(warehouse: Path, page: Path) -> None:
         exec(compile(block, str(page), "exec"), known)
     if "con" in known:
         known["con"].close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.docs
+def test_the_report_has_every_decision(warehouse: Path) -> None:
+    page = warehouse.with_name("report.html")
+    options = {
+        "revenue": "paid", "quantity": "quantity", "category": "category", "cost": "cost",
+        "stock": "stock",
+    }  # fmt: skip
+    given = [part for name, value in options.items() for part in (f"--{name}", value)]
+    done = CliRunner().invoke(app, ["report", str(warehouse), str(page), *given])
+    assert done.exit_code == 0, done.output
+    text = page.read_text()
+    titles = re.findall("<h3>(.*?)</h3>", text)
+    assert titles == [part.title for parts in overview.PAGES.values() for part in parts]
+    # each has its rows, and none an error in their place
+    pieces = dict(zip(titles, text.split("<h3>")[1:], strict=True))
+    assert {title: piece for title, piece in pieces.items() if "<table>" not in piece} == {}
+    assert text.count("data:image/png;base64,") == 7
+    # the statements say what is shown
+    with morec_sql.connect(warehouse, read_only=True) as con:
+        for code in re.findall("<pre>(.*?)</pre>", text, re.DOTALL):
+            assert con.execute(html.unescape(code)).fetchall()
+        states = con.execute("SELECT DISTINCT state FROM shop.user_value()").fetchall()
+    assert all(f"<th>{state}</th>" in text for (state,) in states)
+
+
+@pytest.mark.docs
+def test_a_report_says_what_is_in_the_way(warehouse: Path) -> None:
+    with morec_sql.connect(warehouse) as con:
+        con.execute("DROP TABLE shop.campaign_quality")
+    page = warehouse.with_name("report.html")
+    arguments = ["report", str(warehouse), str(page), "--quantity", "quantty"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    text = html.unescape(page.read_text())
+    assert text.count("--revenue brings it") == 3
+    assert "create_campaigns reads them" in text
+    assert "<p>quantity: " in text
+    done = CliRunner().invoke(app, [*arguments[:2], "report.doc"])
+    assert done.exit_code == 2
+    assert "report: 'report.doc' ends in none of .html" in done.output
