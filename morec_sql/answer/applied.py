@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..errors import MorecError
 from ..udfs.history import DAY, Doubles, History, Longs
 from ..udfs.numbers import spread
-from ..udfs.ranking.catalogue import Batch, Catalogue
+from ..udfs.ranking.catalogue import Batch, Catalogue, Pairs
 from ..udfs.ranking.constraints import Constraint, fit
 from ..udfs.ranking.lists import rank
 from ..udfs.ranking.terms import TERMS
@@ -22,6 +22,7 @@ from .rules import Broken, Rule
 
 Flags = npt.NDArray[np.bool_]
 RESTING = ("cooldown", "frequency")
+BY_PAIR = "fatigue"  # adds to scores of users and items
 
 
 class Applied:
@@ -74,6 +75,9 @@ class Applied:
         self._seen = {
             one: self.book.seen(one.seen, users, self.when) for one in real if one.seen is not None
         }
+        for one in real:
+            if one.kind == "fatigue" and one.seen is not None:
+                self.book.learn(one.seen)
         why = {one: self.book.why_not(one) for base in bases.values() for one in base}
         sound: dict[Rules, tuple[Rule, ...]] = {}
         broken: dict[Rules, list[str]] = {}
@@ -94,12 +98,16 @@ class Applied:
             raise MorecError("context: the recommender was made without context")
 
     def scores(self) -> list[Flags]:
-        """Of which items the rules that change scores are: one each of by_score."""
-        return [self.book.of(one.items) for one in self.by_score]
+        """Of which items the rules that change scores are: one each of by_score.
+
+        Those by pairs are of no item: what they add is put in their place afterwards.
+        """
+        none = np.zeros(self._query.recommender.catalogue.items, bool)
+        return [none if one.kind == BY_PAIR else self.book.of(one.items) for one in self.by_score]
 
     def weights(self) -> Doubles:
         """What each of them adds to the scores of its items, shape (users, rules)."""
-        signs = {"boost": 1.0, "bury": -1.0}
+        signs = {"boost": 1.0, "bury": -1.0, BY_PAIR: 0.0}
         amounts = np.array([signs[one.kind] * one.amount for one in self.by_score])
         mine = {
             rules: amounts * np.array([one in rules for one in self.by_score], bool)
@@ -169,11 +177,8 @@ class Applied:
                 user, item = (of[recent].astype(np.int64) for of in (history.user, history.item))
                 times = np.full(len(user), one.amount)
             else:
-                place = np.full(len(self.users), -1)
-                place[rows] = np.arange(len(rows))
-                user, item, times = self._seen[one]
-                user = place[user]
-            kept = mine[item] & (user >= 0)
+                user, item, times = self._times(one, rows)
+            kept = mine[item]
             user, item, times = user[kept], item[kept], times[kept]
             if one.per is None:
                 often = times >= one.amount
@@ -184,6 +189,29 @@ class Applied:
             users.append(user)
             items.append(item)
         return (np.concatenate(users), np.concatenate(items)) if users else None
+
+    def tired(self, rows: Longs, rules: tuple[Rule, ...]) -> Iterator[tuple[Rule, Pairs]]:
+        """What rules by pairs add to the log-odds of relevance, each for pairs that come once.
+
+        Args:
+            rows: the users, who are numbered by their place in it.
+            rules: those that hold for them.
+        """
+        for one in rules:
+            if one.kind == BY_PAIR and one.seen is not None:
+                user, item, times = self._times(one, rows)
+                kept = self.book.of(one.items)[item]
+                score = self.book.fatigue(one.seen, times[kept])
+                less = score != 0
+                yield one, Pairs(user[kept][less], item[kept][less], score[less])
+
+    def _times(self, rule: Rule, rows: Longs) -> tuple[Longs, Longs, Doubles]:
+        """How often users, by their place in `rows`, saw an item, by the table of a rule."""
+        place = np.full(len(self.users), -1)
+        place[rows] = np.arange(len(rows))
+        user, item, times = self._seen[rule]
+        mine = place[user]
+        return mine[mine >= 0], item[mine >= 0], times[mine >= 0]
 
 
 def pinned(
@@ -256,7 +284,7 @@ def _best(catalogue: Catalogue, batch: Batch, weights: Doubles, items: Flags, k:
 
 
 def _by_score(rule: Rule) -> bool:
-    return rule.kind in ("boost", "bury") and not rule.share
+    return rule.kind == BY_PAIR or (rule.kind in ("boost", "bury") and not rule.share)
 
 
 def _of_categories(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import json
@@ -15,10 +16,12 @@ import numpy.typing as npt
 from ..errors import MorecError, nearest, reason, shown
 from ..templates import identifier, sql, type_of
 from ..udfs.history import Doubles, Longs
+from .impressions import impressions
 from .query import Query
 from .rules import Broken, Rule, Seen, in_context, rules_of
 
 Flags = npt.NDArray[np.bool_]
+TIMED = ("cooldown", "fatigue")  # kinds that go by when events were
 EPOCH = datetime.datetime(1970, 1, 1)
 Rules = tuple[Rule | Broken, ...]
 
@@ -31,6 +34,7 @@ class Book:
         self._values: dict[str, npt.NDArray[Any]] = {}
         self._broken: dict[str, str] = {}
         self._contexts: dict[tuple[str, str], bool] = {}
+        self._fatigue: dict[Seen, Doubles] = {}
 
     @functools.cached_property
     def rules(self) -> list[Rule | Broken]:
@@ -161,6 +165,27 @@ class Book:
         row, item, times = (np.asarray(found[one]) for one in ("row", "item", "times"))
         return row.astype(np.int64), item.astype(np.int64), times.astype(np.float64)
 
+    def learn(self, seen: Seen) -> None:
+        """Learn what being shown before does, of a table of what was shown."""
+
+        def work() -> Doubles:
+            with self._query.connect() as con:
+                return impressions(con, self._query.name, seen.parts, seen.days).fatigue
+
+        def run(_: list[str]) -> None:
+            key = "fatigue", *dataclasses.astuple(seen)
+            self._fatigue[seen] = self._query.recommender.kept.foretold.get(key, work)
+
+        try:
+            self._each([seen.table], run)
+        except MorecError as error:
+            self._broken[seen.table] = str(error)
+
+    def fatigue(self, seen: Seen, times: Doubles) -> Doubles:
+        """What is added to the log-odds of pairs that were shown so often."""
+        learnt = self._fatigue[seen]
+        return learnt[np.minimum(times, len(learnt) - 1).astype(np.int64)]
+
     def why_not(self, rule: Rule | Broken) -> str | None:
         """Why a rule, whose texts were evaluated, cannot be applied; None where it can."""
         if isinstance(rule, Broken):
@@ -170,7 +195,7 @@ class Book:
         found = next((self._broken[text] for text in texts if text in self._broken), None)
         if found is None and rule.kind == "include_only" and not self.of(rule.items).any():
             found = "no item is included"
-        if found is None and rule.kind == "cooldown" and self._query.recommender.clock.timeless:
+        if found is None and rule.kind in TIMED and self._query.recommender.clock.timeless:
             found = "the recommender was made without event_time"
         return found
 

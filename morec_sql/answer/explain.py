@@ -98,10 +98,13 @@ def reasons_of(
     listed = listed[listed >= 0]
     before = listed[: int(np.argmax(listed == item))] if item in listed else listed
     diversify = asked.how(rows).diversify
-    return reasons(
+    found = reasons(
         catalogue, batch or plain, asked.weights[row], item, before, diversify,
         float(known[0]) if len(known) else None,
     )  # fmt: skip
+    for position, _, parts in asked.by_pair(rows, asked.weights[rows], np.array([[item]])):
+        found += [Reason("objective", part, position=position) for part in parts.tolist()]
+    return found
 
 
 def _rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,11 @@ import pyarrow as pa
 
 from ..catalog.objectives import check_diversify
 from ..errors import MorecError
-from ..udfs.history import Doubles, History, Longs
+from ..udfs.history import Doubles, History, Longs, places
 from ..udfs.ranking.catalogue import Batch, Catalogue, Selection
 from ..udfs.ranking.greedy import Explore
 from ..udfs.ranking.lists import Ranking, rank
+from ..udfs.ranking.pairs import factor_of
 from .applied import RESTING, Applied, Flags, pinned
 from .history import history_of, last_of
 from .limits import limits_of, switched_off
@@ -174,7 +176,10 @@ class Asked:
         # nobody asked for an empty list
         some = self._unasked[rows] & _exhausted(mine, len(rows), allowed, self.recommender)
         excluded = self._excluded[rows] & ~some
-        return self.catalogue.batch(mine, len(rows), allowed, excluded, left_out=left_out)
+        found = self.catalogue.batch(mine, len(rows), allowed, excluded, left_out=left_out)
+        for _, pairs in self.rules.tired(rows, how.rules):
+            found = found.adjusted(pairs, self.catalogue.items)
+        return found
 
     def excludes_seen(self, row: int) -> bool:
         """Whether what the history holds is to be left out of the list of a user."""
@@ -223,7 +228,40 @@ class Asked:
         for one, users in missed:
             for user in np.flatnonzero(users).tolist():
                 found.unmet[user] = [*found.unmet[user], f"rule: {one.name}"]
+        self._tell_by_pair(found, rows, weights)
         return found
+
+    def _tell_by_pair(self, lists: Ranking, rows: Longs, weights: Doubles) -> None:
+        """Tell what rules by pairs add to scores apart from relevance, to which it was added."""
+        for position, place, parts in self.by_pair(rows, weights, lists.item):
+            for relevance in self.catalogue.of_kind("relevance"):
+                lists.contributions[*place, position] += parts
+                lists.contributions[*place, relevance] -= parts
+
+    def by_pair(
+        self, rows: Longs, weights: Doubles, items: Longs
+    ) -> Iterator[tuple[int, tuple[Longs, Longs], Doubles]]:
+        """What rules by pairs add to the scores of items.
+
+        Args:
+            rows: users who are alike.
+            weights: shape (users, names).
+            items: shape (users, n), -1 for none.
+
+        Returns:
+            by rule: its place among the names, where in `items`, and what is added there.
+        """
+        factor = factor_of(self.catalogue, weights)
+        count = self.catalogue.items
+        wanted = (np.arange(len(rows))[:, None] * count + items).ravel()
+        wanted[items.ravel() < 0] = -1
+        for one, pairs in self.rules.tired(rows, self.how(rows).rules):
+            key = pairs.user * count + pairs.item
+            order = np.argsort(key)
+            there, place = places(key[order], wanted)
+            row, column = np.divmod(there, items.shape[1])
+            parts = pairs.score[order][place] * factor[row]
+            yield self.declared + self.rules.by_score.index(one), (row, column), parts
 
     def _ranked(self, rows: Longs, batch: Batch, weights: Doubles) -> tuple[Ranking, Flags]:
         """The lists before rules about items that are in one list, and which places are taken."""

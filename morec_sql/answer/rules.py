@@ -12,12 +12,14 @@ import duckdb
 
 from ..catalog.recommenders import stored_arguments
 from ..errors import MorecError, nearest, shown
-from ..source.expressions import evaluated, expression, is_time
+from ..source.expressions import evaluated, expression, is_number, is_time
 from ..source.tables import Table, find_table
 from ..templates import DIALECT, database_of, first_row, identifier, sql
 from .filters import items_of, users_of
+from .impressions import DAYS
 
 MOST = 10_000  # rules that are kept
+PLACES = ("place", "position", "rank")  # columns of what was shown that say where in a list
 AMOUNT = r"(?P<amount>\d+(?:\.\d+)?)"
 COUNT = r"(?P<amount>\d+)"
 OTHERS, A_PREDICATE = "(?P<others>.+)", "a predicate over the items"
@@ -74,6 +76,13 @@ KINDS = {
         " or 3 in 7 days of shown per category",
         items=False,
     ),
+    "fatigue": Kind(
+        "the relevance of the items falls as far as being shown before was found to lower the"
+        " chance that they are taken, by how often a table has the user with them in so many days",
+        r"(?P<of>.+?)(?: in (?P<days>\d+) days?)?",
+        f"shown, a table as of frequency, or shown in 14 days; {DAYS} days by default",
+        items=False,
+    ),
     "replace": Kind(
         "where one of the items would be listed the best of others has its place, of which the"
         " value is true",
@@ -91,13 +100,23 @@ KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """A table of what users saw: its columns as SQL, and how many days of it count."""
+    """A table of what users saw: its columns as SQL, and how many days of it count.
+
+    place is the column of the place in the list, None where it has none.
+    """
 
     table: str
     user_id: str
     item_id: str
     at: str
+    place: str | None
     days: int
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The table and its columns, as `impressions` reads them."""
+        found = {"table": self.table, "user": self.user_id, "item": self.item_id, "at": self.at}
+        return found if self.place is None else {**found, "place": self.place}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -235,10 +254,11 @@ def rule_of(
     )
     of |= found.groupdict()
     amount, first = float(of["amount"] or 0), int(of["first"] or 0)
+    days = DAYS if of["days"] is None else int(of["days"])
     if of["share"] is not None:
         amount /= 100
     too_much = (of["share"] is not None and amount > 1) or (first and amount > first)
-    if too_much or (of["amount"] is not None and not amount and not said.zero):
+    if too_much or not days or (of["amount"] is not None and not amount and not said.zero):
         raise wrong
     per = of["per"] and expression(con, "value", of["per"], table, wanted="category")
     return Rule(
@@ -255,7 +275,7 @@ def rule_of(
         first=first or None,
         per=per,
         others=predicate("value", of["others"], table),
-        seen=None if of["of"] is None else _seen(con, schema, of["of"], int(of["days"] or 0)),
+        seen=None if of["of"] is None else _seen(con, schema, of["of"], days),
     )
 
 
@@ -281,9 +301,12 @@ def _seen(con: duckdb.DuckDBPyConnection, schema: str, name: str, days: int) -> 
             f"value: {table.sql} needs one column of times, or {arguments.event_time}, and has"
             f" {', '.join(times) or 'none'}"
         )
+    place = table.one_of(PLACES)
+    if place is not None and not is_number(table.columns[place]):
+        place = None
     return Seen(
         table.sql, column(arguments.user_id, "user_id"), column(arguments.item_id, "item_id"),
-        identifier(at), days,
+        identifier(at), None if place is None else identifier(place), days,
     )  # fmt: skip
 
 

@@ -128,3 +128,124 @@ def test_levels_are_those_of_the_likelihood() -> None:
     assert before(np.array([5.0]), np.array([30.0]), 0.1) == pytest.approx(
         np.log((5 + 2) / (50 - 7))
     )
+
+
+@pytest.fixture
+def tired(shop: Connection) -> Iterator[Connection]:
+    """The shop with a rule by which lists are tired of what was shown, and what was shown now."""
+    shop.execute(
+        "CREATE TABLE lately AS SELECT * FROM shown;"
+        " INSERT INTO lately SELECT user_id, item_id, t.moment, 1 FROM ("
+        "   SELECT u AS user_id, (u + i) % 50 AS item_id,"
+        "     (SELECT max(taken.at) FROM taken) + INTERVAL 1 MINUTE AS moment"
+        "   FROM range(40) AS t(u), range(6) AS s(i), range(3) AS r(n) WHERE n <= i % 3) AS t"
+    )
+    shop.execute("FROM add_rule('shop', 'tired', 'fatigue', value => 'lately')").fetchall()
+    yield shop
+    shop.execute("DELETE FROM shop.rules; DROP TABLE lately")
+
+
+NOW = "as_of => (SELECT max(taken.at) + INTERVAL 1 HOUR FROM taken)"
+
+
+def test_lists_are_tired_of_what_was_shown(tired: Connection) -> None:
+    learnt = {
+        row["value"]: min(row["used"], 0)
+        for row in dicts(tired, "FROM shop.fatigue('lately(user_id, item_id, shown_at, place)')")
+        if row["factor"] == "times"
+    }
+    assert learnt[1] < -0.2
+    assert learnt[3] < learnt[1]
+    times = {
+        (row["user_id"], row["item_id"]): row["n"]
+        for row in dicts(
+            tired,
+            "SELECT user_id, item_id, count(*) AS n FROM lately, (SELECT max(taken.at) + INTERVAL 1 HOUR"
+            " AS now FROM taken) AS m WHERE shown_at <= m.now AND shown_at > m.now - INTERVAL 7 DAY"
+            " GROUP BY ALL",
+        )
+    }
+    asked = (
+        "SELECT u.user_id, r.* FROM (SELECT range AS user_id FROM range(40)) AS u,"
+        f" shop.recommend(u.user_id, k => 50, exclude_seen => false, rules => {{}}, {NOW}) AS r"
+    )
+    for weights in ("NULL", "{relevance: 0.5, novelty: 0.5}"):
+        both = asked.replace("k => 50", f"k => 50, weights => {weights}")
+        plain = {
+            (row["user_id"], row["item_id"]): row
+            for row in dicts(tired, both.replace("{}", "false"))
+        }
+        found = dicts(tired, both.replace("{}", "true"))
+        assert {(row["user_id"], row["item_id"]) for row in found} == plain.keys()
+        unit = None
+        for row in found:
+            pair = row["user_id"], row["item_id"]
+            of_rule = row["adjustments"].get("rule: tired", 0.0)
+            parts = sum(row["contributions"].values()) + of_rule
+            assert row["score"] == pytest.approx(parts, abs=1e-6)
+            effect = learnt.get(min(times.get(pair, 0), 6), 0.0)
+            if effect:
+                # in log-odds of relevance, as the weight of relevance counts them
+                unit = unit or of_rule / effect
+                assert unit > 0
+                assert of_rule == pytest.approx(unit * effect, rel=1e-5)
+            else:
+                assert of_rule == 0
+            if weights != "NULL":
+                before = plain[pair]["contributions"]["relevance"]
+                assert row["contributions"]["relevance"] == pytest.approx(before, abs=1e-5)
+                assert row["score"] == pytest.approx(plain[pair]["score"] + of_rule, abs=1e-5)
+        assert unit is not None
+        if weights != "NULL":
+            for user in range(40):
+                scores = [row["score"] for row in found if row["user_id"] == user]
+                ranks = [row["rank"] for row in found if row["user_id"] == user]
+                ordered = [score for _, score in sorted(zip(ranks, scores, strict=True))]
+                assert ordered == sorted(ordered, reverse=True)
+
+
+def test_what_makes_tired_is_explained(tired: Connection) -> None:
+    pairs = tired.execute(
+        f"SELECT r.item_id, r.score, r.adjustments['rule: tired'] FROM shop.recommend(7, k => 50,"
+        f" exclude_seen => false, weights => {{relevance: 1}}, {NOW}) AS r"
+    ).fetchall()
+    assert any(part for _, _, part in pairs)
+    for item, score, part in pairs[::7]:
+        rows = dicts(
+            tired,
+            f"FROM shop.explain(7, {item}, exclude_seen => false, weights => {{relevance: 1}}, {NOW})",
+        )
+        assert sum(row["contribution"] for row in rows) == pytest.approx(score, abs=1e-5)
+        of_rule = [row["contribution"] for row in rows if row["kind"] == "rule"]
+        assert of_rule == ([pytest.approx(part, rel=1e-5)] if part else [])
+
+
+def test_who_was_shown_nothing_gets_the_list_as_it_was(tired: Connection) -> None:
+    # nobody of that id was ever shown anything
+    with_rule, without = (
+        tired.execute(f"FROM shop.recommend(99999, k => 20, rules => {rules}, {NOW})").fetchall()
+        for rules in ("true", "false")
+    )
+    assert with_rule == without
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("seldom", "of 40 that count 0 were taken"),
+        ("lately in 0 days", "value: 'lately in 0 days' came, but fatigue takes"),
+        ("nothing", "there is no table"),
+    ],
+)
+def test_what_teaches_nothing_is_told(tired: Connection, value: str, said: str) -> None:
+    tired.execute(
+        "CREATE OR REPLACE TABLE seldom AS"
+        " SELECT i AS user_id, i AS item_id, TIMESTAMP '2023-01-01' AS shown_at FROM range(40) AS t(i)"
+    )
+    tired.execute(
+        "INSERT INTO shop.rules (name, kind, value) VALUES ('odd', 'fatigue', ?)", [value]
+    )
+    (unmet,) = tired.execute("SELECT unmet FROM shop.recommend(7, k => 1)").fetchone() or ([],)
+    assert any(one.startswith("rule: odd: ") and said in one for one in unmet), unmet
+    checked = dicts(tired, "FROM check_rules('shop', users => 0) WHERE name = 'odd'")
+    assert said in str(checked[0]["problem"])

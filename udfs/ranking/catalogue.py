@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..device import device
-from ..history import Doubles, Floats, History, Ints, Longs, bounds
+from ..history import Doubles, Floats, History, Ints, Longs, bounds, places
 from ..relevance.sparse import entries
 from .likeness import Likeness, Scale
 from .similar import Likes
@@ -293,6 +293,15 @@ class Known:
 
 
 @dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Something of users and items, each pair once: arrays of shape (pairs,)."""
+
+    user: Longs
+    item: Longs
+    score: Doubles
+
+
+@dataclasses.dataclass(frozen=True)
 class Batch:
     """A batch of users before weights: their pairs, and relevance in parts.
 
@@ -322,6 +331,29 @@ class Batch:
         starts = bounds(user, self.users)
         fewer = Known(user, place[inside], item, known.relevance[inside], starts)
         return dataclasses.replace(self, allowed=allowed, known=fewer, relevance=None)
+
+    def adjusted(self, pairs: Pairs, items: int) -> Batch:
+        """The same users, with something added to the relevance of some pairs.
+
+        Args:
+            pairs: what is added, in log-odds.
+            items: of the catalogue.
+        """
+        from scipy.sparse import csr_array
+
+        user, item = pairs.user.astype(np.int64), pairs.item
+        shape = (self.users, items)
+        more = csr_array((pairs.score.astype(np.float32), (user, item)), shape=shape)
+        more.sort_indices()
+        known = self.known
+        there, place = places(np.unique(user * items + item), known.user * items + known.item)
+        relevance = known.relevance.copy()
+        # in the order of their keys, as a csr_array is
+        relevance[there] += more.data[place]
+        both = more if self.more is None else (self.more + more).tocsr()
+        both.sort_indices()
+        known = dataclasses.replace(known, relevance=relevance)
+        return dataclasses.replace(self, known=known, more=both, relevance=None)
 
     def more_of(self, first: int, last: int, factor: Doubles) -> Given | None:
         """What is added to the scores of some users, `factor` being the weights of relevance."""
