@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import MorecError, nearest, reason, shown
 from ..templates import identifier, sql, type_of
 from ..udfs.history import Doubles, Longs
-from .impressions import impressions
+from .impressions import ENOUGH, impressions
 from .query import Query
 from .rules import Broken, Rule, Seen, in_context, rules_of
 
@@ -170,7 +170,9 @@ class Book:
 
         def work() -> Doubles:
             with self._query.connect() as con:
-                return impressions(con, self._query.name, seen.parts, seen.days).fatigue
+                return impressions(
+                    con, self._query.name, seen.parts, seen.days, most=ENOUGH
+                ).fatigue
 
         def run(_: list[str]) -> None:
             key = "fatigue", *dataclasses.astuple(seen)

@@ -9,11 +9,12 @@ import duckdb
 import numpy as np
 
 from ..errors import MorecError
-from ..templates import arrow, identifier, literal, sql, type_of
+from ..templates import arrow, first_row, identifier, literal, sql, type_of
 from ..udfs.decide.fatigue import FEWEST, Levels, before, levels
 from ..udfs.history import Doubles, Longs
 
 MOST_TIMES, MOST_PLACES = 6, 20  # from which on levels are one
+ENOUGH = 1_000_000  # impressions that lists learn from
 DAYS, WITHIN = 7, 1  # of how many days earlier impressions count; within which items are taken
 
 
@@ -46,6 +47,7 @@ def impressions(
     parts: Mapping[str, str],
     days: int = DAYS,
     within: int = WITHIN,
+    most: int | None = None,
 ) -> Impressions:
     """Learn from a table of what was shown.
 
@@ -55,12 +57,14 @@ def impressions(
         parts: as SQL, the table and its columns user, item, at and, where there is one, place.
         days: of how many days before an impression earlier ones count.
         within: days within which an item is taken after it was shown.
+        most: impressions that are read, of some users; all by default.
 
     Raises:
         MorecError: too little was taken of what was shown.
     """
     events = f"{identifier(name)}.events"
     place = f"CAST(_s.{parts['place']} AS INTEGER)" if "place" in parts else "1"
+    row = first_row(con, f"SELECT count(*) FROM {parts['table']}") if most else None
     query = sql(
         "answer/impressions",
         **{**parts, "place": place},
@@ -69,6 +73,7 @@ def impressions(
         item_type=type_of(con, "item_id", events),
         days=literal(days),
         within=literal(within),
+        one_in=str(-(-row[0] // (most or 1)) or 1) if row else "1",
     )
     found = arrow(con, query)
     columns = {one: found.column(one).to_numpy() for one in found.column_names if one != "user_id"}

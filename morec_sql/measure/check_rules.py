@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 
 from ..answer.filters import users_filtered, values_of_items
-from ..answer.impressions import impressions
+from ..answer.impressions import ENOUGH, impressions
 from ..answer.rules import Broken, Rule, rules_of
 from ..catalog.recommenders import recommender_of
 from ..catalog.versions import relations
@@ -142,8 +142,10 @@ def _matched(
     if users == 0:
         problem = "it matches no user"
     tiring = rule.seen if rule.kind == "fatigue" else None
-    if tiring is not None and not impressions(con, name, tiring.parts, tiring.days).fatigue.any():
-        problem = "being shown before was not found to lower any chance"
+    if tiring is not None:
+        learnt = impressions(con, name, tiring.parts, tiring.days, most=ENOUGH)
+        if not learnt.fatigue.any():
+            problem = "being shown before was not found to lower any chance"
     items = None if rule.items is None else len(numbers[0])
     return {"items": items, "users": users, "problem": problem}
 

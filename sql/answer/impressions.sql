@@ -1,7 +1,7 @@
 -- Impressions in the order of their times: how often the user had been shown the item in so many days
 -- before, the place in the list, whether the user took it soon after, and what shares of the
 -- impressions of the user and of the item before were taken, drawn towards that of all. What a user
--- had taken before is left out.
+-- had taken before is left out. A user in so many may be read alone.
 SELECT
     _t.user_id AS user_id,
     _t.times AS times,
@@ -35,6 +35,7 @@ FROM (
                 CAST(_s.${at} AS TIMESTAMP) AS at,
                 ${place} AS place
             FROM ${table} AS _s
+            WHERE ${one_in} = 1 OR hash(_s.${user}) % ${one_in} = 0
         ) AS _i
         ASOF LEFT JOIN ${schema}.events AS _f
             ON _f.user_id = _i.user_id AND _f.item_id = _i.item_id AND _f.event_time > _i.at
