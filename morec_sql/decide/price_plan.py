@@ -94,7 +94,7 @@ def _plan(session: Session, catalog: str, name: str, given: dict[str, Any]) -> p
     wanted = np.array(weights(given["weights"], list(OBJECTIVES), negative=False))
     learnt, offer, prices, rows = _offered(session, catalog, name, given)
     new = plan(offer, prices, wanted)
-    units = offer.expected(new[:, None])[:, 0]
+    units = offer.sold(new)
     low, high = offer.interval(new, LEVEL)
     margin = new - offer.cost
     ends = low * margin, high * margin
@@ -141,7 +141,7 @@ def price_front(
     rows = []
     for profit in np.linspace(0, 1, POINTS).round(3).tolist():
         new = plan(offer, prices, np.array([profit, 1 - profit, 0.0]))
-        units = offer.expected(new[:, None])[:, 0]
+        units = offer.sold(new)
         moved = np.abs(new / offer.price - 1)
         rows.append(
             (
@@ -194,5 +194,7 @@ def _offered(
         of.deviation[rows],
         np.nan_to_num(floor[rows]),
         ((prices > 1) & (learnt.method != "no price"))[rows],
+        learnt.sales.category[rows],
+        learnt.cross.effect[learnt.sales.category[rows]],
     )
     return learnt, offer, candidates(offer, most, endings), rows

@@ -18,6 +18,8 @@ from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
 from ..source.expressions import evaluated, expression
 from ..templates import arrow, identifier, sql
+from ..udfs.decide.crossing import Cross, crossing, foretold, weeks_of
+from ..udfs.decide.crossing import Weeks as CategoryWeeks
 from ..udfs.decide.elasticity import (
     Response,
     Sales,
@@ -27,7 +29,7 @@ from ..udfs.decide.elasticity import (
     week_effects,
 )
 from ..udfs.decide.estimates import LEVEL
-from ..udfs.decide.quality import MEASURED, measured, poisson_deviance
+from ..udfs.decide.quality import MEASURED, Measured, mean_square, measured, poisson_deviance
 from ..udfs.history import Doubles, Longs
 from .allocate import of_rows
 from .sales import OF_SALES, read_weeks, sales_of
@@ -36,6 +38,7 @@ HELD_OUT = 8  # weeks
 MOVED = 0.01  # logarithm of a price beyond which it moved
 OWN = 0.5  # share of an elasticity that is of the item's own weeks, from which on it is its own
 METHODS = ("own", "category", "no price")
+CROSSING = ("cross effects", "no cross effects")
 
 CATEGORY = Argument(
     "category",
@@ -56,6 +59,7 @@ COLUMNS = {
     "low": "DOUBLE",
     "high": "DOUBLE",
     "promotion": "DOUBLE",
+    **dict.fromkeys(("substitution", "substitution_low", "substitution_high"), "DOUBLE"),
     "price": "DOUBLE",
     "units": "DOUBLE",
     "weeks": "BIGINT",
@@ -74,6 +78,11 @@ sql_macro(
         "low": "90 % interval",
         "high": "the other end",
         "promotion": "what a promotion multiplies units by, beside the price; of the category",
+        "substitution": "by how many percent the units of an item change where all prices of its"
+        " category change by one, beside what its own does: above 0 where items stand for each"
+        " other, 0 where that does not foretell the last weeks (price_quality)",
+        "substitution_low": "90 % interval",
+        "substitution_high": "the other end",
         "price": "the last one",
         "units": f"a week, over the last {HELD_OUT} weeks",
         "weeks": "in which it was sold",
@@ -91,9 +100,10 @@ sql_macro(
 class Learnt:
     """Items by number with their sales, and how these answer to prices.
 
-    categories are their names by number; method is the one that answers, deviances those of each
-    method in the weeks held out; by item there are more, the values of further expressions, and
-    price, the last one.
+    categories are their names by number; method is the one that answers, quality how well each of
+    the methods did in the weeks held out; cross are the effects that answer, crossed how well they
+    did beside none; by item there are more, the values of further expressions, and price, the last
+    one.
     """
 
     ids: pa.Array
@@ -101,7 +111,9 @@ class Learnt:
     sales: Sales
     response: Response
     method: str
-    quality: dict[str, Any]
+    quality: dict[str, Measured]
+    cross: Cross
+    crossed: dict[str, Measured]
     more: dict[str, Doubles]
     price: Doubles
 
@@ -133,7 +145,7 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
 
     def rows(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
         learnt = learn(session, catalog, new_query(session, catalog, name), given)
-        sales, of = learnt.sales, learnt.response
+        sales, of, cross = learnt.sales, learnt.response, learnt.cross
         units, weeks, prices = learnt.figures
         columns: dict[str, Any] = {
             "item_id": learnt.ids,
@@ -142,6 +154,9 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
             "low": of.elasticity - LEVEL * of.deviation,
             "high": of.elasticity + LEVEL * of.deviation,
             "promotion": np.exp(of.promotion[sales.category]),
+            "substitution": cross.effect[sales.category],
+            "substitution_low": (cross.effect - LEVEL * cross.deviation)[sales.category],
+            "substitution_high": (cross.effect + LEVEL * cross.deviation)[sales.category],
             "price": learnt.price,
             "units": units,
             "weeks": weeks,
@@ -159,15 +174,18 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
              **dict.fromkeys(MEASURED, "DOUBLE"), "chosen": "BOOLEAN"},
     arguments=ASKED,
     result={
-        "outcome": "units",
-        "method": "own: an elasticity for each item; category: that of the category; no price",
-        "measure": "deviance",
+        "outcome": "units, or weeks: what all of a category sold beyond what was to be expected of"
+        " its items' own prices",
+        "method": "of units own (an elasticity for each item), category (that of the category), no"
+        " price; of weeks cross effects, no cross effects",
+        "measure": "deviance, or squared error",
         "value": f"mean deviance of units (quasi-Poisson) in the last {HELD_OUT} weeks, by the"
         " weeks before, at the prices of then and given what the category sold in the week, of"
-        " items that sold in nearly all weeks; less is better",
-        "low": "90 % interval, by drawing items anew",
+        " items that sold in nearly all weeks; or the mean squared error of the logarithms of these"
+        " weeks, in variances of the weeks before; less is better",
+        "low": "90 % interval, by drawing items, or weeks, anew",
         "high": "the other end",
-        "gain": "how much larger the value of own is",
+        "gain": "how much larger the value of own, or of cross effects, is",
         "gain_low": "its 90 % interval",
         "gain_high": "the other end",
         "chosen": "whether it answers",
@@ -179,9 +197,13 @@ def price_quality(
 ) -> list[tuple[Any, ...]]:
     """How well prices foretell the units of the last weeks."""
     learnt = learn(session, catalog, new_query(session, catalog, name), given)
+    chosen = CROSSING[not learnt.cross.effect.any()]
     return [
         ("units", method, "deviance", *one.numbers, method == learnt.method)
         for method, one in learnt.quality.items()
+    ] + [
+        ("weeks", method, "squared error", *one.numbers, method == chosen)
+        for method, one in learnt.crossed.items()
     ]
 
 
@@ -216,7 +238,13 @@ def learn(
     sold, sales, price, span = sales_of(weeks, ids, category)
     quality = _quality(sales, span)
     method = min(quality, key=lambda one: float(quality[one].value))
-    response, _ = elasticities(sales)
+    response, effects = elasticities(sales)
+    weeks_sold = weeks_of(sales, response, effects)
+    crossed = _crossed(weeks_sold, span)
+    cross = Cross.none(len(weeks_sold.doubt))
+    # the interval tells whether it is better for sure
+    if method != "no price" and crossed and crossed[CROSSING[1]].gain_high < 0:
+        cross = crossing(weeks_sold)
     return Learnt(
         ids.take(pa.array(sold)),
         [*names.dictionary.to_pylist(), None],
@@ -224,6 +252,8 @@ def learn(
         _by(method, response, sales),
         method,
         quality,
+        cross,
+        crossed,
         {
             one: whole(items.column(f"_{one}")).to_numpy(zero_copy_only=False)[sold]
             for one in more or {}
@@ -273,7 +303,16 @@ def _by(method: str, response: Response, sales: Sales) -> Response:
     return dataclasses.replace(response, elasticity=elasticity, promotion=promotion, own=nothing)
 
 
-def _quality(sales: Sales, span: int) -> dict[str, Any]:
+def _crossed(weeks: CategoryWeeks, span: int) -> dict[str, Measured]:
+    """The errors of the last weeks with cross effects of those before, and without; {} of none."""
+    beyond, by_prices = foretold(weeks, span - HELD_OUT)
+    if not len(beyond):
+        return {}
+    scores = dict(zip(CROSSING, (by_prices, np.zeros(len(beyond))), strict=True))
+    return measured(mean_square, beyond, scores, np.arange(len(beyond)), 0)
+
+
+def _quality(sales: Sales, span: int) -> dict[str, Measured]:
     """The deviance of each method in the last weeks, given what categories sold in them."""
     before = sales.week < span - HELD_OUT
     past, future = sales.take(np.flatnonzero(before)), sales.take(np.flatnonzero(~before))

@@ -179,8 +179,14 @@ def test_bad_lists_of_prices_are_said(slow: Connection, arguments: str, said: st
 
 
 def test_prices_foretell_the_last_weeks(shop: Connection) -> None:
-    rows = {row["method"]: row for row in dicts(shop, f"FROM shop.price_quality({OF})")}
+    found = dicts(shop, f"FROM shop.price_quality({OF})")
+    rows = {row["method"]: row for row in found if row["outcome"] == "units"}
     assert list(rows) == ["own", "category", "no price"]
+    # nobody takes another item of the shelf instead here
+    weeks = {row["method"]: row["chosen"] for row in found if row["outcome"] == "weeks"}
+    assert weeks == {"cross effects": False, "no cross effects": True}
+    (none,) = dicts(shop, f"SELECT DISTINCT substitution FROM shop.price_response({OF})")
+    assert none == {"substitution": 0}
     assert rows["no price"]["gain_high"] < 0
     assert not rows["no price"]["chosen"]
     assert sum(row["chosen"] for row in rows.values()) == 1
@@ -286,3 +292,54 @@ def test_a_few_weeks_are_too_few() -> None:
     with pytest.raises(duckdb.Error, match="sales span 8 weeks"):
         con.execute(f"FROM shop.price_response({OF})").fetchall()
     con.close()
+
+
+# who buys of a shelf buys so much, whatever all of it costs: the cheaper item is taken instead
+INSTEAD = """
+CREATE TABLE jars AS SELECT i AS item_id, i % 8 AS shelf FROM range(48) AS t(i);
+CREATE TABLE stickers AS
+SELECT
+    i AS item_id,
+    w,
+    5.0 * (0.8 + (md5_number_lower(i || '/' || w) % 9) / 20)
+    * (0.85 + (md5_number_lower((i % 8) || ':' || w) % 7) / 20) AS price
+FROM range(48) AS t(i), range(60) AS s(w);
+CREATE TABLE jars_sold AS
+SELECT
+    p.item_id,
+    CAST(md5_number_upper(p.item_id || ' ' || p.w) % 50 AS BIGINT) AS user_id,
+    TIMESTAMP '2024-01-01' + INTERVAL (7 * p.w) DAY AS sold_at,
+    round(
+        240 * pow(p.price, -3) / sum(pow(p.price, -3)) OVER (PARTITION BY p.item_id % 8, p.w)
+        * (0.9 + (md5_number_lower((p.item_id % 8) || '-' || p.w) % 9) / 40)
+    ) AS units,
+    p.price * units AS paid
+FROM stickers AS p
+WHERE units > 0;
+"""
+
+
+def test_items_that_stand_for_each_other_gain_less_by_lower_prices() -> None:
+    of = OF.replace("'shelf'", "'CAST(shelf AS VARCHAR)'")
+    with morec_sql.connect() as con:
+        con.execute(INSTEAD.replace("WHERE units > 0", "QUALIFY units > 0"))
+        con.execute(
+            "FROM create_recommender('shop', events => 'jars_sold', event_time => 'sold_at',"
+            " items => 'jars', dimensions => 4,"
+            " relevance => {half_life: 'none', neighbour_weight: 0})"
+        ).fetchall()
+        quality = dicts(con, f"FROM shop.price_quality({of}) WHERE outcome = 'weeks'")
+        assert [row["chosen"] for row in quality] == [True, False]
+        assert quality[1]["gain_high"] < 0
+        for row in dicts(con, f"FROM shop.price_response({of})"):
+            assert row["elasticity"] == pytest.approx(-3, abs=0.4)
+            assert row["substitution"] == pytest.approx(3, abs=0.5)
+            assert row["substitution_low"] < row["substitution"] < row["substitution_high"]
+        # no more is sold where all become cheaper, so that for profit they become dearer
+        rows = dicts(con, f"FROM shop.price_plan({of}, weights => {{profit: 1}})")
+        assert sum(row["change"] for row in rows) / len(rows) > 0.05
+        units, new = (sum(row[one] for row in rows) for one in ("units", "new_units"))
+        assert new == pytest.approx(units, rel=0.1)
+        assert all(row["units_low"] <= row["new_units"] <= row["units_high"] for row in rows)
+        front = dicts(con, f"FROM shop.price_front({of})")
+        assert max(row["units"] for row in front) < 1.1

@@ -147,6 +147,11 @@ def test_weeks_without_sales_are_filled_by_hand() -> None:
 numbers = st.floats(0.5, 20)
 
 
+def alone(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The category of items, and the cross effects, of items that do not stand for each other."""
+    return np.zeros(len(items), np.int64), np.zeros(len(items))
+
+
 @given(
     st.lists(st.tuples(numbers, numbers, numbers, st.floats(-4, 1)), min_size=1, max_size=3),
     st.floats(0, 0.4),
@@ -163,7 +168,7 @@ def test_plans_are_the_best_of_all_and_keep_the_limits(
     price, cost, units, slope = np.array(rows).T
     floor = np.where(price > 5, cost * 0.5, 0)
     ones = np.ones(len(price))
-    offer = Offer(price, cost, units, slope, 0.3 * ones, floor, ones > 0)
+    offer = Offer(price, cost, units, slope, 0.3 * ones, floor, ones > 0, *alone(price))
     prices = candidates(offer, most, [0.99, 0.49] if endings else [])
     new = plan(offer, prices, np.array(weights))
     assert (np.abs(new / price - 1) <= most + 1e-6).all()
@@ -190,7 +195,7 @@ def test_what_is_elastic_becomes_cheaper_and_what_is_not_dearer() -> None:
     ones = np.ones(3)
     offer = Offer(
         10 * ones, 4 * ones, 5 * ones, np.array([-4.0, -0.5, -0.5]), 0 * ones, 0 * ones,
-        np.array([True, True, False]),
+        np.array([True, True, False]), *alone(ones),
     )  # fmt: skip
     new = plan(offer, candidates(offer, 0.1, []), np.array([1.0, 0, 0]))
     assert new == pytest.approx([9, 11, 10])

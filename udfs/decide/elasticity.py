@@ -175,8 +175,9 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     middle, _ = everything.fit(np.zeros((1, 2)), np.full((1, 2), WIDE**-2))
     dispersion = everything.dispersion(middle)
     groups = _Groups(sales, effects, x, of, dispersion)
-    apart = _apart(*groups.one_step(np.tile(middle, (categories, 1))))
-    prior = np.tile(middle, (categories, 1)), np.tile(1 / np.maximum(apart, SOME), (categories, 1))
+    variance = apart(*groups.one_step(np.tile(middle, (categories, 1))))
+    precisions = np.tile(1 / np.maximum(variance, SOME), (categories, 1))
+    prior = np.tile(middle, (categories, 1)), precisions
     theta, _ = groups.fit(*prior)
     dispersion = groups.dispersion(theta)
     # promotions count as they do in the category, prices as they do for the item
@@ -184,12 +185,12 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     own = _Groups(sales, rest, x[:, :1], np.arange(items), dispersion)
     at = theta[of, :1]
     estimate, information = own.one_step(at)
-    overall = _apart(estimate - at, information)[0]
+    overall = apart(estimate - at, information)[0]
     # where a category has few items, as far apart as all
     enough = np.bincount(of[information[:, 0] > SOME], minlength=categories) >= FEWEST
     spread = np.full(categories, overall)
     for one in np.flatnonzero(enough):
-        spread[one] = _apart(estimate[of == one], information[of == one])[0]
+        spread[one] = apart(estimate[of == one], information[of == one])[0]
     spread = np.maximum(spread, LEAST)
     # the mean of a category's items, each as much as is known of it, and not of its largest ones
     known = information[:, 0] > SOME
@@ -362,7 +363,7 @@ class _Groups:
         return np.maximum(out, 1.0)
 
 
-def _apart(estimate: Doubles, information: Doubles) -> Doubles:
+def apart(estimate: Doubles, information: Doubles) -> Doubles:
     """The variance of what is estimated beyond that of the estimates, shape (p,)."""
     out = np.zeros(estimate.shape[1])
     for k in range(estimate.shape[1]):

@@ -143,9 +143,14 @@ def mean_absolute(y: Doubles, expected: Doubles, weight: Doubles) -> float:
     return float(np.average(np.abs(y - expected), weights=weight))
 
 
+def mean_square(y: Doubles, expected: Doubles, weight: Doubles) -> float:
+    """The mean squared error."""
+    return deviance("amount", y, expected, weight)
+
+
 def root_mean_square(y: Doubles, expected: Doubles, weight: Doubles) -> float:
     """The root of the mean squared error."""
-    return float(deviance("amount", y, expected, weight) ** 0.5)
+    return float(mean_square(y, expected, weight) ** 0.5)
 
 
 def poisson_deviance(y: Doubles, expected: Doubles, weight: Doubles) -> float:
