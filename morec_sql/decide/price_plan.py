@@ -19,6 +19,7 @@ from ..udfs.history import Doubles
 from .allocate import of_rows
 from .price_response import ASKED, Learnt, learn
 
+A_PERCENT = 0.01
 POINTS = 11  # of the front
 COST = Argument(
     "cost",
@@ -46,6 +47,7 @@ ARGUMENTS = (
 )
 COLUMNS = {
     "item_id": "VARCHAR",
+    "segment": "VARCHAR",
     **dict.fromkeys(
         ("price", "new_price", "change", "units", "new_units", "units_low", "units_high",
          "revenue", "new_revenue", "profit", "new_profit", "profit_low", "profit_high",
@@ -62,6 +64,7 @@ sql_macro(
     ARGUMENTS,
     {
         "item_id": "the item, of those sold in the last weeks",
+        "segment": "whose price it is, where there are segments; NULL for all",
         "price": "the last one",
         "new_price": "the one to take; that of now where it never moved, since nothing is known",
         "change": "as a share of the price",
@@ -100,6 +103,7 @@ def _plan(session: Session, catalog: str, name: str, given: dict[str, Any]) -> p
     ends = low * margin, high * margin
     columns: dict[str, Any] = {
         "item_id": learnt.ids.take(pa.array(rows)),
+        "segment": learnt.segment.take(pa.array(rows)),
         "price": offer.price,
         "new_price": new,
         "change": new / offer.price - 1,
@@ -154,6 +158,69 @@ def price_front(
             )
         )
     return rows
+
+
+@sql_function(
+    of="recommender",
+    returns={"segment": "VARCHAR", "users": "BIGINT", "items": "BIGINT",
+             **dict.fromkeys(("units", "price_now", "price_new", "change", "dearest"), "DOUBLE")},
+    arguments=ARGUMENTS,
+    result={
+        "segment": "of users, by the argument segments",
+        "users": "who are in it",
+        "items": "which it bought of late",
+        "units": "a week",
+        "price_now": "what it pays, of what it would at the mean prices that all segments pay for"
+        " the same items: 1.02 is 2 % more",
+        "price_new": "the same at the new prices",
+        "change": "what its basket of now costs at the new prices, of what it costs now",
+        "dearest": "the share of its units, of items that other segments buy too, of which its new"
+        " price is above that of all others by more than a percent",
+    },
+    template="catalog/rows",
+)  # fmt: skip
+def price_fairness(
+    session: Session, catalog: str, name: str, given: dict[str, Any]
+) -> list[tuple[Any, ...]]:
+    """What a plan of prices for segments, as of price_plan, does to each of them."""
+    if given["segments"] is None:
+        raise MorecError("segments: SQL over the users is needed; without it all pay the same")
+    wanted = np.array(weights(given["weights"], list(OBJECTIVES), negative=False))
+    learnt, offer, prices, rows = _offered(session, catalog, name, given)
+    new = plan(offer, prices, wanted)
+    ids = learnt.ids.take(pa.array(rows)).dictionary_encode()
+    item = ids.indices.to_numpy().astype(np.int64)
+    bought = np.bincount(item, offer.units)
+    shared = np.bincount(item)[item] > 1
+    of_all = [(np.bincount(item, offer.units * at) / bought)[item] for at in (offer.price, new)]
+    # the highest price of an item, and the highest of the others
+    order = np.lexsort((-new, item))
+    first = np.searchsorted(item[order], np.arange(len(bought)))
+    top, second = (np.append(new[order], 0.0)[first + place] for place in (0, 1))
+    others = np.where(new >= top[item], second[item], top[item])
+    dearest = shared & (new > others * (1 + A_PERCENT))
+    mine = learnt.segment.take(pa.array(rows)).to_numpy(zero_copy_only=False)
+    found = []
+    for segment, users in learnt.segments.items():
+        of = mine == segment
+        if not of.any():
+            continue
+        units = offer.units[of]
+        now, then = units @ offer.price[of], units @ new[of]
+        both = offer.units[of & shared].sum()
+        found.append(
+            (
+                segment,
+                users,
+                int(of.sum()),
+                float(units.sum()),
+                float(now / (units @ of_all[0][of])),
+                float(then / (units @ of_all[1][of])),
+                float(then / now),
+                float(offer.units[of & dearest].sum() / both) if both else None,
+            )
+        )
+    return found
 
 
 def _share(new: Doubles, now: Doubles) -> float | None:

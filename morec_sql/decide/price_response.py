@@ -54,6 +54,7 @@ FILTER = Argument(
 ASKED = (*OF_SALES, CATEGORY, FILTER)
 COLUMNS = {
     "item_id": "VARCHAR",
+    "segment": "VARCHAR",
     "category": "VARCHAR",
     "elasticity": "DOUBLE",
     "low": "DOUBLE",
@@ -73,6 +74,7 @@ sql_macro(
     ASKED,
     {
         "item_id": "the item",
+        "segment": "of users, whose purchases it is about; NULL for all",
         "category": "what it is drawn together with",
         "elasticity": "-2 is 2 % less for a price that is 1 % higher",
         "low": "90 % interval",
@@ -100,6 +102,9 @@ sql_macro(
 class Learnt:
     """Items by number with their sales, and how these answer to prices.
 
+    Where segments are told apart, each of an item is one of them: ids are those of the items,
+    segment their segments, else NULL, and segments how many users each has, by name.
+
     categories are their names by number; method is the one that answers, quality how well each of
     the methods did in the weeks held out; cross are the effects that answer, crossed how well they
     did beside none; by item there are more, the values of further expressions, and price, the last
@@ -107,6 +112,8 @@ class Learnt:
     """
 
     ids: pa.Array
+    segment: pa.Array
+    segments: dict[str, int]
     categories: list[str | None]
     sales: Sales
     response: Response
@@ -149,6 +156,7 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
         units, weeks, prices = learnt.figures
         columns: dict[str, Any] = {
             "item_id": learnt.ids,
+            "segment": learnt.segment,
             "category": pa.array(learnt.categories, pa.string()).take(pa.array(sales.category)),
             "elasticity": of.elasticity,
             "low": of.elasticity - LEVEL * of.deviation,
@@ -231,10 +239,13 @@ def learn(
         items = values_of_items(con, query.name, more or {}, given["filter"], given["category"])
     if not len(items):
         raise MorecError(f"filter: {given['filter']!r} keeps no item")
-    ids = whole(items.column("item_id"))
+    ids, place, segment = weeks.keys(whole(items.column("item_id")))
     names = whole(items.column("category")).dictionary_encode()
     null = len(names.dictionary)
     category = names.indices.fill_null(null).to_numpy(zero_copy_only=False).astype(np.int64)
+    # a segment answers to prices in its own way, as a category does
+    segments = pa.array(list(weeks.segments), pa.string()) if weeks.segments else pa.nulls(1)
+    category = category[place] * len(segments) + segment
     sold, sales, price, span = sales_of(weeks, ids, category)
     quality = _quality(sales, span)
     method = min(quality, key=lambda one: float(quality[one].value))
@@ -246,8 +257,10 @@ def learn(
     if method != "no price" and crossed and crossed[CROSSING[1]].gain_high < 0:
         cross = crossing(weeks_sold)
     return Learnt(
-        ids.take(pa.array(sold)),
-        [*names.dictionary.to_pylist(), None],
+        whole(items.column("item_id")).take(pa.array(place[sold])),
+        segments.take(pa.array(segment[sold])).cast(pa.string()),
+        weeks.segments,
+        [one for one in (*names.dictionary.to_pylist(), None) for _ in segments],
         sales,
         _by(method, response, sales),
         method,
@@ -255,7 +268,7 @@ def learn(
         cross,
         crossed,
         {
-            one: whole(items.column(f"_{one}")).to_numpy(zero_copy_only=False)[sold]
+            one: whole(items.column(f"_{one}")).to_numpy(zero_copy_only=False)[place[sold]]
             for one in more or {}
         },
         price,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..answer.filters import users_of
 from ..catalog.recommenders import stored_source
 from ..errors import MorecError, nearest, shown
 from ..registry import Argument, sql_function
@@ -13,6 +12,7 @@ from ..source.checks import number
 from ..source.expressions import evaluated, expression
 from ..templates import identifier, literal, sql
 from ..udfs.history import DAY
+from .segments import segments_of
 from .user_value import AS_OF
 
 STEPS = {
@@ -58,19 +58,11 @@ def retention(
     if cohort not in STEPS:
         hint = nearest(str(cohort), STEPS)
         raise MorecError(f"cohort: {shown(cohort)} is no length of a period; {hint}")
-    schema, segments = identifier(name), sql("decide/no_segments")
     with session.cursor(catalog) as con:
-        if given["by"] is not None:
-            users = users_of(con, name)
-            if users is None:
-                raise MorecError(
-                    "by: it is SQL over the users, but the recommender has no table of them"
-                )
-            written = expression(con, "by", given["by"], users, wanted="category")
-            segments = sql("decide/segments", schema=schema, segment=written)
+        segments = segments_of(con, name, "by", given["by"])
         query = sql(
             "decide/retention_table",
-            schema=schema,
+            schema=identifier(name),
             cohort=literal(cohort),
             step=STEPS[cohort],
             segments=segments,

@@ -20,7 +20,9 @@ from ..templates import arrow, literal, sql
 from ..udfs.decide.elasticity import Sales, filled
 from ..udfs.history import Doubles, Longs
 from .named import Column, named_table
+from .segments import FEWEST_USERS, MOST_SEGMENTS, segments_with_prices
 
+BETWEEN = "\x1f"  # stands between an item and a segment
 FEWEST_WEEKS = 12  # that sales have to span
 
 REVENUE = Argument(
@@ -42,7 +44,15 @@ PRICES = Argument(
     " default",
     "NULL",
 )
-OF_SALES = (REVENUE, QUANTITY, PROMOTED, PRICES)
+SEGMENTS = Argument(
+    "segments",
+    "SQL over the users, such as 'city': whose prices are told apart; one price for all by default,"
+    f" and none for persons: 2 to {MOST_SEGMENTS} segments of {FEWEST_USERS} users or more"
+    " (price_fairness says what that does)",
+    "NULL",
+    "CAST(segments AS VARCHAR)",
+)
+OF_SALES = (REVENUE, QUANTITY, PROMOTED, PRICES, SEGMENTS)
 PRICES_OF = "prices(item_id, price, starts)"
 COLUMNS = (
     Column("item", of="items"),
@@ -54,10 +64,28 @@ COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class Weeks:
-    """What items sold in each week, and their prices in each by a list, None for those paid."""
+    """What items sold in each week, and their prices in each by a list, None for those paid.
+
+    segments are how many users each has, by name: what is sold to each is told apart then, and ids
+    are those of `key`.
+    """
 
     sold: pa.Table
     listed: pa.Table | None
+    segments: dict[str, int]
+
+    def keys(self, ids: pa.Array) -> tuple[pa.Array, Longs, Longs]:
+        """The ids by which sales are told apart, of items: id, place of the item, of the segment.
+
+        Of each item there is one for each segment, or itself alone where there are none.
+        """
+        count = max(len(self.segments), 1)
+        place, segment = np.divmod(np.arange(len(ids) * count), count)
+        found = ids.take(pa.array(place))
+        if self.segments:
+            names = pa.array(list(self.segments)).take(pa.array(segment))
+            found = pc.binary_join_element_wise(found, names, BETWEEN)
+        return found, place, segment
 
 
 def read_weeks(
@@ -89,6 +117,7 @@ def read_weeks(
             if text is None
             else expression(con, argument, text, source.events, wanted, every_row=True)
         )
+    segments, users = segments_with_prices(con, name, given["segments"])
     _, first, last = events_known(con, name)
     if first is None or last is None:
         raise MorecError(f"revenue: {name!r} has no event")
@@ -98,11 +127,15 @@ def read_weeks(
         events=source.events_with(columns),
         usable=source.identified,
         until=until,
+        segments=segments,
+        everybody=literal(not users),
     )
     sold, listed = arrow(con, query), None
     if prices is not None:
         listed = _listed(con, catalog, source, prices, literal(first), until)
-    return Weeks(sold, listed)
+        if users:  # a list is for all of them
+            listed = _for_each(listed, list(users))
+    return Weeks(sold, listed, users)
 
 
 def _listed(
@@ -127,12 +160,21 @@ def _listed(
         return arrow(con, query)
 
 
+def _for_each(listed: pa.Table, segments: list[str]) -> pa.Table:
+    """The same prices for each segment."""
+    items = whole(listed.column("item_id"))
+    return pa.concat_tables(
+        listed.set_column(0, "item_id", pc.binary_join_element_wise(items, one, BETWEEN))
+        for one in segments
+    )
+
+
 def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> tuple[Longs, Sales, Doubles, int]:
     """The sales of items.
 
     Args:
         weeks: of these and others.
-        ids: the items, as texts.
+        ids: the items, as texts, or what Weeks.keys gives for them.
         category: the number of each item's.
 
     Returns:

@@ -23,7 +23,7 @@ SELECT
     ['Graz', 'Linz', 'Wien'][1 + i % 3] AS city,
     DATE '1950-01-01' + CAST(200 * i AS INTEGER) AS born,
     [['tea', 'tools', 'home'][1 + i % 3]] AS interests
-FROM range(81) AS t(i);
+FROM range(161) AS t(i);
 CREATE TABLE products AS
 SELECT
     1001 + (i + 13) % 60 AS product_id,
