@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+MOST_NAMES, MOST_CHARACTERS = 12, 160  # of names that a sentence lists
+
 
 class MorecError(ValueError):
     """A bad argument; the message is one sentence: the argument, what came, what is allowed."""
@@ -37,5 +39,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
     if close:
         return f"did you mean {lowered[close[0]]!r}?"
-    listed = ", ".join(repr(candidate) for candidate in names[:12])
-    return f"there is {listed}{', ...' if len(names) > 12 else ''}" if names else "there is none"
+    listed = names[:MOST_NAMES]
+    while len(", ".join(map(repr, listed))) > MOST_CHARACTERS and len(listed) > 1:
+        listed.pop()
+    rest = ", ..." if len(names) > len(listed) else ""
+    return f"there is {', '.join(map(repr, listed))}{rest}" if names else "there is none"

@@ -194,11 +194,11 @@ class Book:
             return rule.why
         texts = [rule.items, rule.others, rule.per, rule.users, rule.context]
         texts += [rule.seen.table] if rule.seen is not None else []
+        if rule.kind in TIMED and self._query.recommender.clock.timeless:
+            return "the recommender was made without event_time"
         found = next((self._broken[text] for text in texts if text in self._broken), None)
         if found is None and rule.kind == "include_only" and not self.of(rule.items).any():
             found = "no item is included"
-        if found is None and rule.kind in TIMED and self._query.recommender.clock.timeless:
-            found = "the recommender was made without event_time"
         return found
 
     def of(self, text: str | None) -> Flags:

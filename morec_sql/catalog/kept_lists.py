@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from ..errors import MorecError, reason
+from ..errors import MorecError, reason, shown
 from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import Argument, sql_function
 from ..session import Session
@@ -83,15 +83,18 @@ def _make(con: duckdb.DuckDBPyConnection, name: str, given: dict[str, Any]) -> S
     """Write the table in one transaction."""
     began = time.perf_counter()
     schema = identifier(name)
+    users = users_named(con, name, given.get("users"))
     statements = sql(
         "catalog/lists",
         schema=schema,
         user_type=type_of(con, "user_id", f"{schema}.events"),
-        users=users_named(con, name, given.get("users")),
+        users=users,
         arguments=literal(json.dumps(given)),
         **{one: _passed(given.get(one)) for one in PASSED},
     )
     try:
+        if given.get("users") is not None and first_row(con, f"{users} LIMIT 1") is None:
+            raise MorecError(f"users: {shown(given['users'])} names no user")
         with transaction(con):
             con.execute(statements)
     except duckdb.InterruptException:

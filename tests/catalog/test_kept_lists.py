@@ -84,6 +84,7 @@ def test_they_are_asked_for_as_recommend_is(tables: Connection) -> None:
         ("'shop', filter => 'catgory = 1'", "filter: .*catgory"),
         ("'shop', exclude_seen => 'x'", "exclude_seen: x is neither"),
         ("'shop', users => 'nobody'", "users: .*nobody"),
+        ("'shop', users => 'SELECT ''x'' AS u'", "users: .* names no user"),
         ("'shop', users => 'SELECT 1 AS a, 2 AS b'", "users: .*several columns"),
     ],
 )
