@@ -58,7 +58,7 @@ sql_macro(
     " expected to change, less its cost.",
     (
         Argument("user_id", "the user", passed="CAST(user_id AS VARCHAR)"),
-        CONTACTS,
+        dataclasses.replace(CONTACTS, default="NULL"),
         Argument("costs", "what each action costs, a struct by name; 0 by default", "NULL"),
         Argument(
             "eligible",
@@ -85,8 +85,8 @@ sql_macro(
         "net": "gain less cost",
         "contacts": "in the last seven days",
         "evidence": "randomised, observational (who was held back differed before by more than"
-        " chance), or extrapolated; of nothing why: no action brings more than it costs, or"
-        " contacted as often as allowed",
+        " chance), or extrapolated; of nothing why: no action brings more than it costs, contacted"
+        " as often as allowed, or no contacts are given",
     },
     "catalog/rows",
     udf="morec_next_action",
@@ -116,6 +116,12 @@ class Learnt:
         known = known_at(self.orders, self.now, self.horizon)
         out[known.customer] = known.features
         return out
+
+
+UNTRIED = Learnt(
+    pa.array([], pa.string()), Orders(*(np.zeros(0, kind) for kind in (np.int64, float, float))),
+    0.0, 1.0, {}, {}, {},
+)  # fmt: skip
 
 
 def learn(session: Session, catalog: str, query: Query, given: dict[str, Any]) -> Learnt:
@@ -205,9 +211,11 @@ def _actions(
 ) -> tuple[pa.Array, Longs]:
     """The next action of each of users who ask alike, and their places."""
     query = new_query(session, catalog, name)
-    learnt = learn(session, catalog, query, given)
+    learnt = UNTRIED if given["contacts"] is None else learn(session, catalog, query, given)
     most = whole_number("most_per_week", given["most_per_week"], 0)
     names = [*learnt.effects, *([CAMPAIGN] if truth("campaigns", given["campaigns"]) else [])]
+    # what is not tried, or not eligible, comes behind nothing
+    names = names or [NOTHING]
     costs = _by_name("costs", given["costs"], names)
     eligible = _by_name("eligible", given["eligible"], names)
     place = pc.index_in(users, value_set=learnt.users).fill_null(len(learnt.users)).to_numpy()
@@ -233,7 +241,8 @@ def _actions(
     contacts = np.array([learnt.late.get(user, 0) for user in users.to_pylist()], np.int64)
     full = contacts >= most
     none = full | ~(net[rows, best] > 0)
-    why = np.where(full, "contacted as often as allowed", "no action brings more than it costs")
+    worth = "no action brings more than it costs" if names != [NOTHING] else "no contacts are given"
+    why = np.where(full, "contacted as often as allowed", worth)
     chosen = np.where(none, NOTHING, np.array(names)[best])
     found = rows_of(
         {

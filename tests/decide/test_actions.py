@@ -156,6 +156,15 @@ def test_an_offer_of_a_campaign_is_an_action(plain: Connection) -> None:
         assert row["gain"] == pytest.approx(max(mine.values()))
         assert mine[row["campaign_id"]] == pytest.approx(row["gain"])
     assert {row["campaign_id"] for row in rows if row["action"] != "campaign"} <= {None}
+    # offers need no contacts, and without either there is nothing to do
+    alone = "SELECT u, a.* FROM range(300) AS t(u), shop.next_action(u, campaigns => true) AS a"
+    assert dicts(plain, alone) == rows
+    (bare,) = dicts(plain, "FROM shop.next_action(7)")
+    assert (bare["action"], bare["net"], bare["evidence"]) == (
+        "nothing",
+        0,
+        "no contacts are given",
+    )
     some = "eligible => {campaign: 'SELECT 4 AS customer_id'}"
     rows = dicts(
         plain,
