@@ -178,7 +178,7 @@ def test_an_offer_of_a_campaign_is_an_action(plain: Connection) -> None:
     [
         ("next_action(1, 'sends')", "contacts: a table with its columns is needed, such as"),
         ("next_action(1, 'sends(user_id, action, sent_at)')", "contacts: a table with its columns"),
-        ("next_action(1, NULL)", "contacts: a table with its columns is needed, .*, not None"),
+        ("action_effects(NULL)", "contacts: a table with its columns is needed, .*, not None"),
         ("next_action(1, 'sent(user_id, a, b, c)')", "contacts: there is no table or view 'sent'"),
         (
             "next_action(1, 'sends(user_id, action, held_back, sent_at)')",
