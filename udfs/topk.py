@@ -45,6 +45,12 @@ class Given:
         mine = user >= 0
         return Given(user[mine], self.item[mine], self.score[mine])
 
+    def only(self, number: torch.Tensor) -> Given:
+        """The pairs of items that have a number, shape (items,), by these; -1 is for others."""
+        item = number[self.item]
+        mine = item >= 0
+        return Given(self.user[mine], item[mine], self.score[mine])
+
 
 def added(scores: Scores, count: int, more: Given | None) -> Scores:
     """Scores of `count` items to which those of some pairs are added; pairs are distinct."""

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..history import Longs
 from .classes import best_lists, classes, picked
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from ..table import Table
     from ..topk import Given
 
-ENOUGH = 5  # times the length of a list are the best items that mostly suffice
+ENOUGH, MORE = 2, 10  # times the length of a list are the best items that often and mostly suffice
+
+Flags = npt.NDArray[np.bool_]
 
 
 def top_limited(
@@ -35,7 +38,8 @@ def top_limited(
 
     Where items may be picked one by one, in the order of their scores, those behind the last one
     that is picked do not matter: a list of the best items that is full and meets all constraints is
-    the best of all.
+    the best of all. Nor do others where places that are left for what a list needs at least are
+    given to the best items of that kind.
 
     Args:
         table: the items.
@@ -59,25 +63,28 @@ def top_limited(
     score = torch.full((users, k), -torch.inf, device=query.device)
     item = torch.zeros((users, k), dtype=torch.int64, device=query.device)
     rest = np.arange(users)
-    many = max(k - depth, ENOUGH * depth)
-    if many < count and classes(constraints) is not None:
-        best, column = table.top(query, given, many, more)
-        found, short = picked(best, column, depth, constraints, forced)
-        full = (found >= 0).sum(axis=1) == depth
-        full[short] = False
-        sure = torch.from_numpy(np.flatnonzero(full)).to(query.device)
+    floors = _floors(constraints) if classes(constraints) is not None else None
+    for wide in () if floors is None else (ENOUGH, MORE):
+        many = max(k - depth, wide * depth)
+        if many >= count or not len(rest):
+            break
+        rows, mine, plus = _of_some(rest, given, more, query)
+        tops = table.top(query[rows], mine, many, plus)
+        best, column = _with_floors(table, query[rows], mine, plus, floors or [], tops)
+        found, short = picked(best, column, depth, constraints, forced[rest])
+        enough = _suffice(found, tops, floors or [], forced[rest])
+        enough[short] = False
         listed = torch.from_numpy(found).to(query.device)
-        at = (listed[:, :, None] == column[:, None, :]).int().argmax(dim=2)
+        at = (listed[:, :, None] == column[:, None, :]) & best.isfinite()[:, None, :]
         # what is forced may not be among them; its score comes from elsewhere
-        last = best.gather(1, at)
-        parts = _behind(best[:, : k - depth], column[:, : k - depth], last, listed)
-        score[sure], item[sure] = (of[sure] for of in parts)
-        rest = np.flatnonzero(~full)
+        last = best.gather(1, at.int().argmax(dim=2))
+        parts = _behind(tops[0][:, : k - depth], tops[1][:, : k - depth], last, listed)
+        sure = torch.from_numpy(np.flatnonzero(enough)).to(query.device)
+        score[rows[sure]], item[rows[sure]] = (of[sure] for of in parts)
+        rest = rest[~enough]
     for some in np.array_split(rest, max(1, -(-len(rest) // together(count)))):
         if len(some):
-            rows = torch.from_numpy(some).to(query.device)
-            mine, plus = (None if of is None else of.among(rows, users) for of in (given, more))
-            assert mine is not None
+            rows, mine, plus = _of_some(some, given, more, query)
             few = query[rows]
 
             def plain(items: slice, few: torch.Tensor = few) -> torch.Tensor:
@@ -87,6 +94,98 @@ def top_limited(
             block[mine.user, mine.item] = mine.score
             score[rows], item[rows] = limited_block(block, k, constraints, depth, forced[some])
     return score, item
+
+
+def _of_some(
+    users: Longs, given: Given, more: Given | None, query: torch.Tensor
+) -> tuple[torch.Tensor, Given, Given | None]:
+    """Users as rows of the queries, and the pairs of theirs."""
+    import torch
+
+    rows = torch.from_numpy(users).to(query.device)
+    count = len(query)
+    return rows, given.among(rows, count), None if more is None else more.among(rows, count)
+
+
+def _floors(constraints: list[Constraint]) -> list[tuple[Flags, int]]:
+    """The sets of items of which a list needs some, as flags of all, and how many it needs.
+
+    None are there where two sets have an item in common.
+    """
+    least = [one for one in constraints if one.rule.least]
+    inside = [one.values > 0 for one in least]
+    if len(inside) > 1 and np.sum(inside, axis=0).max(initial=0) > 1:
+        return []
+    return [(mine, int(np.ceil(one.limit - 1e-9))) for one, mine in zip(least, inside, strict=True)]
+
+
+def _with_floors(
+    table: Table,
+    query: torch.Tensor,
+    given: Given,
+    more: Given | None,
+    floors: list[tuple[Flags, int]],
+    tops: tuple[torch.Tensor, torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best items of all, and behind them the best of each floor that they lack, once each.
+
+    Args:
+        table, query, given, more: as of top_limited.
+        floors: as of _floors.
+        tops: scores and items of the best of all, shape (users, n).
+    """
+    import torch
+
+    users, where = len(query), query.device
+    scores, columns = [tops[0]], [tops[1]]
+    for flags, least in floors:
+        inside = torch.from_numpy(np.flatnonzero(flags)).to(where)
+        number = torch.full((len(table),), -1, device=where)
+        number[inside] = torch.arange(len(inside), device=where)
+        there = (number[tops[1]] >= 0) & tops[0].isfinite()
+        few = (there.sum(dim=1) < min(least, len(inside))).nonzero()[:, 0]
+        if not len(few):
+            continue
+        mine, plus = (
+            None if of is None else of.among(few, users).only(number) for of in (given, more)
+        )
+        assert mine is not None
+        found, at = table.take(inside).top(query[few], mine, min(least, len(inside)), plus)
+        at = inside[at]
+        twice = ((at[:, :, None] == tops[1][few][:, None, :]) & there[few][:, None, :]).any(dim=2)
+        score = torch.full((users, at.shape[1]), -torch.inf, device=where)
+        column = torch.zeros(score.shape, dtype=torch.int64, device=where)
+        score[few], column[few] = found.masked_fill(twice, -torch.inf), at
+        scores.append(score)
+        columns.append(column)
+    return torch.cat(scores, dim=1), torch.cat(columns, dim=1)
+
+
+def _suffice(
+    found: Longs,
+    tops: tuple[torch.Tensor, torch.Tensor],
+    floors: list[tuple[Flags, int]],
+    forced: Longs,
+) -> Flags:
+    """For which users no other items matter, shape (users,).
+
+    Their lists are full, and what is not among the best items is of a floor that is just reached:
+    all places that were left had to be given to such.
+
+    Args:
+        found: the lists, shape (users, depth), -1 for none.
+        tops: scores and items of the best of all.
+        floors: as of _floors.
+        forced: as of top_limited.
+    """
+    column, finite = tops[1].cpu().numpy(), tops[0].isfinite().cpu().numpy()
+    among = ((found[:, :, None] == column[:, None, :]) & finite[:, None, :]).any(axis=2)
+    among |= (found[:, :, None] == forced[:, None, :]).any(axis=2)
+    for flags, least in floors:
+        mine = flags[found] & (found >= 0)
+        among |= mine & (mine.sum(axis=1) == least)[:, None]
+    out: Flags = ((found >= 0) & among).all(axis=1)
+    return out
 
 
 def limited_block(
