@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MorecError, nearest, reason, shown
-from ..templates import identifier, sql, type_of
+from ..templates import first_row, identifier, sql, type_of
 from ..udfs.history import Doubles, Longs
 from .impressions import ENOUGH, impressions
 from .query import Query
@@ -35,6 +35,7 @@ class Book:
         self._broken: dict[str, str] = {}
         self._contexts: dict[tuple[str, str], bool] = {}
         self._fatigue: dict[Seen, Doubles] = {}
+        self._untaught: dict[Seen, str] = {}
 
     @functools.cached_property
     def rules(self) -> list[Rule | Broken]:
@@ -166,22 +167,30 @@ class Book:
         return row.astype(np.int64), item.astype(np.int64), times.astype(np.float64)
 
     def learn(self, seen: Seen) -> None:
-        """Learn what being shown before does, of a table of what was shown."""
+        """Learn what being shown before does, of a table of what was shown.
 
-        def work() -> Doubles:
+        It is learnt anew when the table is twice as long, and what is in the way is kept as well.
+        """
+
+        def work() -> Doubles | str:
             with self._query.connect() as con:
-                return impressions(
-                    con, self._query.name, seen.parts, seen.days, most=ENOUGH
-                ).fatigue
+                parts, days = seen.parts, seen.days
+                try:
+                    return impressions(con, self._query.name, parts, days, most=ENOUGH).fatigue
+                except MorecError as error:
+                    return str(error)
 
         def run(_: list[str]) -> None:
-            key = "fatigue", *dataclasses.astuple(seen)
-            self._fatigue[seen] = self._query.recommender.kept.foretold.get(key, work)
+            with self._query.connect() as con:
+                row = first_row(con, f"SELECT count(*) FROM {seen.table}")
+            key = "fatigue", *dataclasses.astuple(seen), int(row[0]).bit_length() if row else 0
+            found = self._query.recommender.kept.foretold.get(key, work)
+            if isinstance(found, str):
+                self._untaught[seen] = found
+            else:
+                self._fatigue[seen] = found
 
-        try:
-            self._each([seen.table], run)
-        except MorecError as error:
-            self._broken[seen.table] = str(error)
+        self._each([seen.table], run)
 
     def fatigue(self, seen: Seen, times: Doubles) -> Doubles:
         """What is added to the log-odds of pairs that were shown so often."""
@@ -197,6 +206,8 @@ class Book:
         if rule.kind in TIMED and self._query.recommender.clock.timeless:
             return "the recommender was made without event_time"
         found = next((self._broken[text] for text in texts if text in self._broken), None)
+        if found is None and rule.kind == "fatigue" and rule.seen is not None:
+            found = self._untaught.get(rule.seen)
         if found is None and rule.kind == "include_only" and not self.of(rule.items).any():
             found = "no item is included"
         return found
