@@ -117,7 +117,8 @@ def read_weeks(
             if text is None
             else expression(con, argument, text, source.events, wanted, every_row=True)
         )
-    segments, users = segments_with_prices(con, name, given["segments"])
+    # macros that were made before there were segments do not pass any
+    segments, users = segments_with_prices(con, name, given.get("segments"))
     _, first, last = events_known(con, name)
     if first is None or last is None:
         raise MorecError(f"revenue: {name!r} has no event")

@@ -343,3 +343,17 @@ def test_items_that_stand_for_each_other_gain_less_by_lower_prices() -> None:
         assert all(row["units_low"] <= row["new_units"] <= row["units_high"] for row in rows)
         front = dicts(con, f"FROM shop.price_front({of})")
         assert max(row["units"] for row in front) < 1.1
+
+
+def test_a_macro_of_before_asks_for_no_segments(shop: Connection) -> None:
+    # what it passed on: all arguments but the one that came since
+    passed = (
+        '{"revenue": "paid", "quantity": "units", "promoted": null, "prices": null,'
+        ' "category": "shelf", "filter": null}'
+    )
+    call = "unnest(morec_price_response(current_database(), 'shop', ?)) AS r"
+    before = shop.execute(
+        f"SELECT r.item_id::BIGINT, r.elasticity FROM (SELECT {call}) ORDER BY ALL", [passed]
+    ).fetchall()
+    now = f"SELECT item_id, elasticity FROM shop.price_response({OF}) ORDER BY ALL"
+    assert before == shop.execute(now).fetchall()
