@@ -22,7 +22,6 @@ from .rules import Broken, Rule
 
 Flags = npt.NDArray[np.bool_]
 RESTING = ("cooldown", "frequency")
-BY_PAIR = "fatigue"  # adds to scores of users and items
 
 
 class Applied:
@@ -76,8 +75,8 @@ class Applied:
             one: self.book.seen(one.seen, users, self.when) for one in real if one.seen is not None
         }
         for one in real:
-            if one.kind == "fatigue" and one.seen is not None:
-                self.book.learn(one.seen)
+            if one.tires is not None:
+                self.book.learn(one.tires)
         why = {one: self.book.why_not(one) for base in bases.values() for one in base}
         sound: dict[Rules, tuple[Rule, ...]] = {}
         broken: dict[Rules, list[str]] = {}
@@ -100,14 +99,14 @@ class Applied:
     def scores(self) -> list[Flags]:
         """Of which items the rules that change scores are: one each of by_score.
 
-        Those by pairs are of no item: what they add is put in their place afterwards.
+        Those that tire are of no item: what they add to pairs is put in their place afterwards.
         """
         none = np.zeros(self._query.recommender.catalogue.items, bool)
-        return [none if one.kind == BY_PAIR else self.book.of(one.items) for one in self.by_score]
+        return [self.book.of(one.items) if one.tires is None else none for one in self.by_score]
 
     def weights(self) -> Doubles:
         """What each of them adds to the scores of its items, shape (users, rules)."""
-        signs = {"boost": 1.0, "bury": -1.0, BY_PAIR: 0.0}
+        signs = {"boost": 1.0, "bury": -1.0, "fatigue": 0.0}
         amounts = np.array([signs[one.kind] * one.amount for one in self.by_score])
         mine = {
             rules: amounts * np.array([one in rules for one in self.by_score], bool)
@@ -191,17 +190,17 @@ class Applied:
         return (np.concatenate(users), np.concatenate(items)) if users else None
 
     def tired(self, rows: Longs, rules: tuple[Rule, ...]) -> Iterator[tuple[Rule, Pairs]]:
-        """What rules by pairs add to the log-odds of relevance, each for pairs that come once.
+        """What rules that tire add to the log-odds of relevance, each for pairs that come once.
 
         Args:
             rows: the users, who are numbered by their place in it.
             rules: those that hold for them.
         """
         for one in rules:
-            if one.kind == BY_PAIR and one.seen is not None:
+            if one.tires is not None:
                 user, item, times = self._times(one, rows)
                 kept = self.book.of(one.items)[item]
-                score = self.book.fatigue(one.seen, times[kept])
+                score = self.book.fatigue(one.tires, times[kept])
                 less = score != 0
                 yield one, Pairs(user[kept][less], item[kept][less], score[less])
 
@@ -284,7 +283,7 @@ def _best(catalogue: Catalogue, batch: Batch, weights: Doubles, items: Flags, k:
 
 
 def _by_score(rule: Rule) -> bool:
-    return rule.kind == BY_PAIR or (rule.kind in ("boost", "bury") and not rule.share)
+    return rule.tires is not None or (rule.kind in ("boost", "bury") and not rule.share)
 
 
 def _of_categories(

@@ -167,10 +167,12 @@ class Book:
         return row.astype(np.int64), item.astype(np.int64), times.astype(np.float64)
 
     def learn(self, seen: Seen) -> None:
-        """Learn what being shown before does, of a table of what was shown.
+        """Learn what being shown before does, of a table of what was shown: once for a query.
 
         It is learnt anew when the table is twice as long, and what is in the way is kept as well.
         """
+        if seen in self._fatigue or seen in self._untaught:
+            return
 
         def work() -> Doubles | str:
             with self._query.connect() as con:
@@ -206,8 +208,8 @@ class Book:
         if rule.kind in TIMED and self._query.recommender.clock.timeless:
             return "the recommender was made without event_time"
         found = next((self._broken[text] for text in texts if text in self._broken), None)
-        if found is None and rule.kind == "fatigue" and rule.seen is not None:
-            found = self._untaught.get(rule.seen)
+        if found is None and rule.tires is not None:
+            found = self._untaught.get(rule.tires)
         if found is None and rule.kind == "include_only" and not self.of(rule.items).any():
             found = "no item is included"
         return found

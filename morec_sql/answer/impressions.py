@@ -64,7 +64,11 @@ def impressions(
     """
     events = f"{identifier(name)}.events"
     place = f"CAST(_s.{parts['place']} AS INTEGER)" if "place" in parts else "1"
-    row = first_row(con, f"SELECT count(*) FROM {parts['table']}") if most else None
+    one_in = 1
+    if most is not None:
+        row = first_row(con, f"SELECT count(*) FROM {parts['table']}")
+        assert row is not None
+        one_in = max(1, -(-row[0] // most))
     query = sql(
         "answer/impressions",
         **{**parts, "place": place},
@@ -73,7 +77,7 @@ def impressions(
         item_type=type_of(con, "item_id", events),
         days=literal(days),
         within=literal(within),
-        one_in=str(-(-row[0] // (most or 1)) or 1) if row else "1",
+        one_in=str(one_in),
     )
     found = arrow(con, query)
     columns = {one: found.column(one).to_numpy() for one in found.column_names if one != "user_id"}

@@ -232,7 +232,7 @@ class Asked:
         return found
 
     def _tell_by_pair(self, lists: Ranking, rows: Longs, weights: Doubles) -> None:
-        """Tell what rules by pairs add to scores apart from relevance, to which it was added."""
+        """Tell what rules that tire add to scores apart from relevance, to which it was added."""
         for position, place, parts in self.by_pair(rows, weights, lists.item):
             for relevance in self.catalogue.of_kind("relevance"):
                 lists.contributions[*place, position] += parts
@@ -241,7 +241,7 @@ class Asked:
     def by_pair(
         self, rows: Longs, weights: Doubles, items: Longs
     ) -> Iterator[tuple[int, tuple[Longs, Longs], Doubles]]:
-        """What rules by pairs add to the scores of items.
+        """What rules that tire add to the scores of items.
 
         Args:
             rows: users who are alike.

@@ -143,6 +143,11 @@ class Rule:
     others: str | None = None
     seen: Seen | None = None
 
+    @property
+    def tires(self) -> Seen | None:
+        """The table of what was shown, of which the items tire users; None for other kinds."""
+        return self.seen if self.kind == "fatigue" else None
+
     def holds(self, when: datetime.datetime) -> bool:
         """Whether it is in force at a time."""
         begun = self.starts is None or self.starts <= when

@@ -56,7 +56,7 @@ def drop(con: duckdb.DuckDBPyConnection, catalog: str, name: str | None) -> int:
     # of one that was made before there were versions
     ours |= {("TABLE", table) for table in ("stages", *TABLES)}
     ours |= {(macro.kind, macro.name) for macro in macros("recommender")}
-    if is_kept(con, catalog, name):
+    if is_kept(con, name):
         ours |= {("TABLE", LISTS), ("TABLE", MADE)}
     others = sorted(set(there) - ours)
     if others:

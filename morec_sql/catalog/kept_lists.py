@@ -13,7 +13,7 @@ from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..templates import first_row, identifier, literal, sql, transaction, type_of
-from .recommenders import check_writable, recommender_of
+from .recommenders import check_writable, recommender_of, tables_of
 from .users import users_named
 
 LISTS, MADE = "lists", "lists_made"  # the tables
@@ -48,7 +48,7 @@ def keep_lists(session: Session, catalog: str, _: str, given: dict[str, Any]) ->
     with session.cursor(catalog) as con:
         name = recommender_of(con, catalog, given["name"])
         check_writable(con, catalog, name)
-        if LISTS in _tables(con, catalog, name) and not is_kept(con, catalog, name):
+        if not is_kept(con, name) and _is_taken(con, name):
             raise MorecError(
                 f"name: the schema {name!r} holds a table or view {LISTS!r}, which keep_lists did"
                 " not make; move it first"
@@ -56,9 +56,20 @@ def keep_lists(session: Session, catalog: str, _: str, given: dict[str, Any]) ->
         return [_make(con, name, {one: given[one] for one in (*PASSED, "users")})]
 
 
-def is_kept(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> bool:
+def is_kept(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether the table lists of a recommender is there, and is ours."""
-    return {LISTS, MADE} <= _tables(con, catalog, name)
+    return {LISTS, MADE} <= tables_of(con, name)
+
+
+def _is_taken(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a table or view has its name, in any spelling."""
+    row = first_row(
+        con,
+        "SELECT 1 FROM information_schema.tables WHERE table_catalog = current_database()"
+        " AND table_schema = ? AND lower(table_name) = ?",
+        [name, LISTS],
+    )
+    return row is not None
 
 
 def lists_anew(session: Session, catalog: str, name: str) -> list[Stage]:
@@ -68,7 +79,7 @@ def lists_anew(session: Session, catalog: str, name: str) -> list[Stage]:
     not any more: then a stage says so, and the table is as it was.
     """
     with session.cursor(catalog) as con:
-        if not is_kept(con, catalog, name):
+        if not is_kept(con, name):
             return []
         try:
             row = first_row(con, f"SELECT arguments FROM {identifier(name, MADE)}")
@@ -110,13 +121,3 @@ def _passed(value: Any) -> str:
     if isinstance(value, list | dict):
         return f"CAST({literal(json.dumps(value))} AS JSON)"
     return literal(value)
-
-
-def _tables(con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> set[str]:
-    """The tables and views of a recommender's schema."""
-    rows = con.execute(
-        "SELECT table_name FROM information_schema.tables"
-        " WHERE table_catalog = ? AND table_schema = ?",
-        [catalog, name],
-    ).fetchall()
-    return {row[0].lower() for row in rows}

@@ -33,6 +33,16 @@ def recommenders(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
     ]
 
 
+def tables_of(con: duckdb.DuckDBPyConnection, name: str) -> set[str]:
+    """The tables in the schema of a recommender."""
+    rows = con.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        " AND schema_name = ?",
+        [name],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def check_here(con: duckdb.DuckDBPyConnection, catalog: str, name: str, version: str) -> None:
     """Raise a MorecError where a macro of another database's recommender was called.
 

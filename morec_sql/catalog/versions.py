@@ -20,7 +20,13 @@ from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
 from .installed import write_macros
 from .kept_lists import lists_anew
-from .recommenders import check_writable, default_comment, recommender_of, wants_default
+from .recommenders import (
+    check_writable,
+    default_comment,
+    recommender_of,
+    tables_of,
+    wants_default,
+)
 
 CLEARLY = 2.0  # standard errors by which a version is worse than another
 NO_FEATURES = "attributes: the recommender has no user_features that they could be values of"
@@ -51,7 +57,7 @@ def relations(name: str, number: int | None = None) -> Relations:
 
 def kept(con: duckdb.DuckDBPyConnection, name: str) -> dict[int, str]:
     """The versions that are kept, and the training of each."""
-    if "archive" not in _tables(con, name):  # made before there were versions
+    if "archive" not in tables_of(con, name):  # made before there were versions
         return {}
     archive = f"{identifier(name)}.archive"
     return dict(con.execute(f"SELECT id, settings.version FROM {archive} ORDER BY id").fetchall())
@@ -60,7 +66,7 @@ def kept(con: duckdb.DuckDBPyConnection, name: str) -> dict[int, str]:
 def in_use(con: duckdb.DuckDBPyConnection, name: str) -> int | None:
     """The number of the version in use; None for one that was made before there were versions."""
     there = kept(con, name)
-    if not there or "settings" not in _tables(con, name):
+    if not there or "settings" not in tables_of(con, name):
         return None
     row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
     return next((number for number, one in there.items() if (one,) == row), None)
@@ -145,7 +151,7 @@ def put_to_use(
         con.execute(sql("catalog/weights_kept", schema=schema))
     else:
         # tables that were written before there were versions give way to views
-        for table in _tables(con, name) & {*TABLES, "stages"}:
+        for table in tables_of(con, name) & {*TABLES, "stages"}:
             con.execute(f"DROP TABLE {identifier(name, table)}")
     row = first_row(
         con,
@@ -267,16 +273,6 @@ def use_version(session: Session, catalog: str, _: str, given: dict[str, Any]) -
         assert row is not None
     stage = (f"version {number} is in use", row[0], None)
     return [stage, *lists_anew(session, catalog, name)]
-
-
-def _tables(con: duckdb.DuckDBPyConnection, name: str) -> set[str]:
-    """The tables in the schema of a recommender."""
-    rows = con.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
-        " AND schema_name = ?",
-        [name],
-    ).fetchall()
-    return {row[0] for row in rows}
 
 
 def _campaign_type(con: duckdb.DuckDBPyConnection, name: str) -> str:

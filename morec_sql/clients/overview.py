@@ -11,10 +11,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ..catalog.recommenders import stored_arguments
+from ..catalog.recommenders import stored_arguments, tables_of
 from ..errors import MorecError, reason
 from ..registry import MACROS
-from ..templates import database_of, first_row, sql
+from ..templates import database_of, sql
 from . import calls, report
 from .decisions import drawn
 
@@ -100,7 +100,7 @@ def write(
     pieces = []
     for page, parts in PAGES.items():
         pieces.append(report.heading(page, 2))
-        if page == "Campaigns" and not _has_campaigns(con, name):
+        if page == "Campaigns" and "campaign_quality" not in tables_of(con, name):
             pieces.append(report.paragraph("There are none; create_campaigns reads them."))
             continue
         for part in parts:
@@ -177,13 +177,3 @@ def _cell(value: Any, column: str = "") -> str:
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ", "minutes")
     return f"{value:,}" if type(value) is int and not column.endswith("id") else str(value)
-
-
-def _has_campaigns(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether campaigns were read."""
-    return first_row(
-        con,
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
-        " AND schema_name = ? AND table_name = 'campaign_quality'",
-        [name],
-    ) is not None  # fmt: skip

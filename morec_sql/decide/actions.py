@@ -214,7 +214,7 @@ def _actions(
     learnt = UNTRIED if given["contacts"] is None else learn(session, catalog, query, given)
     most = whole_number("most_per_week", given["most_per_week"], 0)
     names = [*learnt.effects, *([CAMPAIGN] if truth("campaigns", given["campaigns"]) else [])]
-    # what is not tried, or not eligible, comes behind nothing
+    # where there is none, a column that gains less than nothing stands for them
     names = names or [NOTHING]
     costs = _by_name("costs", given["costs"], names)
     eligible = _by_name("eligible", given["eligible"], names)

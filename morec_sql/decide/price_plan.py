@@ -15,7 +15,7 @@ from ..session import Session
 from ..source.checks import number, weights
 from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.price_plan import OBJECTIVES, Offer, candidates, plan
-from ..udfs.history import Doubles
+from ..udfs.history import Doubles, Longs
 from .allocate import of_rows
 from .price_response import ASKED, Learnt, learn
 
@@ -94,9 +94,7 @@ def price_plan(session: Session, *columns: pa.Array) -> pa.Array:
 
 def _plan(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
     """The new prices that the arguments ask for, as rows."""
-    wanted = np.array(weights(given["weights"], list(OBJECTIVES), negative=False))
-    learnt, offer, prices, rows = _offered(session, catalog, name, given)
-    new = plan(offer, prices, wanted)
+    learnt, offer, rows, new = _planned(session, catalog, name, given)
     units = offer.sold(new)
     low, high = offer.interval(new, LEVEL)
     margin = new - offer.cost
@@ -185,9 +183,7 @@ def price_fairness(
     """What a plan of prices for segments, as of price_plan, does to each of them."""
     if given["segments"] is None:
         raise MorecError("segments: SQL over the users is needed; without it all pay the same")
-    wanted = np.array(weights(given["weights"], list(OBJECTIVES), negative=False))
-    learnt, offer, prices, rows = _offered(session, catalog, name, given)
-    new = plan(offer, prices, wanted)
+    learnt, offer, rows, new = _planned(session, catalog, name, given)
     ids = learnt.ids.take(pa.array(rows)).dictionary_encode()
     item = ids.indices.to_numpy().astype(np.int64)
     bought = np.bincount(item, offer.units)
@@ -223,6 +219,15 @@ def price_fairness(
     return found
 
 
+def _planned(
+    session: Session, catalog: str, name: str, given: dict[str, Any]
+) -> tuple[Learnt, Offer, Longs, Doubles]:
+    """What was learnt, the items sold of late with their numbers, and the prices of the plan."""
+    wanted = np.array(weights(given["weights"], list(OBJECTIVES), negative=False))
+    learnt, offer, prices, rows = _offered(session, catalog, name, given)
+    return learnt, offer, rows, plan(offer, prices, wanted)
+
+
 def _share(new: Doubles, now: Doubles) -> float | None:
     """The sum of what is new as a share of what is now."""
     return float(new.sum() / now.sum()) if now.sum() else None
@@ -230,7 +235,7 @@ def _share(new: Doubles, now: Doubles) -> float | None:
 
 def _offered(
     session: Session, catalog: str, name: str, given: dict[str, Any]
-) -> tuple[Learnt, Offer, Doubles, Any]:
+) -> tuple[Learnt, Offer, Doubles, Longs]:
     """What was learnt, the items sold of late, the prices they may get, and their numbers."""
     most = number("max_change", given["max_change"], 0)
     if most >= 1:

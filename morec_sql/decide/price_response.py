@@ -239,14 +239,15 @@ def learn(
         items = values_of_items(con, query.name, more or {}, given["filter"], given["category"])
     if not len(items):
         raise MorecError(f"filter: {given['filter']!r} keeps no item")
-    ids, place, segment = weeks.keys(whole(items.column("item_id")))
+    ids = whole(items.column("item_id"))
+    keys, place, segment = weeks.keys(ids)
     names = whole(items.column("category")).dictionary_encode()
     null = len(names.dictionary)
     category = names.indices.fill_null(null).to_numpy(zero_copy_only=False).astype(np.int64)
     # a segment answers to prices in its own way, as a category does
     segments = pa.array(list(weeks.segments), pa.string()) if weeks.segments else pa.nulls(1)
     category = category[place] * len(segments) + segment
-    sold, sales, price, span = sales_of(weeks, ids, category)
+    sold, sales, price, span = sales_of(weeks, keys, category)
     quality = _quality(sales, span)
     method = min(quality, key=lambda one: float(quality[one].value))
     response, effects = elasticities(sales)
@@ -257,7 +258,7 @@ def learn(
     if method != "no price" and crossed and crossed[CROSSING[1]].gain_high < 0:
         cross = crossing(weeks_sold)
     return Learnt(
-        whole(items.column("item_id")).take(pa.array(place[sold])),
+        ids.take(pa.array(place[sold])),
         segments.take(pa.array(segment[sold])).cast(pa.string()),
         weeks.segments,
         [one for one in (*names.dictionary.to_pylist(), None) for _ in segments],

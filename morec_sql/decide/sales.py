@@ -67,7 +67,7 @@ class Weeks:
     """What items sold in each week, and their prices in each by a list, None for those paid.
 
     segments are how many users each has, by name: what is sold to each is told apart then, and ids
-    are those of `key`.
+    are what `keys` gives.
     """
 
     sold: pa.Table

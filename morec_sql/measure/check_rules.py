@@ -141,9 +141,8 @@ def _matched(
         problem = "it matches no item"
     if users == 0:
         problem = "it matches no user"
-    tiring = rule.seen if rule.kind == "fatigue" else None
-    if tiring is not None:
-        learnt = impressions(con, name, tiring.parts, tiring.days, most=ENOUGH)
+    if rule.tires is not None:
+        learnt = impressions(con, name, rule.tires.parts, rule.tires.days, most=ENOUGH)
         if not learnt.fatigue.any():
             problem = "being shown before was not found to lower any chance"
     items = None if rule.items is None else len(numbers[0])

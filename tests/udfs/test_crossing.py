@@ -60,6 +60,23 @@ def test_it_is_recovered(cross: float, categories: int) -> None:
     assert np.mean(better) < 0.95 if cross else np.mean(better) == pytest.approx(1, abs=0.1)
 
 
+def test_categories_that_were_there_for_a_few_weeks_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    week = np.concatenate([np.arange(10) + 6 * (item > 1) for item in range(4)])
+    sales = filled(
+        np.repeat(np.arange(4), 10),
+        week,
+        rng.poisson(9, 40) + 1.0,
+        np.exp(rng.normal(0, 0.1, 40)),
+        np.zeros(40),
+        np.array([0, 0, 1, 1]),
+    )
+    weeks = weeks_of(sales, *elasticities(sales))
+    assert not len(weeks.week)
+    assert not len(foretold(weeks, 8)[0])
+    assert crossing(weeks).effect.tolist() == [0, 0]
+
+
 def offer_of(cross: float, seed: int = 0, items: int = 3) -> Offer:
     rng = np.random.default_rng(seed)
     return Offer(

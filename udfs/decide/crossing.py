@@ -19,7 +19,7 @@ import numpy as np
 
 from ..history import Doubles, Longs
 from .candidates import Flags
-from .elasticity import LEAST, WIDE, Response, Sales, apart
+from .elasticity import LEAST, WIDE, Response, Sales, apart, base_of, relative
 
 AROUND = 4  # weeks before and after that say what season it is
 FEWEST_WEEKS = 12  # of a category that says anything
@@ -65,14 +65,13 @@ def weeks_of(sales: Sales, response: Response, effects: Doubles) -> Weeks:
     items = len(sales.category)
     count = np.maximum(np.bincount(sales.item, minlength=items), 1)
     level = np.bincount(sales.item, sales.units, minlength=items) / count
-    log_price = np.log(sales.price)
-    base = np.bincount(sales.item, log_price, minlength=items) / count
     weight = level[sales.item]
     span = int(sales.week.max(initial=0)) + 1
     key = sales.category[sales.item] * span + sales.week
     keys, place = np.unique(key, return_inverse=True)
     units: Doubles = np.bincount(place, weight).astype(np.float64)
-    price = np.bincount(place, weight * (log_price - base[sales.item])) / np.maximum(units, 1e-300)
+    step = relative(sales, base_of(sales))
+    price = np.bincount(place, weight * step) / np.maximum(units, 1e-300)
     beyond = np.empty(len(keys))
     beyond[place] = effects
     category, week = np.divmod(keys, span)
@@ -87,14 +86,18 @@ def weeks_of(sales: Sales, response: Response, effects: Doubles) -> Weeks:
 
 def _without_seasons(weeks: Weeks, values: Doubles) -> Doubles:
     """Values less the mean of those of the weeks around, and of all categories in the week."""
-    span = int(weeks.week.max(initial=0)) + 1
-    count = int(weeks.category.max(initial=-1)) + 1
+    from scipy.ndimage import convolve1d
+
+    if not len(values):
+        return values
+    span = int(weeks.week.max()) + 1
+    count = int(weeks.category.max()) + 1
     table, there = np.zeros((count, span)), np.zeros((count, span))
     table[weeks.category, weeks.week], there[weeks.category, weeks.week] = values, 1.0
     if count >= FEWEST_CATEGORIES:
         table -= there * (table.sum(axis=0) / np.maximum(there.sum(axis=0), 1))
     width = np.ones(2 * AROUND + 1)
-    around = [np.apply_along_axis(np.convolve, 1, one, width, "same") for one in (table, there)]
+    around = [convolve1d(one, width, axis=1, mode="constant") for one in (table, there)]
     out: Doubles = (table - around[0] / np.maximum(around[1], 1))[weeks.category, weeks.week]
     return out
 

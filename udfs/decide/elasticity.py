@@ -150,7 +150,7 @@ def elasticities(sales: Sales) -> tuple[Response, Doubles]:
         response = _response(teaching, effects)
         effects = week_effects(teaching, _without_weeks(teaching, response, effects))
     response = _response(teaching, effects)
-    usual = _demand(sales, response, np.zeros(len(sales.item)), _base(sales))
+    usual = _demand(sales, response, np.zeros(len(sales.item)), base_of(sales))
     return response, week_effects(sales, _level(sales, usual)[sales.item] * usual)
 
 
@@ -169,7 +169,7 @@ def teaches(sales: Sales) -> Flags:
 def _response(sales: Sales, effects: Doubles) -> Response:
     """The response of every item, week effects being known."""
     items, categories = len(sales.category), int(sales.category.max(initial=-1)) + 1
-    x = np.column_stack([_relative(sales, _base(sales)), sales.promoted])
+    x = np.column_stack([relative(sales, base_of(sales)), sales.promoted])
     of = sales.category
     everything = _Groups(sales, effects, x, np.zeros(items, np.int64), np.ones(items))
     middle, _ = everything.fit(np.zeros((1, 2)), np.full((1, 2), WIDE**-2))
@@ -212,7 +212,7 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     )
 
 
-def _base(sales: Sales) -> Doubles:
+def base_of(sales: Sales) -> Doubles:
     """The mean of the logarithm of each item's price, shape (items,)."""
     items = len(sales.category)
     count = np.bincount(sales.item, minlength=items)
@@ -220,7 +220,7 @@ def _base(sales: Sales) -> Doubles:
     return total / np.maximum(count, 1)
 
 
-def _relative(sales: Sales, base: Doubles) -> Doubles:
+def relative(sales: Sales, base: Doubles) -> Doubles:
     """The logarithm of each row's price in units of that of the item."""
     out: Doubles = np.log(sales.price) - base[sales.item]
     return out
@@ -229,7 +229,7 @@ def _relative(sales: Sales, base: Doubles) -> Doubles:
 def _demand(sales: Sales, response: Response, effects: Doubles, base: Doubles) -> Doubles:
     """Units of each row for one of the item's level."""
     promotion = response.promotion[sales.category[sales.item]] * sales.promoted
-    slope = response.elasticity[sales.item] * _relative(sales, base)
+    slope = response.elasticity[sales.item] * relative(sales, base)
     out: Doubles = np.exp(effects + slope + promotion)
     return out
 
@@ -243,7 +243,7 @@ def _level(sales: Sales, demand: Doubles) -> Doubles:
 
 def _without_weeks(sales: Sales, response: Response, effects: Doubles) -> Doubles:
     """The units that were to be expected in each row if all weeks were alike."""
-    base = _base(sales)
+    base = base_of(sales)
     level = _level(sales, _demand(sales, response, effects, base))
     out: Doubles = level[sales.item] * _demand(sales, response, np.zeros(len(effects)), base)
     return out
@@ -261,7 +261,7 @@ def expected(
         future: later rows of the same items.
         of_future: their week effects.
     """
-    base = _base(sales)
+    base = base_of(sales)
     level = _level(sales, _demand(sales, response, effects, base))
     out: Doubles = level[future.item] * _demand(future, response, of_future, base)
     return out

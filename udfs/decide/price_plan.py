@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Offer:
     category: Longs
     cross: Doubles
 
-    @property
+    @functools.cached_property
     def share(self) -> Doubles:
         """What each has of the units of its category."""
         total = np.bincount(self.category, self.units)
@@ -53,7 +54,7 @@ class Offer:
         out: Doubles = np.exp(self.effect * mean)
         return out
 
-    @property
+    @functools.cached_property
     def turn(self) -> Longs:
         """0 or 1: every other item of a category."""
         order = np.argsort(self.category, kind="stable")
@@ -63,7 +64,7 @@ class Offer:
         out[order] = place % 2
         return out
 
-    @property
+    @functools.cached_property
     def effect(self) -> Doubles:
         """The cross effect on each item: no more than what its own price does."""
         out: Doubles = np.clip(self.cross, 0, np.maximum(-self.elasticity, 0))
@@ -131,7 +132,7 @@ def plan(offer: Offer, prices: Doubles, weights: Doubles) -> Doubles:
     total = max(float(np.abs(alone[:, 0] * margin[:, 0]).sum()), 1e-12)
     sold = max(float(offer.units.sum()), 1e-12)
     step = np.log(prices / offer.price[:, None])
-    still = weights[2] * np.abs(step) * offer.units[:, None] / sold
+    moving = weights[2] * np.abs(step) * offer.units[:, None] / sold
     gain = weights[0] * margin / total + weights[1] / sold  # of a unit
     # below the floor the price of now is none: the lowest allowed one is taken
     below = offer.price < offer.floor - 1e-9 * offer.price
@@ -143,7 +144,7 @@ def plan(offer: Offer, prices: Doubles, weights: Doubles) -> Doubles:
         crossed = offer.crossed(new)
         # what the category's mean moves by where this item alone has another price
         moved = offer.share[:, None] * (step - step[rows, at][:, None])
-        score = gain * alone * crossed[:, None] * np.exp(effect * moved) - still
+        score = gain * alone * crossed[:, None] * np.exp(effect * moved) - moving
         if effect.any():
             worth = gain[rows, at] * alone[rows, at] * crossed
             for power, factor in ((1, 1.0), (2, 0.5)):
@@ -155,7 +156,7 @@ def plan(offer: Offer, prices: Doubles, weights: Doubles) -> Doubles:
         # first all, then every other item of a category in turns, so that two do not swap
         at = best if turn == 0 else np.where(offer.turn == turn % 2, best, at)
         new = prices[rows, at]
-        value = gain[rows, at] * offer.sold(new) - still[rows, at]
+        value = gain[rows, at] * offer.sold(new) - moving[rows, at]
         plans.append((float(value.sum()), new))
     best_plan: Doubles = max(plans, key=lambda one: one[0])[1]
     return best_plan

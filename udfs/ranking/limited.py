@@ -63,16 +63,16 @@ def top_limited(
     score = torch.full((users, k), -torch.inf, device=query.device)
     item = torch.zeros((users, k), dtype=torch.int64, device=query.device)
     rest = np.arange(users)
-    floors = _floors(constraints) if classes(constraints) is not None else None
-    for wide in () if floors is None else (ENOUGH, MORE):
+    floors = _floors(constraints)
+    for wide in () if classes(constraints) is None else (ENOUGH, MORE):
         many = max(k - depth, wide * depth)
         if many >= count or not len(rest):
             break
         rows, mine, plus = _of_some(rest, given, more, query)
         tops = table.top(query[rows], mine, many, plus)
-        best, column = _with_floors(table, query[rows], mine, plus, floors or [], tops)
+        best, column = _with_floors(table, query[rows], mine, plus, floors, tops)
         found, short = picked(best, column, depth, constraints, forced[rest])
-        enough = _suffice(found, tops, floors or [], forced[rest])
+        enough = _suffice(found, tops, floors, forced[rest])
         enough[short] = False
         listed = torch.from_numpy(found).to(query.device)
         at = (listed[:, :, None] == column[:, None, :]) & best.isfinite()[:, None, :]
