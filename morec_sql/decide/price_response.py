@@ -60,6 +60,7 @@ COLUMNS = {
     "low": "DOUBLE",
     "high": "DOUBLE",
     "promotion": "DOUBLE",
+    "promotions": "MAP(VARCHAR, STRUCT(factor DOUBLE, low DOUBLE, high DOUBLE))",
     **dict.fromkeys(("substitution", "substitution_low", "substitution_high"), "DOUBLE"),
     "price": "DOUBLE",
     "units": "DOUBLE",
@@ -79,7 +80,10 @@ sql_macro(
         "elasticity": "-2 is 2 % less for a price that is 1 % higher",
         "low": "90 % interval",
         "high": "the other end",
-        "promotion": "what a promotion multiplies units by, beside the price; of the category",
+        "promotion": "what a promotion multiplies units by, beside the price; of the category; of"
+        " several kinds, what all of them do together",
+        "promotions": "by kind of promotion, what it multiplies units by (factor) with its 90 %"
+        " interval (low and high): promotions['display'].factor",
         "substitution": "by how many percent the units of an item change where all prices of its"
         " category change by one, beside what its own does: above 0 where items stand for each"
         " other, 0 where that does not foretell the last weeks (price_quality)",
@@ -103,7 +107,8 @@ class Learnt:
     """Items by number with their sales, and how these answer to prices.
 
     Where segments are told apart, each of an item is one of them: ids are those of the items,
-    segment their segments, else NULL, and segments how many users each has, by name.
+    segment their segments, else NULL, and segments how many users each has, by name; kinds are the
+    names of the kinds of promotion.
 
     categories are their names by number; method is the one that answers, quality how well each of
     the methods did in the weeks held out; cross are the effects that answer, crossed how well they
@@ -114,6 +119,7 @@ class Learnt:
     ids: pa.Array
     segment: pa.Array
     segments: dict[str, int]
+    kinds: tuple[str, ...]
     categories: list[str | None]
     sales: Sales
     response: Response
@@ -161,7 +167,8 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
             "elasticity": of.elasticity,
             "low": of.elasticity - LEVEL * of.deviation,
             "high": of.elasticity + LEVEL * of.deviation,
-            "promotion": np.exp(of.promotion[sales.category]),
+            "promotion": np.exp(of.promotion.sum(axis=1))[sales.category],
+            "promotions": _promotions(learnt),
             "substitution": cross.effect[sales.category],
             "substitution_low": (cross.effect - LEVEL * cross.deviation)[sales.category],
             "substitution_high": (cross.effect + LEVEL * cross.deviation)[sales.category],
@@ -174,6 +181,20 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
         return rows_of(columns)
 
     return of_rows(session, columns, rows)
+
+
+def _promotions(learnt: Learnt) -> pa.Array:
+    """What each kind of promotion multiplies the units of each item by, by its name."""
+    of, kinds = learnt.response, len(learnt.kinds)
+    spread = LEVEL * of.promotion_deviation
+    ends = (of.promotion, of.promotion - spread, of.promotion + spread)
+    factor, low, high = (np.exp(end)[learnt.sales.category].ravel() for end in ends)
+    items = len(learnt.sales.category)
+    offsets = np.arange(items + 1, dtype=np.int32) * kinds
+    names = pa.array(list(learnt.kinds) * items, pa.string())
+    return pa.MapArray.from_arrays(
+        offsets, names, rows_of({"factor": factor, "low": low, "high": high})
+    )
 
 
 @sql_function(
@@ -261,6 +282,7 @@ def learn(
         ids.take(pa.array(place[sold])),
         segments.take(pa.array(segment[sold])).cast(pa.string()),
         weeks.segments,
+        weeks.kinds,
         [one for one in (*names.dictionary.to_pylist(), None) for _ in segments],
         sales,
         _by(method, response, sales),
@@ -312,7 +334,7 @@ def _by(method: str, response: Response, sales: Sales) -> Response:
         return response
     elasticity, promotion = response.of_category[sales.category], response.promotion
     if method == "no price":
-        elasticity, promotion = np.zeros(len(elasticity)), np.zeros(len(promotion))
+        elasticity, promotion = np.zeros(len(elasticity)), np.zeros(promotion.shape)
     nothing = np.zeros(len(elasticity))
     return dataclasses.replace(response, elasticity=elasticity, promotion=promotion, own=nothing)
 

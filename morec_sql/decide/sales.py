@@ -12,18 +12,19 @@ import pyarrow.compute as pc
 
 from ..arrays import whole
 from ..catalog.recommenders import events_known, stored_source
-from ..errors import MorecError
+from ..errors import MorecError, shown
 from ..registry import Argument
 from ..source.expressions import evaluated, expression, is_number, is_time
 from ..source.source import Source
 from ..templates import arrow, literal, sql
 from ..udfs.decide.elasticity import Sales, filled
-from ..udfs.history import Doubles, Longs
+from ..udfs.history import DAY, Doubles, Longs
 from .named import Column, named_table
 from .segments import FEWEST_USERS, MOST_SEGMENTS, segments_with_prices
 
 BETWEEN = "\x1f"  # stands between an item and a segment
 FEWEST_WEEKS = 12  # that sales have to span
+MOST_KINDS = 8  # of promotions
 
 REVENUE = Argument(
     "revenue",
@@ -34,14 +35,16 @@ REVENUE = Argument(
 QUANTITY = Argument("quantity", "SQL over the events: units of one; 1 by default", "NULL")
 PROMOTED = Argument(
     "promoted",
-    "SQL over the events: whether it was on promotion, such as 'discount > 0', told from the price",
+    "SQL over the events: whether it was on promotion, such as 'discount > 0', told from the price;"
+    " or several kinds of it, told from each other, such as {display: 'on_display', mailer:"
+    " 'in_mailer'}",
     "NULL",
 )
 PRICES = Argument(
     "prices",
-    "a table of the prices that items had, 'prices(item_id, price, starts)', or with a column more,"
-    " whether it was on promotion: each holds until the next of its item; those that were paid by"
-    " default",
+    "a table of the prices that items had, 'prices(item_id, price, starts)', or with columns more,"
+    " whether it was on promotion, each a kind of it: each price holds until the next of its item;"
+    " those that were paid by default",
     "NULL",
 )
 SEGMENTS = Argument(
@@ -58,7 +61,10 @@ COLUMNS = (
     Column("item", of="items"),
     Column("price", "a price must be a number", is_number),
     Column("starts", "a start must be a time", is_time),
-    Column("promoted", "whether it was on promotion must be BOOLEAN", "BOOLEAN".__eq__),
+    *(
+        Column(f"promoted_{kind}", "whether it was on promotion must be BOOLEAN", "BOOLEAN".__eq__)
+        for kind in range(MOST_KINDS)
+    ),
 )
 
 
@@ -66,12 +72,13 @@ COLUMNS = (
 class Weeks:
     """What items sold in each week, and their prices in each by a list, None for those paid.
 
-    segments are how many users each has, by name: what is sold to each is told apart then, and ids
-    are what `keys` gives.
+    kinds are the names of the kinds of promotion that are told apart; segments how many users each
+    has, by name: what is sold to each is told apart then, and ids are what `keys` gives.
     """
 
     sold: pa.Table
     listed: pa.Table | None
+    kinds: tuple[str, ...]
     segments: dict[str, int]
 
     def keys(self, ids: pa.Array) -> tuple[pa.Array, Longs, Longs]:
@@ -108,12 +115,17 @@ def read_weeks(
             " 'prices(item_id, price, starts, promoted)'"
         )
     columns = {}
-    for argument, default, wanted in (
-        ("revenue", "1", "number"), ("quantity", "1", "number"), ("promoted", "false", "predicate")
-    ):  # fmt: skip
-        text = given[argument]
-        columns[argument] = (
-            default
+    promotions = _kinds(given["promoted"])
+    for argument, column, text, wanted in (
+        ("revenue", "revenue", given["revenue"], "number"),
+        ("quantity", "quantity", given["quantity"], "number"),
+        *(
+            ("promoted", f"promoted_{place}", text, "predicate")
+            for place, text in enumerate(promotions.values())
+        ),
+    ):
+        columns[column] = (
+            "1"
             if text is None
             else expression(con, argument, text, source.events, wanted, every_row=True)
         )
@@ -122,7 +134,9 @@ def read_weeks(
     _, first, last = events_known(con, name)
     if first is None or last is None:
         raise MorecError(f"revenue: {name!r} has no event")
-    until = literal(last + 1.0)
+    # events that are dates are of whole days, and so the weeks that end with the last one
+    dates = first % DAY == 0 and last % DAY == 0
+    until = literal(last + (DAY if dates else 1.0))
     query = sql(
         "decide/item_weeks",
         events=source.events_with(columns),
@@ -130,13 +144,37 @@ def read_weeks(
         until=until,
         segments=segments,
         everybody=literal(not users),
+        promoted=_shares(len(promotions), "_c.quantity"),
     )
-    sold, listed = arrow(con, query), None
+    sold, listed, kinds = arrow(con, query), None, tuple(promotions)
     if prices is not None:
-        listed = _listed(con, catalog, source, prices, literal(first), until)
+        listed, kinds = _listed(con, catalog, source, prices, literal(first), until)
         if users:  # a list is for all of them
             listed = _for_each(listed, list(users))
-    return Weeks(sold, listed, users)
+    return Weeks(sold, listed, kinds, users)
+
+
+def _kinds(promoted: Any) -> dict[str, str]:
+    """The predicates of the kinds of promotion, by name, as `promoted` came."""
+    if promoted is None:
+        return {}
+    kinds = promoted if isinstance(promoted, dict) else {"promoted": promoted}
+    if not kinds or len(kinds) > MOST_KINDS:
+        raise MorecError(
+            f"promoted: 1 to {MOST_KINDS} kinds of promotion are told apart, not {len(kinds)}"
+        )
+    for kind, text in kinds.items():
+        if not isinstance(text, str):
+            raise MorecError(
+                f"promoted: SQL over the events is needed, such as 'discount > 0', not"
+                f" {shown(text)} for {kind}"
+            )
+    return kinds
+
+
+def _shares(kinds: int, by: str) -> str:
+    """SQL of the share of each kind of promotion, by what counts; a comma before each."""
+    return "".join(sql("decide/promoted_share", kind=str(kind), by=by) for kind in range(kinds))
 
 
 def _listed(
@@ -146,19 +184,25 @@ def _listed(
     prices: Any,
     first: str,
     until: str,
-) -> pa.Table:
-    """The prices of each item in each week, by a table of prices."""
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The prices of each item in each week, by a table of prices, and kinds of promotion."""
+    from sqlglot import exp
+
     parts = named_table(con, catalog, source, "prices", prices, PRICES_OF, COLUMNS, least=3)
-    promoted = f"coalesce(_t.{parts['promoted']}, false)" if "promoted" in parts else "false"
+    kinds = [parts[column.name] for column in COLUMNS[3:] if column.name in parts]
     query = sql(
         "decide/weeks_of_prices",
-        **{**parts, "promoted": promoted},
+        **parts,
+        kinds="".join(
+            f", coalesce(_t.{kind}, false) AS promoted_{place}" for place, kind in enumerate(kinds)
+        ),
+        promoted=_shares(len(kinds), "_w.seconds"),
         item_type=source.item_type,
         first=first,
         until=until,
     )
     with evaluated("prices", str(prices)):
-        return arrow(con, query)
+        return arrow(con, query), tuple(exp.parse_identifier(kind).name for kind in kinds)
 
 
 def _for_each(listed: pa.Table, segments: list[str]) -> pa.Table:
@@ -185,7 +229,7 @@ def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> tuple[Longs, Sales
     Raises:
         MorecError: none was sold, or in too few weeks.
     """
-    item, week, units, price, promoted = _columns(weeks.sold, ids)
+    item, week, units, price, *shares = _columns(weeks.sold, ids)
     if not len(item):
         raise MorecError("revenue: no event of these items has units and a price above 0")
     start = int(week.min())
@@ -199,7 +243,9 @@ def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> tuple[Longs, Sales
     sold, item = np.unique(item, return_inverse=True)
     order = np.lexsort((week, item))
     week = (week - start)[order]
-    sales = filled(item[order], week, units[order], price[order], promoted[order], category[sold])
+    # a list says itself when there was one
+    promoted = _side_by_side(shares, len(item))[order]
+    sales = filled(item[order], week, units[order], price[order], promoted, category[sold])
     if weeks.listed is None:
         last = np.searchsorted(sales.item, np.arange(len(sold)), side="right") - 1
         return sold, sales, sales.price[last], span
@@ -210,7 +256,8 @@ def _by_list(
     sold: Longs, sales: Sales, listed: tuple[Any, ...], start: int
 ) -> tuple[Longs, Sales, Doubles]:
     """Sales at the prices of a list, whether anything was sold in a week or not."""
-    item, week, price, promoted, latest = (column[listed[1] >= start] for column in listed)
+    item, week, price, latest, *shares = (column[listed[1] >= start] for column in listed)
+    promoted = _side_by_side(shares, len(item))
     weeks = int(max(sales.week.max(), (week - start).max(initial=0))) + 1
     key = item * weeks + week - start
     order = np.argsort(key)
@@ -237,6 +284,11 @@ def _by_list(
         ),
         latest[order][last],
     )
+
+
+def _side_by_side(columns: list[Doubles], rows: int) -> Doubles:
+    """Columns as one array, of none too, shape (rows, columns)."""
+    return np.column_stack([np.zeros((rows, 0)), *columns])
 
 
 def _columns(table: pa.Table, ids: pa.Array) -> tuple[Any, ...]:

@@ -1,12 +1,12 @@
 -- What items sold in each week, counted back from a moment, at which mean price, and what share of the
--- units was promoted; to each segment of users, whose name stands behind that of the item then. Rows
+-- units was under each kind of promotion; to each segment of users, whose name stands behind that of the item then. Rows
 -- without units or a price above 0, such as returns, are left out.
 SELECT
     CAST(_c.item_id AS VARCHAR) || coalesce(chr(31) || _g.segment, '') AS item_id,
     CAST(floor((epoch(_c.event_time) - ${until}) / 604800) AS BIGINT) AS week,
     sum(_c.quantity) AS units,
-    sum(_c.revenue) / sum(_c.quantity) AS price,
-    sum(CASE WHEN _c.promoted THEN _c.quantity ELSE 0 END) / sum(_c.quantity) AS promoted
+    sum(_c.revenue) / sum(_c.quantity) AS price
+    ${promoted}
 FROM (
     SELECT
         _r.* EXCLUDE (quantity, revenue),

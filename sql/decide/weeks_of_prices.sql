@@ -1,11 +1,12 @@
--- The mean price of each item in each week, counted back from a moment, the share of the week in which
--- it was promoted, and the last price, by a table of prices that hold until the next of their item.
+-- The mean price of each item in each week, counted back from a moment, the last price, and the share
+-- of the week in which it was under each kind of promotion, by a table of prices that hold until the
+-- next of their item.
 SELECT
     _w.item_id,
     _w.week,
     sum(_w.price * _w.seconds) / sum(_w.seconds) AS price,
-    sum(CASE WHEN _w.promoted THEN _w.seconds ELSE 0 END) / sum(_w.seconds) AS promoted,
     max_by(_w.price, _w.since) AS latest
+    ${promoted}
 FROM (
     SELECT
         _u.* EXCLUDE (later),
@@ -18,9 +19,7 @@ FROM (
             )) AS week
         FROM (
             SELECT
-                _p.item_id,
-                _p.price,
-                _p.promoted,
+                _p.* EXCLUDE (starts),
                 greatest(epoch(_p.starts), ${first}) - ${until} AS since,
                 least(
                     coalesce(
@@ -33,8 +32,7 @@ FROM (
                 SELECT
                     CAST(TRY_CAST(_t.${item} AS ${item_type}) AS VARCHAR) AS item_id,
                     CAST(_t.${price} AS DOUBLE) AS price,
-                    CAST(_t.${starts} AS TIMESTAMP) AS starts,
-                    ${promoted} AS promoted
+                    CAST(_t.${starts} AS TIMESTAMP) AS starts${kinds}
                 FROM ${table} AS _t
             ) AS _p
             WHERE _p.item_id IS NOT NULL AND _p.price > 0 AND isfinite(_p.price) AND isfinite(_p.starts)

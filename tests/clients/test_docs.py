@@ -51,6 +51,7 @@ SELECT
     ['Graz', 'Linz', 'Wien'][1 + (u + d) % 3] AS store,
     1 + u % 2 AS quantity,
     d % 9 = 0 AS promoted,
+    (u + d) % 7 = 0 AS displayed,
     (1 + u % 2) * (3 + (u + d) % 5 - CASE WHEN d % 9 = 0 THEN 1 ELSE 0 END) AS paid
 FROM range(80) AS t(u), range(60) AS s(d)
 WHERE (u + d) % 4 <> 0;

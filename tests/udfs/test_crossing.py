@@ -36,7 +36,7 @@ def made(seed: int, cross: float, categories: int, items: int) -> tuple[Sales, n
         level[:, None] * np.exp(truth[:, None] * step + (week + effect[:, None] * mean)[category])
     )
     item, at = np.nonzero(units)
-    price, nothing = 3 * np.exp(step)[item, at], np.zeros(len(item))
+    price, nothing = 3 * np.exp(step)[item, at], np.zeros((len(item), 0))
     return filled(item, at, units[item, at] * 1.0, price, nothing, category), effect
 
 
@@ -68,7 +68,7 @@ def test_categories_that_were_there_for_a_few_weeks_say_nothing() -> None:
         week,
         rng.poisson(9, 40) + 1.0,
         np.exp(rng.normal(0, 0.1, 40)),
-        np.zeros(40),
+        np.zeros((40, 0)),
         np.array([0, 0, 1, 1]),
     )
     weeks = weeks_of(sales, *elasticities(sales))

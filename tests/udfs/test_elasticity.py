@@ -13,6 +13,7 @@ from morec_sql.udfs.decide.elasticity import Sales, elasticities, expected, fill
 from morec_sql.udfs.decide.price_plan import Offer, candidates, plan
 
 CATEGORIES, WEEKS = 6, 52
+PROMOTIONS = np.array([0.4, 0.2])
 
 
 def made(
@@ -21,20 +22,28 @@ def made(
     level: float = 10.0,
     shape: float | None = None,
     listed: bool = False,
+    kinds: int = 1,
 ) -> tuple[Sales, np.ndarray, np.ndarray]:
-    """Sales at prices that move by themselves and in promotions, elasticities, and categories'."""
+    """Sales at prices that move by themselves and in promotions, elasticities, and categories'.
+
+    Of two kinds of promotion the second often comes with the first.
+    """
     rng = np.random.default_rng(seed)
     category = rng.integers(0, CATEGORIES, items)
     category[:CATEGORIES] = range(CATEGORIES)
     of_category = rng.normal(-2, 0.5, CATEGORIES)
     truth = of_category[category] + rng.normal(0, 0.6, items)
-    promoted = rng.random((items, WEEKS)) < 0.15
+    first = rng.random((items, WEEKS)) < 0.15
+    again = np.random.default_rng(seed).random((items, WEEKS))
+    second = again < np.where(first, 0.5, 0.05)
+    promoted = np.stack([first, second][:kinds], axis=2) * 1.0
     step = np.where(rng.random((items, WEEKS)) < 0.5, 0, rng.normal(0, 0.12, (items, WEEKS)))
-    step = step - 0.2 * promoted
+    step = step - 0.2 * first
     usual = np.exp(rng.normal(1, 0.5, items))
     week = rng.normal(0, 0.3, (CATEGORIES, WEEKS))
     levels = np.log(level) + rng.normal(0, 0.7, items)
-    mean = np.exp(levels[:, None] + truth[:, None] * step + 0.4 * promoted + week[category])
+    of_promotions = promoted @ PROMOTIONS[:kinds]
+    mean = np.exp(levels[:, None] + truth[:, None] * step + of_promotions + week[category])
     if shape is not None:
         mean = mean * rng.gamma(shape, 1 / shape, mean.shape)
     units = rng.poisson(mean)
@@ -44,11 +53,11 @@ def made(
         sold &= np.cumsum(units[:, ::-1], axis=1)[:, ::-1] > 0
         item, at = np.nonzero(sold)
         price = (usual[:, None] * np.exp(step))[item, at]
-        columns = units[item, at] * 1.0, price, promoted[item, at] * 1.0
+        columns = units[item, at] * 1.0, price, promoted[item, at]
         return Sales(item, at, *columns, category, listed=True), truth, of_category
     item, at = np.nonzero(units)
     price = (usual[:, None] * np.exp(step))[item, at]
-    sales = filled(item, at, units[item, at] * 1.0, price, promoted[item, at] * 1.0, category)
+    sales = filled(item, at, units[item, at] * 1.0, price, promoted[item, at], category)
     return sales, truth, of_category
 
 
@@ -88,11 +97,21 @@ def test_with_prices_of_a_list_items_that_sell_seldom_teach_too(level: float) ->
 
 
 def test_categories_and_promotions_are_recovered() -> None:
-    sales, _, of_category = made(11, items=600)
+    sales, _, of_category = made(11, items=600, kinds=2)
     found, _ = elasticities(sales)
     assert found.of_category == pytest.approx(of_category, abs=0.25)
-    assert found.promotion == pytest.approx(np.full(CATEGORIES, 0.4), abs=0.1)
+    assert found.promotion == pytest.approx(np.tile(PROMOTIONS, (CATEGORIES, 1)), abs=0.1)
     assert np.median(found.dispersion) < 1.3
+
+
+@pytest.mark.parametrize("shape", [None, 5.0])
+def test_intervals_of_promotions_hold_what_they_do(shape: float | None) -> None:
+    inside = []
+    for seed in range(8):
+        found, _ = elasticities(made(seed, shape=shape, kinds=2)[0])
+        off = np.abs(found.promotion - PROMOTIONS)
+        inside.append(off < 1.645 * found.promotion_deviation)
+    assert 0.8 <= np.mean(inside) <= 0.97
 
 
 def test_items_that_teach_nothing_have_the_elasticity_of_their_category() -> None:
@@ -134,14 +153,14 @@ def test_weeks_without_sales_are_filled_by_hand() -> None:
         np.array([1, 4, 2]),
         np.array([5.0, 7, 1]),
         np.array([2.0, 3, 9]),
-        np.array([0.0, 1, 0]),
+        np.array([[0.0], [1], [0]]),
         np.array([0, 0, 1]),
     )
     assert sales.item.tolist() == [0, 0, 0, 0, 2]
     assert sales.week.tolist() == [1, 2, 3, 4, 2]
     assert sales.units.tolist() == [5, 0, 0, 7, 1]
     assert sales.price.tolist() == [2, 2, 2, 3, 9]
-    assert sales.promoted.tolist() == [0, 0, 0, 1, 0]
+    assert sales.promoted.tolist() == [[0], [0], [0], [1], [0]]
 
 
 numbers = st.floats(0.5, 20)

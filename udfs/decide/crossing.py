@@ -19,7 +19,8 @@ import numpy as np
 
 from ..history import Doubles, Longs
 from .candidates import Flags
-from .elasticity import LEAST, WIDE, Response, Sales, apart, base_of, relative
+from .elasticity import LEAST, Response, Sales, base_of, relative
+from .groups import WIDE, apart
 
 AROUND = 4  # weeks before and after that say what season it is
 FEWEST_WEEKS = 12  # of a category that says anything

@@ -4,12 +4,11 @@ Units of an item in a week are Poisson with the mean
 
     exp(a_i + b_i x_it + c_k d_it + w_kt)
 
-where x is the logarithm of the price less its mean over the item's weeks, d whether it was
-promoted, and w how much the category k sold in the week. The level a_i falls out of the likelihood
-of how an item's units spread over its weeks (Hausman, Hall and Griliches 1984). b_i is normal
-around that of the category, and those of categories around that of all; how far apart they are is
-found by the method of moments (DerSimonian and Laird 1986), and variances are as many times those
-of Poisson counts as residuals say.
+where x is the logarithm of the price less its mean over the item's weeks, d which kinds of
+promotion it was under, and w how much the category k sold in the week. The level a_i falls out of
+the likelihood (groups). b_i is normal around that of the category, and those of categories around
+that of all; how far apart they are is found by the method of moments (DerSimonian and Laird 1986),
+and variances are as many times those of Poisson counts as residuals say.
 
 Prices that were paid are known of weeks in which something was sold alone. Where there are many
 others, they would be known in weeks that sold well, and elasticities would say as much: only items
@@ -24,26 +23,22 @@ import numpy as np
 
 from ..history import Doubles, Longs
 from .candidates import Flags
+from .groups import SOME, WIDE, Groups, apart, deviations
 
-STEPS = 30  # of Newton's, at most
-CLOSE = 1e-8
-WIDE = 3.0  # standard deviation of what is thought of an elasticity before any sale
-FARTHEST = 20.0  # elasticities and promotions are not beyond
 NEARLY_ALL = 0.8  # of an item's weeks, in which it has to sell to teach anything
 LONG = 8  # weeks that it has to be there for that
 ROUNDS = 3  # of week effects and responses in turns
 FEWEST = 10  # items of a category that say how far apart its elasticities are
 LEAST = 1e-4  # variance of elasticities in a category
-WEEKS = 10.0  # that the dispersion of a group counts for beside an item's own
-SOME = 1e-6  # information below which prices say nothing
 
 
 @dataclasses.dataclass(frozen=True)
 class Sales:
     """Units by item and week, sorted by both, with every week from an item's first to its last.
 
-    item is a number from 0 on, price that of the week and promoted the share of the units, both as
-    they were last known where nothing was sold; category is the number of each item's, (items,).
+    item is a number from 0 on, price that of the week and promoted the share of the units that was
+    under each kind of promotion, shape (n, kinds), both as they were last known where nothing was
+    sold; category is the number of each item's, (items,).
     listed says that prices are those of a list, and known whether anything was sold or not.
     """
 
@@ -71,14 +66,16 @@ class Response:
     """Elasticities with their standard deviations, shape (items,), and what they are drawn from.
 
     own is how much of an item's is of its own weeks, from 0 to 1, and dispersion how many times as
-    large its variances are as those of Poisson counts; promotion is the logarithm of what a
-    promotion multiplies units by, and of_category the elasticity, both of shape (categories,).
+    large its variances are as those of Poisson counts; promotion is the logarithm of what each kind
+    of promotion multiplies units by, shape (categories, kinds), with its standard deviations, and
+    of_category the elasticity, shape (categories,).
     """
 
     elasticity: Doubles
     deviation: Doubles
     own: Doubles
     promotion: Doubles
+    promotion_deviation: Doubles
     of_category: Doubles
     dispersion: Doubles
 
@@ -93,7 +90,7 @@ def filled(
         week: of each row.
         units: the same.
         price: the same.
-        promoted: the same.
+        promoted: the same, shape (n, kinds).
         category: of each item.
     """
     starts = np.searchsorted(item, np.arange(len(category) + 1))
@@ -169,20 +166,31 @@ def teaches(sales: Sales) -> Flags:
 def _response(sales: Sales, effects: Doubles) -> Response:
     """The response of every item, week effects being known."""
     items, categories = len(sales.category), int(sales.category.max(initial=-1)) + 1
+    item, units = sales.item, sales.units
     x = np.column_stack([relative(sales, base_of(sales)), sales.promoted])
     of = sales.category
-    everything = _Groups(sales, effects, x, np.zeros(items, np.int64), np.ones(items))
-    middle, _ = everything.fit(np.zeros((1, 2)), np.full((1, 2), WIDE**-2))
-    dispersion = everything.dispersion(middle)
-    groups = _Groups(sales, effects, x, of, dispersion)
-    variance = apart(*groups.one_step(np.tile(middle, (categories, 1))))
-    precisions = np.tile(1 / np.maximum(variance, SOME), (categories, 1))
-    prior = np.tile(middle, (categories, 1)), precisions
-    theta, _ = groups.fit(*prior)
+    everything = Groups(item, units, effects, x, np.zeros(items, np.int64), np.ones(items))
+    nothing = np.zeros((1, x.shape[1]))
+    start, _ = everything.fit(nothing, nothing + WIDE**-2)
+    dispersion = everything.dispersion(start)
+    groups = Groups(item, units, effects, x, of, dispersion)
+    flat = np.full((categories, x.shape[1]), WIDE**-2)
+    estimate, information = groups.fit(start + 0 * flat, flat)
+    said = np.einsum("gkk->gk", information)
+    variance = np.maximum(apart(estimate, said), SOME)
+    # categories count by what is known of them, and not by how much of them is sold
+    weight = np.where(said > SOME, 1 / (variance + 1 / np.maximum(said, SOME)), 0.0)
+    of_middle = weight.sum(axis=0) + WIDE**-2
+    middle = ((weight * estimate).sum(axis=0) + WIDE**-2 * start[0]) / of_middle
+    precisions = np.tile(1 / variance, (categories, 1))
+    theta, information = groups.fit(np.tile(middle, (categories, 1)), precisions)
+    excess = groups.excess(theta)
+    information = information / np.sqrt(excess[:, :, None] * excess[:, None, :])
+    promotion_deviation = deviations(information, precisions, of_middle)[:, 1:]
     dispersion = groups.dispersion(theta)
     # promotions count as they do in the category, prices as they do for the item
-    rest = effects + theta[of[sales.item], 1] * sales.promoted
-    own = _Groups(sales, rest, x[:, :1], np.arange(items), dispersion)
+    rest = effects + (theta[of[item], 1:] * sales.promoted).sum(axis=1)
+    own = Groups(item, units, rest, x[:, :1], np.arange(items), dispersion)
     at = theta[of, :1]
     estimate, information = own.one_step(at)
     overall = apart(estimate - at, information)[0]
@@ -200,13 +208,14 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     middle = mean / sums
     precision = 1 / spread[of, None]
     found, information = own.fit(middle[of, None], precision)
-    total = information[:, 0] + precision[:, 0]
+    total = information[:, 0, 0] + precision[:, 0]
     drawn = precision[:, 0] / total
     return Response(
         found[:, 0],
         np.sqrt(1 / total + drawn**2 / sums[of]),
         1 - drawn,
-        theta[:, 1],
+        theta[:, 1:],
+        promotion_deviation,
         middle,
         dispersion,
     )
@@ -228,7 +237,8 @@ def relative(sales: Sales, base: Doubles) -> Doubles:
 
 def _demand(sales: Sales, response: Response, effects: Doubles, base: Doubles) -> Doubles:
     """Units of each row for one of the item's level."""
-    promotion = response.promotion[sales.category[sales.item]] * sales.promoted
+    of_row = response.promotion[sales.category[sales.item]]
+    promotion = (of_row * sales.promoted).sum(axis=1)
     slope = response.elasticity[sales.item] * relative(sales, base)
     out: Doubles = np.exp(effects + slope + promotion)
     return out
@@ -264,118 +274,4 @@ def expected(
     base = base_of(sales)
     level = _level(sales, _demand(sales, response, effects, base))
     out: Doubles = level[future.item] * _demand(future, response, of_future, base)
-    return out
-
-
-class _Groups:
-    """How items' units spread over their weeks, by groups of items that share parameters.
-
-    Args:
-        sales: the units.
-        offset: what is known of each row, as a logarithm.
-        x: what parameters are of, shape (n, p).
-        group: of each item.
-        dispersion: of each item, by which information is divided.
-    """
-
-    def __init__(
-        self, sales: Sales, offset: Doubles, x: Doubles, group: Longs, dispersion: Doubles
-    ) -> None:
-        self.item, self.units, self.offset, self.x = sales.item, sales.units, offset, x
-        self.group, self.dispersion_of = group, dispersion
-        self.items = len(group)
-        self.count = int(group.max(initial=-1)) + 1
-        self.total = np.bincount(self.item, self.units, minlength=self.items)
-
-    def _mean(self, theta: Doubles) -> Doubles:
-        """The expected units of each row, given those of each item."""
-        linear = self.offset + (self.x * theta[self.group[self.item]]).sum(axis=1)
-        top = np.full(self.items, -np.inf)
-        np.maximum.at(top, self.item, linear)
-        weight = np.exp(linear - top[self.item])
-        sums = np.bincount(self.item, weight, minlength=self.items)
-        out: Doubles = weight / sums[self.item] * self.total[self.item]
-        return out
-
-    def _slopes(self, theta: Doubles) -> tuple[Doubles, Doubles]:
-        """The gradient, shape (groups, p), and the information, shape (groups, p, p)."""
-        mean = self._mean(theta)
-        p = self.x.shape[1]
-        rest = (self.units - mean) / self.dispersion_of[self.item]
-        of_row = self.group[self.item]
-        gradient = np.zeros((self.count, p))
-        for k in range(p):
-            gradient[:, k] = np.bincount(of_row, rest * self.x[:, k], minlength=self.count)
-        total = np.maximum(self.total, 1e-300)
-        centre = [
-            np.bincount(self.item, mean * self.x[:, k], minlength=self.items) for k in range(p)
-        ]
-        information = np.empty((self.count, p, p))
-        for k in range(p):
-            for m in range(p):
-                square = np.bincount(
-                    self.item, mean * self.x[:, k] * self.x[:, m], minlength=self.items
-                )
-                each = (square - centre[k] * centre[m] / total) / self.dispersion_of
-                information[:, k, m] = np.bincount(self.group, each, minlength=self.count)
-        return gradient, information
-
-    def fit(self, mean: Doubles, precision: Doubles) -> tuple[Doubles, Doubles]:
-        """The likeliest parameters with a normal prior, shape (groups, p), and their information.
-
-        Args:
-            mean: of the prior, shape (groups, p).
-            precision: of the prior, the same.
-        """
-        theta = mean.copy()
-        eye = np.eye(mean.shape[1])
-        for _ in range(STEPS):
-            gradient, information = self._slopes(theta)
-            hessian = information + precision[:, :, None] * eye
-            step = np.linalg.solve(hessian, (gradient - precision * (theta - mean))[:, :, None])
-            # far from the top Newton's steps are too long
-            step = np.clip(step[:, :, 0], -1, 1)
-            theta = np.clip(theta + step, -FARTHEST, FARTHEST)
-            if np.abs(step).max(initial=0) < CLOSE:
-                break
-        _, information = self._slopes(theta)
-        return theta, np.einsum("gkk->gk", information)
-
-    def one_step(self, theta: Doubles) -> tuple[Doubles, Doubles]:
-        """Estimates of each group alone, a step of Newton's from theta, and their information."""
-        gradient, information = self._slopes(theta)
-        diagonal = np.einsum("gkk->gk", information)
-        step = np.where(diagonal > SOME, gradient / np.maximum(diagonal, SOME), 0.0)
-        return theta + step, diagonal
-
-    def dispersion(self, theta: Doubles) -> Doubles:
-        """The mean squared residual of each item, in units of that of Poisson counts, (items,).
-
-        It is drawn towards that of its group, and at least 1.
-        """
-        mean = self._mean(theta)
-        kept = mean > 1e-9
-        square = np.where(kept, (self.units - mean) ** 2 / np.maximum(mean, 1e-9), 0.0)
-        total = np.bincount(self.item, square, minlength=self.items)
-        free = np.maximum(np.bincount(self.item, kept, minlength=self.items) - 1.0, 0)
-        in_group = np.bincount(self.group, total) / np.maximum(np.bincount(self.group, free), 1)
-        out: Doubles = (total + WEEKS * in_group[self.group]) / (free + WEEKS)
-        return np.maximum(out, 1.0)
-
-
-def apart(estimate: Doubles, information: Doubles) -> Doubles:
-    """The variance of what is estimated beyond that of the estimates, shape (p,)."""
-    out = np.zeros(estimate.shape[1])
-    for k in range(estimate.shape[1]):
-        kept = information[:, k] > SOME
-        weight, value = information[kept, k], estimate[kept, k]
-        if len(weight) < 2:
-            out[k] = WIDE**2
-            continue
-        total = weight.sum()
-        middle = (weight * value).sum() / total
-        free = len(weight) - 1
-        excess = (weight * (value - middle) ** 2).sum() - free
-        # and its standard error, since intervals with a variance that is too small are too narrow
-        out[k] = (max(excess, 0.0) + (2 * free) ** 0.5) / (total - (weight**2).sum() / total)
     return out
