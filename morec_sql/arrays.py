@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,17 @@ def alike(column: pa.Array) -> bool:
         return bool(column.null_count == len(column))
     differ: int = pc.equal(column, column[0]).false_count
     return not differ
+
+
+def fingerprint(*tables: pa.Table) -> tuple[Any, ...]:
+    """By what tables are known again: it differs where what is in them does."""
+
+    def of(column: pa.ChunkedArray) -> tuple[Any, ...]:
+        parts = whole(column).buffers()
+        known = (None if part is None else zlib.crc32(part) for part in parts)
+        return column.type, len(column), *known
+
+    return tuple(of(column) for table in tables for column in table.columns)
 
 
 def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:

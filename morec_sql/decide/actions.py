@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..answer.query import Query, new_query
-from ..arrays import rows_of, whole
+from ..arrays import fingerprint, rows_of, whole
 from ..catalog.recommenders import stored_source
 from ..errors import MorecError, nearest, shown
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
@@ -134,8 +133,7 @@ def learn(session: Session, catalog: str, query: Query, given: dict[str, Any]) -
     now, events = day_ahead(query, given["as_of"], horizon, HORIZONS)
     table = _contacts(session, catalog, query, given["contacts"])
     # by what is in it: who was held back may be told later
-    parts = [part for column in table.columns for part in whole(column).buffers() if part]
-    known = tuple(zlib.crc32(part) for part in parts)
+    known = fingerprint(table)
     key = "actions", horizon, given["value"], given["contacts"], now, events, known
 
     def work() -> Learnt:

@@ -251,7 +251,7 @@ def _offered(
         )
     more = {one: given[one] for one in ("cost", "floor") if given[one] is not None}
     learnt = learn(session, catalog, new_query(session, catalog, name), given, more)
-    price, (units, _, prices) = learnt.price, learnt.figures
+    price, units = learnt.price, learnt.units
     zero = np.zeros(len(price))
     cost, floor = (learnt.more.get(one, zero) for one in ("cost", "floor"))
     rows = np.flatnonzero((units > 0) & np.isfinite(cost))
@@ -265,8 +265,8 @@ def _offered(
         of.elasticity[rows],
         of.deviation[rows],
         np.nan_to_num(floor[rows]),
-        ((prices > 1) & (learnt.method != "no price"))[rows],
-        learnt.sales.category[rows],
-        learnt.cross.effect[learnt.sales.category[rows]],
+        ((learnt.prices > 1) & (learnt.method != "no price"))[rows],
+        learnt.category[rows],
+        learnt.cross.effect[learnt.category[rows]],
     )
     return learnt, offer, candidates(offer, most, endings), rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Any
 
 import duckdb
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from ..answer.filters import items_of
 from ..answer.query import Query, new_query
-from ..arrays import rows_of, whole
+from ..arrays import fingerprint, rows_of, whole
 from ..errors import MorecError
 from ..registry import Argument, rows_type, sql_function, sql_macro, udf
 from ..session import Session
@@ -32,7 +31,7 @@ from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.quality import MEASURED, Measured, mean_square, measured, poisson_deviance
 from ..udfs.history import Doubles, Longs
 from .allocate import of_rows
-from .sales import OF_SALES, read_weeks, sales_of
+from .sales import OF_SALES, Weeks, read_weeks, sales_of
 
 HELD_OUT = 8  # weeks
 MOVED = 0.01  # logarithm of a price beyond which it moved
@@ -110,46 +109,37 @@ class Learnt:
     segment their segments, else NULL, and segments how many users each has, by name; kinds are the
     names of the kinds of promotion.
 
-    categories are their names by number; method is the one that answers, quality how well each of
-    the methods did in the weeks held out; cross are the effects that answer, crossed how well they
-    did beside none; by item there are more, the values of further expressions, and price, the last
-    one.
+    category is the number of each item's, categories are their names; method is the one that
+    answers, quality how well each of the methods did in the weeks held out; cross are the effects
+    that answer, crossed how well they did beside none; by item there are price, the last one, and
+    units a week of late, weeks with sales, and how many prices; more are the values of further
+    expressions.
     """
 
     ids: pa.Array
     segment: pa.Array
     segments: dict[str, int]
     kinds: tuple[str, ...]
+    category: Longs
     categories: list[str | None]
-    sales: Sales
     response: Response
     method: str
     quality: dict[str, Measured]
     cross: Cross
     crossed: dict[str, Measured]
-    more: dict[str, Doubles]
     price: Doubles
-
-    @functools.cached_property
-    def figures(self) -> tuple[Doubles, Longs, Longs]:
-        """By item: units a week of late, weeks with sales, different prices."""
-        sales, items = self.sales, len(self.sales.category)
-        late = sales.week >= int(sales.week.max(initial=0)) + 1 - HELD_OUT
-        units = np.bincount(sales.item[late], sales.units[late], minlength=items) / HELD_OUT
-        weeks = np.bincount(sales.item, sales.units > 0, minlength=items)
-        step = np.round(np.log(sales.price) / MOVED).astype(np.int64)
-        pairs = np.unique(np.column_stack([sales.item, step]), axis=0)
-        prices = np.bincount(pairs[:, 0], minlength=items)
-        return units, weeks.astype(np.int64), prices
+    units: Doubles
+    weeks: Longs
+    prices: Longs
+    more: dict[str, Doubles]
 
     @property
     def evidence(self) -> pa.Array:
         """What stands behind the elasticity of each item."""
-        prices = self.figures[2]
         if self.method == "no price":
-            return pa.repeat("none", len(prices))
+            return pa.repeat("none", len(self.prices))
         found = np.where(self.response.own >= OWN, "own", "category")
-        return pa.array(np.where(prices < 2, "never moved", found), pa.string())
+        return pa.array(np.where(self.prices < 2, "never moved", found), pa.string())
 
 
 @udf("morec_price_response", ["VARCHAR"] * 3, rows_type(COLUMNS))
@@ -158,24 +148,23 @@ def price_response(session: Session, *columns: pa.Array) -> pa.Array:
 
     def rows(session: Session, catalog: str, name: str, given: dict[str, Any]) -> pa.Array:
         learnt = learn(session, catalog, new_query(session, catalog, name), given)
-        sales, of, cross = learnt.sales, learnt.response, learnt.cross
-        units, weeks, prices = learnt.figures
+        category, of, cross = learnt.category, learnt.response, learnt.cross
         columns: dict[str, Any] = {
             "item_id": learnt.ids,
             "segment": learnt.segment,
-            "category": pa.array(learnt.categories, pa.string()).take(pa.array(sales.category)),
+            "category": pa.array(learnt.categories, pa.string()).take(pa.array(category)),
             "elasticity": of.elasticity,
             "low": of.elasticity - LEVEL * of.deviation,
             "high": of.elasticity + LEVEL * of.deviation,
-            "promotion": np.exp(of.promotion.sum(axis=1))[sales.category],
+            "promotion": np.exp(of.promotion.sum(axis=1))[category],
             "promotions": _promotions(learnt),
-            "substitution": cross.effect[sales.category],
-            "substitution_low": (cross.effect - LEVEL * cross.deviation)[sales.category],
-            "substitution_high": (cross.effect + LEVEL * cross.deviation)[sales.category],
+            "substitution": cross.effect[category],
+            "substitution_low": (cross.effect - LEVEL * cross.deviation)[category],
+            "substitution_high": (cross.effect + LEVEL * cross.deviation)[category],
             "price": learnt.price,
-            "units": units,
-            "weeks": weeks,
-            "prices": prices,
+            "units": learnt.units,
+            "weeks": learnt.weeks,
+            "prices": learnt.prices,
             "evidence": learnt.evidence,
         }
         return rows_of(columns)
@@ -188,8 +177,8 @@ def _promotions(learnt: Learnt) -> pa.Array:
     of, kinds = learnt.response, len(learnt.kinds)
     spread = LEVEL * of.promotion_deviation
     ends = (of.promotion, of.promotion - spread, of.promotion + spread)
-    factor, low, high = (np.exp(end)[learnt.sales.category].ravel() for end in ends)
-    items = len(learnt.sales.category)
+    factor, low, high = (np.exp(end)[learnt.category].ravel() for end in ends)
+    items = len(learnt.category)
     offsets = np.arange(items + 1, dtype=np.int32) * kinds
     names = pa.array(list(learnt.kinds) * items, pa.string())
     return pa.MapArray.from_arrays(
@@ -245,6 +234,8 @@ def learn(
 ) -> Learnt:
     """How the items of a recommender answer to prices, by the arguments ASKED.
 
+    What was learnt is kept while the sales, the prices and the categories are as they were.
+
     Args:
         session: of the database instance.
         catalog: the database.
@@ -260,6 +251,22 @@ def learn(
         items = values_of_items(con, query.name, more or {}, given["filter"], given["category"])
     if not len(items):
         raise MorecError(f"filter: {given['filter']!r} keeps no item")
+    listed = () if weeks.listed is None else (weeks.listed,)
+    of = items.select(["item_id", "category"])
+    parts = fingerprint(weeks.sold, of, *listed), weeks.kinds, tuple(weeks.segments.items())
+    row, learnt = query.recommender.kept.foretold.get(
+        ("prices", len(listed), parts), lambda: _learnt(weeks, of)
+    )
+    values = {
+        one: whole(items.column(f"_{one}")).to_numpy(zero_copy_only=False)[row]
+        for one in more or {}
+    }
+    found: Learnt = dataclasses.replace(learnt, more=values)
+    return found
+
+
+def _learnt(weeks: Weeks, items: pa.Table) -> tuple[Longs, Learnt]:
+    """What is learnt of the sales of items, and which rows of `items` these are."""
     ids = whole(items.column("item_id"))
     keys, place, segment = weeks.keys(ids)
     names = whole(items.column("category")).dictionary_encode()
@@ -278,24 +285,34 @@ def learn(
     # the interval tells whether it is better for sure
     if method != "no price" and crossed and crossed[CROSSING[1]].gain_high < 0:
         cross = crossing(weeks_sold)
-    return Learnt(
+    return place[sold], Learnt(
         ids.take(pa.array(place[sold])),
         segments.take(pa.array(segment[sold])).cast(pa.string()),
         weeks.segments,
         weeks.kinds,
+        sales.category,
         [one for one in (*names.dictionary.to_pylist(), None) for _ in segments],
-        sales,
         _by(method, response, sales),
         method,
         quality,
         cross,
         crossed,
-        {
-            one: whole(items.column(f"_{one}")).to_numpy(zero_copy_only=False)[place[sold]]
-            for one in more or {}
-        },
         price,
+        *_figures(sales),
+        {},
     )
+
+
+def _figures(sales: Sales) -> tuple[Doubles, Longs, Longs]:
+    """By item: units a week of late, weeks with sales, different prices."""
+    items = len(sales.category)
+    late = sales.week >= int(sales.week.max(initial=0)) + 1 - HELD_OUT
+    units = np.bincount(sales.item[late], sales.units[late], minlength=items) / HELD_OUT
+    weeks = np.bincount(sales.item, sales.units > 0, minlength=items)
+    step = np.round(np.log(sales.price) / MOVED).astype(np.int64)
+    pairs = np.unique(np.column_stack([sales.item, step]), axis=0)
+    prices = np.bincount(pairs[:, 0], minlength=items)
+    return units, weeks.astype(np.int64), prices
 
 
 def values_of_items(

@@ -121,3 +121,26 @@ def test_a_table_with_too_many_kinds_is_said(shop: Connection) -> None:
         shop.execute(
             f"FROM shop.price_response(prices => 'many(item_id, price, starts, {kinds})')"
         ).fetchall()
+
+
+def test_what_is_kept_is_learnt_anew_where_sales_prices_or_categories_change(
+    shop: Connection,
+) -> None:
+    def asked(arguments: str = f"{PAID}, {TWO}") -> list[dict[str, object]]:
+        return dicts(shop, f"FROM shop.price_response({arguments}) ORDER BY item_id")
+
+    first = asked()
+    assert asked() == first
+    shop.execute("BEGIN")
+    shop.execute("UPDATE sold SET units = 3 * units, paid = 3 * paid WHERE item_id = 4 AND mailed")
+    shop.execute("COMMIT")
+    assert asked()[4]["elasticity"] < first[4]["elasticity"]  # type: ignore[operator]
+    shop.execute("UPDATE sold SET units = units / 3, paid = paid / 3 WHERE item_id = 4 AND mailed")
+    assert asked() == first
+    by_list = asked(BY_LIST)
+    shop.execute("UPDATE weeks SET price = price * 1.1 WHERE item_id = 4 AND displayed")
+    assert asked(BY_LIST)[4] != by_list[4]
+    assert asked() == first
+    halves = asked(f"{PAID}, {TWO}, category => 'item_id % 2'")
+    assert [row["category"] for row in halves[:2]] == ["0", "1"]
+    assert asked() == first
