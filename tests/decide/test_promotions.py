@@ -132,10 +132,10 @@ def test_what_is_kept_is_learnt_anew_where_sales_prices_or_categories_change(
     first = asked()
     assert asked() == first
     shop.execute("BEGIN")
-    shop.execute("UPDATE sold SET units = 3 * units, paid = 3 * paid WHERE item_id = 4 AND mailed")
+    shop.execute("UPDATE sold SET units = 4 * units, paid = 4 * paid WHERE item_id = 4 AND mailed")
     shop.execute("COMMIT")
     assert asked()[4]["elasticity"] < first[4]["elasticity"]  # type: ignore[operator]
-    shop.execute("UPDATE sold SET units = units / 3, paid = paid / 3 WHERE item_id = 4 AND mailed")
+    shop.execute("UPDATE sold SET units = units / 4, paid = paid / 4 WHERE item_id = 4 AND mailed")
     assert asked() == first
     by_list = asked(BY_LIST)
     shop.execute("UPDATE weeks SET price = price * 1.1 WHERE item_id = 4 AND displayed")
