@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..arrays import whole
-from ..catalog.recommenders import events_known, stored_source
+from ..catalog.recommenders import stored_source
 from ..errors import MorecError, shown
 from ..registry import Argument
 from ..source.expressions import evaluated, expression, is_number, is_time
 from ..source.source import Source
-from ..templates import arrow, literal, sql
+from ..templates import arrow, first_row, identifier, literal, sql
 from ..udfs.decide.elasticity import Sales, filled
 from ..udfs.history import DAY, Doubles, Longs
 from .named import Column, named_table
@@ -131,12 +131,11 @@ def read_weeks(
         )
     # macros that were made before there were segments do not pass any
     segments, users = segments_with_prices(con, name, given.get("segments"))
-    _, first, last = events_known(con, name)
-    if first is None or last is None:
+    parts = {"schema": identifier(name), "day": literal(DAY)}
+    span = first_row(con, sql("decide/span_of_sales", **parts))
+    if span is None:
         raise MorecError(f"revenue: {name!r} has no event")
-    # events that are dates are of whole days, and so the weeks that end with the last one
-    dates = first % DAY == 0 and last % DAY == 0
-    until = literal(last + (DAY if dates else 1.0))
+    first, until = map(literal, span)
     query = sql(
         "decide/item_weeks",
         events=source.events_with(columns),
@@ -148,7 +147,7 @@ def read_weeks(
     )
     sold, listed, kinds = arrow(con, query), None, tuple(promotions)
     if prices is not None:
-        listed, kinds = _listed(con, catalog, source, prices, literal(first), until)
+        listed, kinds = _listed(con, catalog, source, prices, first, until)
         if users:  # a list is for all of them
             listed = _for_each(listed, list(users))
     return Weeks(sold, listed, kinds, users)

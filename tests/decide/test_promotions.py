@@ -80,6 +80,25 @@ def test_kinds_of_promotion_are_told_apart(
     ).fetchall()
 
 
+def test_sales_by_week_meet_the_prices_of_their_week(shop: Connection) -> None:
+    # one row a week and item, at the day on which the week begins; what was paid says the same
+    shop.execute(
+        "CREATE TABLE by_week AS SELECT item_id, user_id, time_bucket(INTERVAL 7 DAY, sold_at,"
+        " DATE '2024-01-01') AS week, displayed, mailed, units, paid FROM sold"
+    )
+    shop.execute(
+        "FROM create_recommender('weekly', events => 'by_week', event_time => 'week', items =>"
+        " 'products', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
+    ).fetchall()
+    rows = dicts(shop, f"FROM weekly.price_response({BY_LIST}) ORDER BY item_id")
+    assert rows[0]["promotions"]["displayed"]["factor"] == pytest.approx(2, rel=0.1)
+    assert rows[0]["promotions"]["mailed"]["factor"] == pytest.approx(1.5, rel=0.15)
+    paid = dicts(shop, f"FROM weekly.price_response({PAID}, {TWO}) ORDER BY item_id")
+    for by_list, one in zip(rows, paid, strict=True):
+        assert by_list["elasticity"] == pytest.approx(one["elasticity"])
+        assert by_list["weeks"] == one["weeks"] == 52
+
+
 def test_without_promotions_there_is_no_kind(shop: Connection) -> None:
     (row,) = dicts(shop, f"SELECT DISTINCT promotion, promotions FROM shop.price_response({PAID})")
     assert row == {"promotion": 1, "promotions": {}}
