@@ -22,6 +22,7 @@ from ..udfs.decide.crossing import Weeks as CategoryWeeks
 from ..udfs.decide.elasticity import (
     Response,
     Sales,
+    effects_of,
     elasticities,
     expected,
     teaches,
@@ -275,11 +276,12 @@ def _learnt(weeks: Weeks, items: pa.Table) -> tuple[Longs, Learnt]:
     # a segment answers to prices in its own way, as a category does
     segments = pa.array(list(weeks.segments), pa.string()) if weeks.segments else pa.nulls(1)
     category = category[place] * len(segments) + segment
-    sold, sales, price, span = sales_of(weeks, keys, category)
-    quality = _quality(sales, span)
+    found = sales_of(weeks, keys, category)
+    sold, sales, span = found.places, found.sales, found.span
+    quality = _quality(found.by_store, span)
     method = min(quality, key=lambda one: float(quality[one].value))
-    response, effects = elasticities(sales)
-    weeks_sold = weeks_of(sales, response, effects)
+    response, _ = elasticities(found.by_store)
+    weeks_sold = weeks_of(sales, response, effects_of(sales, response))
     crossed = _crossed(weeks_sold, span)
     cross = Cross.none(len(weeks_sold.doubt))
     # the interval tells whether it is better for sure
@@ -297,7 +299,7 @@ def _learnt(weeks: Weeks, items: pa.Table) -> tuple[Longs, Learnt]:
         quality,
         cross,
         crossed,
-        price,
+        found.price,
         *_figures(sales),
         {},
     )
@@ -369,7 +371,7 @@ def _quality(sales: Sales, span: int) -> dict[str, Measured]:
     """The deviance of each method in the last weeks, given what categories sold in them."""
     before = sales.week < span - HELD_OUT
     past, future = sales.take(np.flatnonzero(before)), sales.take(np.flatnonzero(~before))
-    known = teaches(sales) & (np.bincount(past.item, minlength=len(sales.category)) > 0)
+    known = teaches(sales) & (np.bincount(past.item, minlength=len(sales.kinds)) > 0)
     future = future.take(np.flatnonzero(known[future.item]))
     if not len(future.item) or not len(past.item):
         raise MorecError(f"revenue: no item is sold both before and in the last {HELD_OUT} weeks")
@@ -383,4 +385,5 @@ def _quality(sales: Sales, span: int) -> dict[str, Measured]:
     # items count by what is known of them, and not by how much of them is sold
     spread = response.dispersion[future.item]
     scores = {method: one / spread for method, one in scores.items()}
-    return measured(poisson_deviance, future.units / spread, scores, future.item, 0)
+    items = future.kinds[future.item]
+    return measured(poisson_deviance, future.units / spread, scores, items, 0)

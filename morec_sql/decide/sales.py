@@ -55,7 +55,15 @@ SEGMENTS = Argument(
     "NULL",
     "CAST(segments AS VARCHAR)",
 )
-OF_SALES = (REVENUE, QUANTITY, PROMOTED, PRICES, SEGMENTS)
+STORES = Argument(
+    "stores",
+    "SQL over the events: where it was sold, such as 'store_id'. While learning, what an item sells"
+    " in a store is set against what it, and its category, usually sell there, at its prices there;"
+    " answers are of all stores",
+    "NULL",
+    "CAST(stores AS VARCHAR)",
+)
+OF_SALES = (REVENUE, QUANTITY, PROMOTED, PRICES, SEGMENTS, STORES)
 PRICES_OF = "prices(item_id, price, starts)"
 COLUMNS = (
     Column("item", of="items"),
@@ -69,17 +77,33 @@ COLUMNS = (
 
 
 @dataclasses.dataclass(frozen=True)
+class Sold:
+    """What was sold of some items: their places, their sales numbered by that, and by store.
+
+    price is the last one of each, and span how many weeks all sales span.
+    """
+
+    places: Longs
+    sales: Sales
+    by_store: Sales
+    price: Doubles
+    span: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Weeks:
     """What items sold in each week, and their prices in each by a list, None for those paid.
 
     kinds are the names of the kinds of promotion that are told apart; segments how many users each
-    has, by name: what is sold to each is told apart then, and ids are what `keys` gives.
+    has, by name: what is sold to each is told apart then, and ids are what `keys` gives; stores are
+    how many there are, whose numbers the sales have.
     """
 
     sold: pa.Table
     listed: pa.Table | None
     kinds: tuple[str, ...]
     segments: dict[str, int]
+    stores: int
 
     def keys(self, ids: pa.Array) -> tuple[pa.Array, Longs, Longs]:
         """The ids by which sales are told apart, of items: id, place of the item, of the segment.
@@ -129,7 +153,13 @@ def read_weeks(
             if text is None
             else expression(con, argument, text, source.events, wanted, every_row=True)
         )
-    # macros that were made before there were segments do not pass any
+    # macros that were made before there were segments, and stores, do not pass any
+    stores = given.get("stores")
+    columns["store"] = (
+        "NULL"
+        if stores is None
+        else expression(con, "stores", stores, source.events, wanted="category", every_row=True)
+    )
     segments, users = segments_with_prices(con, name, given.get("segments"))
     parts = {"schema": identifier(name), "day": literal(DAY)}
     span = first_row(con, sql("decide/span_of_sales", **parts))
@@ -146,11 +176,14 @@ def read_weeks(
         promoted=_shares(len(promotions), "_c.quantity"),
     )
     sold, listed, kinds = arrow(con, query), None, tuple(promotions)
+    store = whole(sold.column("store")).dictionary_encode(null_encoding="encode")
+    place = sold.column_names.index("store")
+    sold = sold.set_column(place, "store", store.indices)
     if prices is not None:
         listed, kinds = _listed(con, catalog, source, prices, first, until)
         if users:  # a list is for all of them
             listed = _for_each(listed, list(users))
-    return Weeks(sold, listed, kinds, users)
+    return Weeks(sold, listed, kinds, users, len(store.dictionary))
 
 
 def _kinds(promoted: Any) -> dict[str, str]:
@@ -213,7 +246,7 @@ def _for_each(listed: pa.Table, segments: list[str]) -> pa.Table:
     )
 
 
-def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> tuple[Longs, Sales, Doubles, int]:
+def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> Sold:
     """The sales of items.
 
     Args:
@@ -221,14 +254,10 @@ def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> tuple[Longs, Sales
         ids: the items, as texts, or what Weeks.keys gives for them.
         category: the number of each item's.
 
-    Returns:
-        the items that were sold, at a price that is known, by their places; their sales, numbered
-        by that; the last price of each; and how many weeks all sales span.
-
     Raises:
-        MorecError: none was sold, or in too few weeks.
+        MorecError: none was sold at a price that is known, or in too few weeks.
     """
-    item, week, units, price, *shares = _columns(weeks.sold, ids)
+    item, week, store, units, price, *shares = _columns(weeks.sold, ids)
     if not len(item):
         raise MorecError("revenue: no event of these items has units and a price above 0")
     start = int(week.min())
@@ -239,21 +268,38 @@ def sales_of(weeks: Weeks, ids: pa.Array, category: Longs) -> tuple[Longs, Sales
             f" {FEWEST_WEEKS} are needed"
         )
     # items that were never sold say nothing: those that were are numbered
-    sold, item = np.unique(item, return_inverse=True)
-    order = np.lexsort((week, item))
-    week = (week - start)[order]
-    # a list says itself when there was one
-    promoted = _side_by_side(shares, len(item))[order]
-    sales = filled(item[order], week, units[order], price[order], promoted, category[sold])
-    if weeks.listed is None:
-        last = np.searchsorted(sales.item, np.arange(len(sold)), side="right") - 1
-        return sold, sales, sales.price[last], span
-    return *_by_list(sold, sales, _columns(weeks.listed, ids), start), span
+    places, item = np.unique(item, return_inverse=True)
+    category = category[places]
+    rows = week - start, units, price, _side_by_side(shares, len(item))
+    sales = by_store = _filled(item, *rows, category)
+    if weeks.stores > 1:
+        pairs, pair = np.unique(item * weeks.stores + store, return_inverse=True)
+        kind, of_store = np.divmod(pairs, weeks.stores)
+        by_store = dataclasses.replace(
+            _filled(pair, *rows, kind), category=category, kind=kind, store=of_store
+        )
+    if weeks.listed is not None:
+        return _by_list(places, sales, by_store, _columns(weeks.listed, ids), start, span)
+    last = np.searchsorted(sales.item, np.arange(len(places)), side="right") - 1
+    return Sold(places, sales, by_store, sales.price[last], span)
+
+
+def _filled(
+    item: Longs, week: Longs, units: Doubles, price: Doubles, promoted: Doubles, category: Longs
+) -> Sales:
+    """As filled, of rows in any order: several of an item and week are together one."""
+    weeks = int(week.max()) + 1
+    key, row = np.unique(item * weeks + week, return_inverse=True)
+    total: Doubles = np.bincount(row, units).astype(np.float64)
+    means = [np.bincount(row, units * one) / total for one in (price, *promoted.T)]
+    item, week = np.divmod(key, weeks)
+    shares = _side_by_side(means[1:], len(key))
+    return filled(item, week, total, means[0], shares, category)
 
 
 def _by_list(
-    sold: Longs, sales: Sales, listed: tuple[Any, ...], start: int
-) -> tuple[Longs, Sales, Doubles]:
+    places: Longs, sales: Sales, by_store: Sales, listed: tuple[Any, ...], start: int, span: int
+) -> Sold:
     """Sales at the prices of a list, whether anything was sold in a week or not."""
     item, week, price, latest, *shares = (column[listed[1] >= start] for column in listed)
     promoted = _side_by_side(shares, len(item))
@@ -261,28 +307,38 @@ def _by_list(
     key = item * weeks + week - start
     order = np.argsort(key)
     key, price, promoted = key[order], price[order], promoted[order]
-    wanted = sold[sales.item] * weeks + sales.week
-    place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
-    known = np.flatnonzero(key[place] == wanted) if len(key) else np.zeros(0, np.int64)
-    present = np.unique(sales.item[known])
+
+    def known(of: Sales) -> tuple[Longs, Longs]:
+        """The rows whose price is known, and where it is."""
+        wanted = places[of.kinds[of.item]] * weeks + of.week
+        place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
+        rows = np.flatnonzero(key[place] == wanted) if len(key) else np.zeros(0, np.int64)
+        return rows, place[rows]
+
+    present = np.unique(sales.item[known(sales)[0]])
     if not len(present):
         raise MorecError("prices: no item that was sold has a price then")
-    place = place[known]
-    # the price of now is the list's, after the last sale as well
-    last = np.searchsorted(key, (sold[present] + 1) * weeks) - 1
-    return (
-        sold[present],
-        Sales(
-            np.searchsorted(present, sales.item[known]),
-            sales.week[known],
-            sales.units[known],
-            price[place],
-            promoted[place],
-            sales.category[present],
+
+    def at_prices(of: Sales) -> Sales:
+        rows, place = known(of)
+        # of an item that is not present there is no row
+        kinds = np.minimum(np.searchsorted(present, of.kinds), len(present) - 1)
+        return dataclasses.replace(
+            of,
+            item=of.item[rows] if of.kind is not None else kinds[of.item[rows]],
+            week=of.week[rows],
+            units=of.units[rows],
+            price=price[place],
+            promoted=promoted[place],
+            category=of.category[present],
             listed=True,
-        ),
-        latest[order][last],
-    )
+            kind=None if of.kind is None else kinds,
+        )
+
+    # the price of now is the list's, after the last sale as well
+    last = np.searchsorted(key, (places[present] + 1) * weeks) - 1
+    sales, by_store = at_prices(sales), at_prices(by_store)
+    return Sold(places[present], sales, by_store, latest[order][last], span)
 
 
 def _side_by_side(columns: list[Doubles], rows: int) -> Doubles:

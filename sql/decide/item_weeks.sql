@@ -1,9 +1,10 @@
 -- What items sold in each week, counted back from a moment, at which mean price, and what share of the
--- units was under each kind of promotion; to each segment of users, whose name stands behind that of the item then. Rows
--- without units or a price above 0, such as returns, are left out.
+-- units was under each kind of promotion; in each store, and to each segment of users, whose name stands
+-- behind that of the item then. Rows without units or a price above 0, such as returns, are left out.
 SELECT
     CAST(_c.item_id AS VARCHAR) || coalesce(chr(31) || _g.segment, '') AS item_id,
     CAST(floor((epoch(_c.event_time) - ${until}) / 604800) AS BIGINT) AS week,
+    CAST(_c.store AS VARCHAR) AS store,
     sum(_c.quantity) AS units,
     sum(_c.revenue) / sum(_c.quantity) AS price
     ${promoted}
@@ -26,4 +27,4 @@ WHERE
     AND epoch(_c.event_time) < ${until}
     AND (${everybody} OR _g.segment IS NOT NULL)
 GROUP BY ALL
-ORDER BY item_id, week
+ORDER BY item_id, week, store

@@ -18,6 +18,7 @@ that sold in nearly all of their weeks teach anything then, others have those of
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -40,6 +41,9 @@ class Sales:
     under each kind of promotion, shape (n, kinds), both as they were last known where nothing was
     sold; category is the number of each item's, (items,).
     listed says that prices are those of a list, and known whether anything was sold or not.
+
+    Where stores are told apart, an item of the rows is an item in a store: kind, of each of these,
+    is the number of the item, which has the category, and store that of the store.
     """
 
     item: Longs
@@ -49,6 +53,27 @@ class Sales:
     promoted: Doubles
     category: Longs
     listed: bool = False
+    kind: Longs | None = None
+    store: Longs | None = None
+
+    @functools.cached_property
+    def kinds(self) -> Longs:
+        """The item that each item of the rows is."""
+        return np.arange(len(self.category)) if self.kind is None else self.kind
+
+    @functools.cached_property
+    def categories(self) -> Longs:
+        """The category of each item of the rows."""
+        return self.category[self.kinds]
+
+    @functools.cached_property
+    def markets(self) -> Longs:
+        """In what each item of the rows shares its weeks: its category, in its store."""
+        if self.store is None:
+            return self.categories
+        key = self.categories * (int(self.store.max(initial=0)) + 1) + self.store
+        number: Longs = np.unique(key, return_inverse=True)[1]
+        return number
 
     def take(self, rows: Longs) -> Sales:
         """Some of the rows; items keep their numbers."""
@@ -65,10 +90,10 @@ class Sales:
 class Response:
     """Elasticities with their standard deviations, shape (items,), and what they are drawn from.
 
-    own is how much of an item's is of its own weeks, from 0 to 1, and dispersion how many times as
-    large its variances are as those of Poisson counts; promotion is the logarithm of what each kind
-    of promotion multiplies units by, shape (categories, kinds), with its standard deviations, and
-    of_category the elasticity, shape (categories,).
+    own is how much of an item's is of its own weeks, from 0 to 1, and dispersion, of the items of
+    the rows, how many times as large variances are as those of Poisson counts; promotion is the
+    logarithm of what each kind of promotion multiplies units by, shape (categories, kinds), with
+    its standard deviations, and of_category the elasticity, shape (categories,).
     """
 
     elasticity: Doubles
@@ -117,15 +142,15 @@ def filled(
 
 
 def week_effects(sales: Sales, expected: Doubles | None = None) -> Doubles:
-    """How much each row's category sold in its week beyond what was expected, as a logarithm.
+    """How much each row's market sold in its week beyond what was expected, as a logarithm.
 
     Args:
         sales: the units.
         expected: of each row, whatever the week; as much in all by default.
     """
     weeks = int(sales.week.max(initial=0)) + 1
-    key = sales.category[sales.item] * weeks + sales.week
-    size = (int(sales.category.max(initial=-1)) + 1) * weeks
+    key = sales.markets[sales.item] * weeks + sales.week
+    size = (int(sales.markets.max(initial=-1)) + 1) * weeks
     if expected is None:
         level = np.bincount(sales.item, sales.units) / np.maximum(np.bincount(sales.item), 1)
         expected = level[sales.item]
@@ -147,8 +172,13 @@ def elasticities(sales: Sales) -> tuple[Response, Doubles]:
         response = _response(teaching, effects)
         effects = week_effects(teaching, _without_weeks(teaching, response, effects))
     response = _response(teaching, effects)
+    return response, effects_of(sales, response)
+
+
+def effects_of(sales: Sales, response: Response) -> Doubles:
+    """The week effect of each row, (n,), given how items respond to their prices."""
     usual = _demand(sales, response, np.zeros(len(sales.item)), base_of(sales))
-    return response, week_effects(sales, _level(sales, usual)[sales.item] * usual)
+    return week_effects(sales, _level(sales, usual)[sales.item] * usual)
 
 
 def teaches(sales: Sales) -> Flags:
@@ -156,7 +186,7 @@ def teaches(sales: Sales) -> Flags:
 
     Those that were paid are where they sold in nearly all of their weeks.
     """
-    items = len(sales.category)
+    items = len(sales.kinds)
     weeks = np.bincount(sales.item, minlength=items)
     sold = np.bincount(sales.item, sales.units > 0, minlength=items)
     out: Flags = (weeks >= LONG) & (sales.listed | (sold >= NEARLY_ALL * weeks))
@@ -168,12 +198,13 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     items, categories = len(sales.category), int(sales.category.max(initial=-1)) + 1
     item, units = sales.item, sales.units
     x = np.column_stack([relative(sales, base_of(sales)), sales.promoted])
-    of = sales.category
-    everything = Groups(item, units, effects, x, np.zeros(items, np.int64), np.ones(items))
+    of, of_rows = sales.category, sales.categories
+    same = np.zeros(len(of_rows), np.int64)
+    everything = Groups(item, units, effects, x, same, np.ones(len(of_rows)))
     nothing = np.zeros((1, x.shape[1]))
     start, _ = everything.fit(nothing, nothing + WIDE**-2)
     dispersion = everything.dispersion(start)
-    groups = Groups(item, units, effects, x, of, dispersion)
+    groups = Groups(item, units, effects, x, of_rows, dispersion, categories)
     flat = np.full((categories, x.shape[1]), WIDE**-2)
     estimate, information = groups.fit(start + 0 * flat, flat)
     said = np.einsum("gkk->gk", information)
@@ -189,8 +220,8 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     promotion_deviation = deviations(information, precisions, of_middle)[:, 1:]
     dispersion = groups.dispersion(theta)
     # promotions count as they do in the category, prices as they do for the item
-    rest = effects + (theta[of[item], 1:] * sales.promoted).sum(axis=1)
-    own = Groups(item, units, rest, x[:, :1], np.arange(items), dispersion)
+    rest = effects + (theta[of_rows[item], 1:] * sales.promoted).sum(axis=1)
+    own = Groups(item, units, rest, x[:, :1], sales.kinds, dispersion, items)
     at = theta[of, :1]
     estimate, information = own.one_step(at)
     overall = apart(estimate - at, information)[0]
@@ -223,7 +254,7 @@ def _response(sales: Sales, effects: Doubles) -> Response:
 
 def base_of(sales: Sales) -> Doubles:
     """The mean of the logarithm of each item's price, shape (items,)."""
-    items = len(sales.category)
+    items = len(sales.kinds)
     count = np.bincount(sales.item, minlength=items)
     total = np.bincount(sales.item, np.log(sales.price), minlength=items)
     return total / np.maximum(count, 1)
@@ -237,16 +268,16 @@ def relative(sales: Sales, base: Doubles) -> Doubles:
 
 def _demand(sales: Sales, response: Response, effects: Doubles, base: Doubles) -> Doubles:
     """Units of each row for one of the item's level."""
-    of_row = response.promotion[sales.category[sales.item]]
+    of_row = response.promotion[sales.categories[sales.item]]
     promotion = (of_row * sales.promoted).sum(axis=1)
-    slope = response.elasticity[sales.item] * relative(sales, base)
+    slope = response.elasticity[sales.kinds[sales.item]] * relative(sales, base)
     out: Doubles = np.exp(effects + slope + promotion)
     return out
 
 
 def _level(sales: Sales, demand: Doubles) -> Doubles:
     """The units of each item for a demand of 1, shape (items,)."""
-    items = len(sales.category)
+    items = len(sales.kinds)
     known = np.bincount(sales.item, sales.units, minlength=items)
     return known / np.maximum(np.bincount(sales.item, demand, minlength=items), 1e-12)
 

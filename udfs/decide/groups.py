@@ -29,6 +29,7 @@ class Groups:
         x: what parameters are of, shape (n, p).
         group: of each item.
         dispersion: of each item, by which information is divided.
+        count: of groups; by default up to the last one that an item is of.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Groups:
         x: Doubles,
         group: Longs,
         dispersion: Doubles,
+        count: int | None = None,
     ) -> None:
         self.item, self.units, self.offset = item, units, offset
         # columns in one piece each are several times as fast
@@ -46,7 +48,7 @@ class Groups:
         self.of_row = group[item]
         self.group, self.dispersion_of = group, dispersion
         self.items = len(group)
-        self.count = int(group.max(initial=-1)) + 1
+        self.count = int(group.max(initial=-1)) + 1 if count is None else count
         self.total = np.bincount(self.item, self.units, minlength=self.items)
 
     def _mean(self, theta: Doubles) -> Doubles:
