@@ -37,6 +37,7 @@ COLUMNS = {
     "changes": "VARCHAR",
 }
 """The SQL types of the rows."""
+Matched = dict[str, tuple[Longs, Longs]]  # by rule, the items that it is about, and the others
 
 
 @sql_function(
@@ -72,7 +73,7 @@ def check_rules(session: Session, catalog: str, _: str, given: dict[str, Any]) -
         count = first_row(con, f"SELECT count(*) FROM {catalogue}")
         assert count is not None
         found = rules_of(con, name, {})
-        matched: dict[str, Longs] = {}
+        matched: Matched = {}
         out: list[dict[str, Any]] = []
         for rule in found:
             row: dict[str, Any] = dict.fromkeys(COLUMNS) | {
@@ -128,13 +129,17 @@ def _matched(
     rule: Rule,
     catalogue: str,
     count: int,
-    matched: dict[str, Longs],
+    matched: Matched,
 ) -> dict[str, Any]:
     """How many items and users a rule is about; its items are entered in `matched`."""
     texts = [text for text in (rule.items, rule.others) if text is not None]
     flags = values_of_items(con, name, [f"({one})" for one in texts], catalogue, count)
     numbers = [np.flatnonzero(one) for one in flags]
-    matched[rule.name] = numbers[0] if rule.items is not None else np.arange(count)
+    every = np.arange(count)
+    matched[rule.name] = (
+        numbers[0] if rule.items is not None else every,
+        numbers[-1] if rule.others is not None else every,
+    )
     users = None if rule.users is None else len(users_filtered(con, name, rule.users, "users"))
     problem = None
     if any(not len(one) for one in numbers):
@@ -149,12 +154,12 @@ def _matched(
     return {"items": items, "users": users, "problem": problem}
 
 
-def _conflicts(rules: list[Rule], matched: dict[str, Longs]) -> Iterator[tuple[Rule, Rule, str]]:
+def _conflicts(rules: list[Rule], matched: Matched) -> Iterator[tuple[Rule, Rule, str]]:
     """Rules that cannot be followed beside another one, which comes first where either could."""
     for first, second in itertools.permutations(rules, 2):
         if not _meet(first, second):
             continue
-        mine, theirs = matched[first.name], matched[second.name]
+        mine, theirs = matched[first.name][0], matched[second.name][0]
         before = rules.index(second) < rules.index(first)
         kinds = (first.kind, second.kind)
         if kinds == ("pin", "pin") and first.amount == second.amount and before:
@@ -172,6 +177,16 @@ def _conflicts(rules: list[Rule], matched: dict[str, Longs]) -> Iterator[tuple[R
             too_few = second.amount < first.amount and not len(np.setdiff1d(mine, theirs))
             if too_few:
                 yield first, second, "fewer of its items are allowed by"
+    # both of two are asked for, and a third one keeps them apart
+    asking = [one for one in rules if one.kind in ("pin", "slots") and len(matched[one.name][0])]
+    for apart in (one for one in rules if one.kind == "never_with"):
+        for first, second in itertools.permutations(asking, 2):
+            if all(itertools.starmap(_meet, itertools.combinations((first, second, apart), 2))):
+                pair = zip((first, second), matched[apart.name], strict=True)
+                inside = all(np.isin(matched[one.name][0], those).all() for one, those in pair)
+                if inside:
+                    later, other = sorted((first, second), key=rules.index, reverse=True)
+                    yield later, apart, f"it is not listed with what {other.name!r} asks for, by"
 
 
 def _meet(one: Rule, other: Rule) -> bool:

@@ -354,6 +354,22 @@ def test_check_rules_says_what_is_wrong_and_what_changes(ruled: Connection) -> N
     assert found["first"][6] < found["first"][5]
 
 
+def test_check_rules_knows_what_cannot_be_listed_together(ruled: Connection) -> None:
+    add(ruled, "one", "pin", items="'product_id = 20'", priority="1")
+    add(ruled, "other", "slots", items="'product_id IN (12, 13)'", value="1")
+    query = "SELECT name, problem FROM check_rules('shop', users => 0)"
+    assert dict(ruled.execute(query).fetchall()) == {"one": None, "other": None}
+    # as long as the slot has an item that may stand beside what is pinned
+    add(ruled, "apart", "never_with", items="'product_id = 12'", value="'product_id = 20'")
+    assert set(dict(ruled.execute(query).fetchall()).values()) == {None}
+    ruled.execute("UPDATE shop.rules SET items = 'product_id IN (12, 13)' WHERE name = 'apart'")
+    found = dict(ruled.execute(query).fetchall())
+    said = "it is not listed with what 'one' asks for, by 'apart'"
+    assert found == {"one": None, "other": said, "apart": None}
+    ruled.execute("UPDATE shop.rules SET enabled = false WHERE name = 'one'")
+    assert set(dict(ruled.execute(query).fetchall()).values()) == {None}
+
+
 def test_rules_survive_a_refresh_and_go_with_the_recommender(tables: Connection) -> None:
     tables.execute(CREATE_SMALL).fetchall()
     add(tables, "gone", "exclude", items="'product_id = 3'")
