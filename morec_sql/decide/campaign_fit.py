@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..udfs.decide.candidates import Flags
+from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.quality import (
     CHOSEN,
     MEASURED,
@@ -134,9 +135,14 @@ class _Some:
 
     def expected(self, subsets: Mapping[str, Sequence[int]]) -> Doubles:
         """What is expected of the rows held out, by a fit on the others."""
+        return self.with_ends(subsets)[1]
+
+    def with_ends(self, subsets: Mapping[str, Sequence[int]]) -> list[Doubles]:
+        """The same between the ends of its 90 % interval."""
         _, response = self.fit(subsets, ~self.held_out)
         mine = self.held_out & self.there
-        return response.expected(self.examples.offers.x[mine], self.examples.days[mine])
+        x, days = self.examples.offers.x[mine], self.examples.days[mine]
+        return [response.expected(x, days, spreads) for spreads in (-LEVEL, 0.0, LEVEL)]
 
 
 def _subsets(outcome: str) -> dict[str, Sequence[int]]:
@@ -154,7 +160,8 @@ def _quality(
     if not mine.any() or not (some.there & ~some.held_out).any():
         return
     y, campaign = some.y[mine], some.examples.campaign[mine]
-    scores = {CHOSEN: some.expected(subsets)}
+    low, expected, high = some.with_ends(subsets)
+    scores = {CHOSEN: expected}
     scores |= {one: some.expected({one: subsets[one]}) for one in BASELINES[outcome]}
     any_of_it = (y > 0).astype(np.float64)
     measures: dict[str, tuple[Measure, Doubles]] = {
@@ -170,6 +177,12 @@ def _quality(
         found = measured(function, of, scores, some.examples.user[mine], seed)
         for method, one in found.items():
             yield outcome, method, measure, *one.numbers
+    # of how many campaigns the sum lies within the sums of the ends
+    came, least, most = (np.bincount(campaign, of) for of in (y, low, high))
+    offered = np.bincount(campaign) > 0
+    if np.isfinite(low).all():
+        inside = float(((least <= came) & (came <= most))[offered].mean())
+        yield outcome, CHOSEN, "in_interval", inside, *[None] * (len(MEASURED) - 1)
 
 
 def _uplift(

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ..errors import MorecError
 from ..templates import identifier, sql
 from ..udfs.decide.candidates import Flags
+from ..udfs.decide.estimates import LEVEL
 from ..udfs.decide.response import Kind, Response
 from ..udfs.history import Doubles
 from .offers import FEATURES
@@ -67,6 +68,24 @@ class CampaignModel:
             columns["uplift"] = self.responses["uplift"].expected(x)
         return np.column_stack([columns[one] for one in self.objectives])
 
+    def ends(self, x: Doubles, days: Doubles, worth: Doubles) -> tuple[Doubles, Doubles]:
+        """Both ends of the 90 % intervals of the objectives, each of shape (n, objectives).
+
+        They are those of a campaign as a whole, so that sums over users are ends of the sum; NaN of
+        what is not expected of a campaign, or where too few campaigns were there.
+        """
+        ends = []
+        for spreads in (-LEVEL, LEVEL):
+            columns = {
+                "participation": self.responses["participation"].expected(x, spreads=spreads),
+                "conversion": self.responses["purchases"].expected(x, days, spreads) * worth,
+            }
+            if "uplift" in self.responses:
+                columns["uplift"] = self.responses["uplift"].expected(x, spreads=spreads)
+            unknown = np.full(len(x), np.nan)
+            ends.append(np.column_stack([columns.get(one, unknown) for one in self.objectives]))
+        return ends[0], ends[1]
+
     def standard(self, x: Doubles) -> Doubles:
         """Features in standard deviations from the mean of past offers; 0 where one is unknown."""
         of = self.responses["participation"]
@@ -86,7 +105,8 @@ class CampaignModel:
         """The regressions as rows of the table campaign_model."""
         rows = []
         for outcome, of in self.responses.items():
-            rows.append((outcome, BASE, None, None, of.intercept, None, None))
+            spread = of.spread if np.isfinite(of.spread) else None
+            rows.append((outcome, BASE, None, spread, of.intercept, None, None))
             columns = (of.mean, of.deviation, of.coefficient, of.low, of.high)
             for feature, *numbers in zip(NAMES, *map(np.ndarray.tolist, columns), strict=True):
                 rows.append((outcome, feature, *numbers))
@@ -133,10 +153,11 @@ def load_model(con: duckdb.DuckDBPyConnection, name: str) -> CampaignModel:
         of = {feature: numbers for one, feature, *numbers in rows if one == outcome}
         columns = np.array([of[feature] for feature in NAMES], np.float64).T
         mean, deviation, coefficient, low, high = columns
-        intercept = float(of[BASE][2])
+        _, spread, intercept, *_ = of[BASE]
         responses[outcome] = Response(
-            KINDS[outcome], mean, deviation, coefficient, intercept, low, high
-        )
+            KINDS[outcome], mean, deviation, coefficient, float(intercept), low, high,
+            np.nan if spread is None else spread,
+        )  # fmt: skip
     found = con.execute(sql("decide/campaign_objectives", schema=schema)).fetchall()
     evidence, half_life = found[0][3:]
     mean, deviation, weights = np.array([row[:3] for row in found], np.float64).T

@@ -21,6 +21,7 @@ from ..source.expressions import evaluated, expression
 from ..source.tables import Table
 from ..templates import identifier, literal, sql
 from ..udfs.decide.candidates import Flags
+from ..udfs.decide.response import FEWEST_GROUPS
 from ..udfs.history import DAY, Doubles, History, Longs
 from ..udfs.ranking.catalogue import Selection
 from .campaign_model import OBJECTIVES, CampaignModel, load_model
@@ -35,9 +36,11 @@ AS_OF = Argument(
     "NULL",
     "epoch(CAST(as_of AS TIMESTAMP))",
 )
+SURE = ("participation", "conversion", "uplift")  # objectives with an interval
 VALUES = {
     "score": "DOUBLE",
     **dict.fromkeys(OBJECTIVES, "DOUBLE"),
+    **dict.fromkeys((f"{one}_{end}" for one in SURE for end in ("low", "high")), "DOUBLE"),
     "contributions": "DOUBLE[]",
     "items": "VARCHAR[]",
     "offered": "BOOLEAN",
@@ -50,6 +53,14 @@ ABOUT_VALUES = {
     "satisfaction": OBJECTIVES["satisfaction"],
     "uplift": "the expected value beyond what comes without the offer; NULL without a control"
     " group",
+    "participation_low": "its 90 % interval: by how much the chances of a campaign were off as a"
+    " whole when it was left out, so that sums over users are ends of the sum; NULL of fewer than"
+    f" {FEWEST_GROUPS} past campaigns",
+    "participation_high": "the other end",
+    "conversion_low": "its 90 % interval, likewise",
+    "conversion_high": "the other end",
+    "uplift_low": "its 90 % interval, likewise",
+    "uplift_high": "the other end",
     "contributions": "what each objective adds to the score",
     "items": "those of its items that fit the user best, the best first",
     "offered": "whether it was offered already, or kept from the user as a control",
@@ -69,10 +80,15 @@ class Campaign:
 
 @dataclasses.dataclass(frozen=True)
 class Rated:
-    """Offers with their objectives, shape (n, objectives), scores and what makes these up."""
+    """Offers with their objectives, shape (n, objectives), scores and what makes these up.
+
+    low and high are the ends of the intervals of the objectives, NaN without one.
+    """
 
     offers: Offers
     values: Doubles
+    low: Doubles
+    high: Doubles
     contributions: Doubles
     beyond: Flags
 
@@ -186,8 +202,9 @@ class Campaigns:
         days = np.array([(one.ends - max(one.starts, self.at)) / DAY for one in campaigns])
         worth = np.array([of[one] for one in names])
         values = self.model.values(offers.x, days[column], worth[column])
+        ends = self.model.ends(offers.x, days[column], worth[column])
         contributions = self.model.scaled(values) * self.weights
-        return Rated(offers, values, contributions, self.model.beyond(offers.x))
+        return Rated(offers, values, *ends, contributions, self.model.beyond(offers.x))
 
     def _worth(self, con: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, float]:
         """What a purchase of the items of each campaign brings; of all events, so kept a day."""
@@ -203,6 +220,11 @@ class Campaigns:
         """The columns of VALUES for some rows of what was rated."""
         values = rated.values[rows]
         of = dict(zip(self.model.objectives, values.T, strict=True))
+        ends = {
+            f"{one}_{end}": pa.array(column, from_pandas=True)
+            for end, table in (("low", rated.low[rows]), ("high", rated.high[rows]))
+            for one, column in zip(self.model.objectives, table.T, strict=True)
+        }
         parts = np.zeros((len(rows), len(OBJECTIVES)))
         parts[:, : values.shape[1]] = rated.contributions[rows]
         item = rated.offers.item[rows, :SHOWN]
@@ -212,6 +234,11 @@ class Campaigns:
         return {
             "score": pa.array(rated.score[rows]),
             **{one: pa.array(of[one]) if one in of else unknown for one in OBJECTIVES},
+            **{
+                f"{one}_{end}": ends.get(f"{one}_{end}", unknown)
+                for one in SURE
+                for end in ("low", "high")
+            },
             "contributions": listed(np.full(len(rows), len(OBJECTIVES)), pa.array(parts.ravel())),
             "items": listed((item >= 0).sum(axis=1), ids),
             "offered": pa.array(rated.offers.member[rows]),

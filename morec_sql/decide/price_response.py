@@ -374,6 +374,11 @@ def _quality(sales: Sales, span: int) -> dict[str, Measured]:
     known = teaches(sales) & (np.bincount(past.item, minlength=len(sales.kinds)) > 0)
     future = future.take(np.flatnonzero(known[future.item]))
     if not len(future.item) or not len(past.item):
+        if sales.kind is not None:
+            raise MorecError(
+                "stores: no item is sold in a store in nearly all weeks, by which prices that were"
+                " paid are known; without stores, or with a table of prices, there may be some"
+            )
         raise MorecError(f"revenue: no item is sold both before and in the last {HELD_OUT} weeks")
     response, effects = elasticities(past)
     scores = {}

@@ -13,7 +13,8 @@ COMMENT ON TABLE ${schema}.campaign_objectives IS
 COMMENT ON COLUMN ${schema}.campaign_objectives.default_weight IS
     'Weight where a query gives none; UPDATE it to change the default.';
 COMMENT ON TABLE ${schema}.campaign_quality IS
-    'How well the latest campaigns were foretold from those before, beside baselines.';
+    'How well the latest campaigns were foretold from those before, beside baselines; in_interval is the'
+    ' share of them that came within the 90 % intervals.';
 COMMENT ON COLUMN ${schema}.campaign_quality.gain IS
     'How much larger the value of the first method of the outcome is.';
 COMMENT ON TABLE ${schema}.campaign_balance IS

@@ -31,6 +31,22 @@ def test_chances_are_as_many_as_take_part(shop: Connection) -> None:
     ).fetchone()
     assert expected is not None
     assert expected[0] == pytest.approx(150 * 0.6 + 150 * 0.05, rel=0.15)
+    # and ends of intervals, which are those of all together, hold what is true
+    rows = dicts(shop, "FROM shop.users_for_campaign('c10')")
+    assert all(
+        row[f"{one}_low"] < row[one] < row[f"{one}_high"]
+        for row in rows
+        for one in ("participation", "conversion")
+    )
+    assert {row["uplift_low"] for row in rows} == {None}
+    low, high = (sum(row[f"participation_{end}"] for row in rows) for end in ("low", "high"))
+    assert low < 150 * 0.6 + 150 * 0.05 < high
+    (quality,) = dicts(
+        shop,
+        "FROM shop.campaign_quality WHERE measure = 'in_interval' AND outcome = 'participation'",
+    )
+    assert quality["method"] == "chosen"
+    assert 0.5 <= quality["value"] <= 1
 
 
 def test_the_score_is_the_sum_of_what_weights_make_of_objectives(shop: Connection) -> None:

@@ -103,7 +103,11 @@ def test_plans_and_quality_take_stores_and_so_do_lists_and_segments(shop: Connec
 
 @pytest.mark.parametrize(
     ("stores", "said"),
-    [("'shop_id'", "stores: .*unknown column 'shop_id'"), ("'max(store)'", "stores: .*aggregates")],
+    [
+        ("'shop_id'", "stores: .*unknown column 'shop_id'"),
+        ("'max(store)'", "stores: .*aggregates"),
+        ("'sold_at'", "stores: no item is sold in a store in nearly all weeks"),
+    ],
 )
 def test_bad_stores_are_said(shop: Connection, stores: str, said: str) -> None:
     before = catalogue_of(shop)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import duckdb
 import numpy as np
 import pytest
-import ranx
 
 import morec_sql
+
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # compiling what ranx runs takes longer than running it
+import ranx
 
 Connection = duckdb.DuckDBPyConnection
 

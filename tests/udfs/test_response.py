@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from morec_sql.udfs.decide.candidates import Candidates, Limit
 from morec_sql.udfs.decide.program import solve
 from morec_sql.udfs.decide.quality import auc, calibration, explained, log_loss, measured, ndcg
-from morec_sql.udfs.decide.response import RIDGES, Response, deviance, fit
+from morec_sql.udfs.decide.response import RIDGES, Kind, Response, deviance, fit
 from morec_sql.udfs.decide.uplift import SHARES, balance, effects, gains, qini
 from morec_sql.udfs.decide.within_budget import within_budget
 
@@ -43,6 +43,42 @@ def test_counts_are_recovered_whatever_they_are_counted_over() -> None:
     _, found = fit("count", X, y, GROUPS, ALL, exposure)
     assert found.coefficient / found.deviation == pytest.approx([0.2, 0, 0], abs=0.02)
     assert found.expected(X, exposure) == pytest.approx(truth, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", ["chance", "count", "amount"])
+@pytest.mark.parametrize("apart", [0.0, 0.5])
+def test_intervals_hold_what_groups_are_as_a_whole(kind: Kind, apart: float) -> None:
+    drawn = np.random.default_rng(3)
+    groups, found, inside = np.arange(N) % 40, [], []
+    for _ in range(6):
+        shift = drawn.normal(0, apart, 80)
+        link = np.clip(-1 + 0.2 * X[:, 0] - 0.4 * X[:, 1], -5, 3)
+
+        def came(of: np.ndarray, link: np.ndarray = link) -> np.ndarray:
+            total = link + of
+            if kind == "chance":
+                return (drawn.random(N) < 1 / (1 + np.exp(-total))).astype(float)
+            if kind == "count":
+                return drawn.poisson(np.exp(total)).astype(float)
+            return total + drawn.normal(0, 1, N)
+
+        _, response = fit(kind, X, came(shift[groups]), groups, ALL)
+        found.append(response.spread)
+        # groups that come later, and what is to be expected of each
+        later = link + shift[40 + groups]
+        mean = later if kind == "amount" else np.exp(later)
+        if kind == "chance":
+            mean = 1 / (1 + np.exp(-later))
+        low, high = (response.expected(X, None, end) for end in (-1.645, 1.645))
+        total, least, most = (np.bincount(groups, of) for of in (mean, low, high))
+        inside.append((least <= total) & (total <= most))
+    assert np.mean(found) == pytest.approx(apart, abs=0.2)
+    assert np.mean(inside) > 0.8
+    if apart:
+        assert np.mean(inside) < 0.99
+    # of two groups nothing is known of how far they are apart
+    _, response = fit(kind, X, came(shift[groups]), np.arange(N) % 2, ALL)
+    assert np.isnan(response.spread)
 
 
 def test_the_ridge_is_the_one_of_the_formula() -> None:

@@ -17,9 +17,11 @@ import numpy as np
 
 from ..history import Doubles, Longs
 from .candidates import Flags
+from .groups import apart
 
 RIDGES = (3.0, 30.0, 300.0, 3000.0)  # in units of observations
 FOLDS = 5
+FEWEST_GROUPS = 3  # that say how far they are apart
 MARGIN = 1.0  # standard deviations from what was seen that are not far
 STEPS = 100  # of Newton's, at most
 SOLVER = "newton-cholesky"  # for many rows of few features
@@ -33,6 +35,8 @@ class Response:
     """A regression on standardised features: mean, deviation and coefficient have shape (f,).
 
     low and high are the smallest and the largest value of each feature that it was fitted on.
+    spread is the standard deviation by which groups, such as campaigns, are off as a whole when
+    they were left out, of the log-odds, the logarithm or the amount; NaN where that is not known.
     """
 
     kind: Kind
@@ -42,16 +46,24 @@ class Response:
     intercept: float
     low: Doubles
     high: Doubles
+    spread: float = float("nan")
 
     def parts(self, x: Doubles) -> Doubles:
         """What each feature adds to the intercept, shape (n, f); nothing where it is unknown."""
         out: Doubles = (x - self.mean) / self.deviation * self.coefficient
         return np.where(np.isfinite(out), out, 0.0)
 
-    def expected(self, x: Doubles, exposure: Doubles | None = None) -> Doubles:
-        """The chance, the count over the exposure, or the amount, of features of shape (n, f)."""
+    def expected(
+        self, x: Doubles, exposure: Doubles | None = None, spreads: float = 0.0
+    ) -> Doubles:
+        """The chance, the count over the exposure, or the amount, of features of shape (n, f).
+
+        Of a group that is off by so many spreads.
+        """
         # not by BLAS, whose last digits depend on where the arrays lie in memory
         total: Doubles = self.intercept + self.parts(x).sum(axis=1)
+        if spreads:
+            total = total + spreads * self.spread
         if self.kind == "amount":
             return total
         if self.kind == "chance":
@@ -111,7 +123,7 @@ def fit(
     """
     exposure = np.ones(len(y)) if exposure is None else exposure
     fold = _folds(groups)
-    best: tuple[float, str, float] | None = None
+    best: tuple[float, str, float, float] | None = None
     for name, features in subsets.items():
         for ridge in RIDGES if len(features) else RIDGES[:1]:
             expected = np.empty(len(y))
@@ -121,10 +133,42 @@ def fit(
                 expected[left] = one.expected(x[left], exposure[left])
             found = deviance(kind, y, expected)
             if best is None or found < best[0]:
-                best = found, name, ridge
+                best = found, name, ridge, _spread(kind, y, expected, groups)
     assert best is not None
-    _, name, ridge = best
-    return name, _fitted(kind, x, y, exposure, subsets[name], ridge)
+    _, name, ridge, spread = best
+    fitted = _fitted(kind, x, y, exposure, subsets[name], ridge)
+    return name, dataclasses.replace(fitted, spread=spread)
+
+
+def _spread(kind: Kind, y: Doubles, expected: Doubles, groups: Longs) -> float:
+    """By how much groups are off as a whole beyond chance, as Response.spread.
+
+    By the method of moments (DerSimonian and Laird 1986).
+
+    Args:
+        kind: of the outcome.
+        y: outcomes, shape (n,).
+        expected: the same as they were expected of groups that were left out.
+        groups: of the rows.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    size = np.bincount(group)
+    if len(size) < FEWEST_GROUPS:
+        return float("nan")
+    came, said = (np.bincount(group, one) for one in (y, expected))
+    off: Doubles
+    information: Doubles
+    if kind == "amount":
+        off = ((came - said) / size).astype(np.float64)
+        information = (size / max(float(np.var(y - expected)), SMALLEST)).astype(np.float64)
+    elif kind == "count":
+        square = (y - expected) ** 2 / np.maximum(expected, SMALLEST)
+        off = np.log((came + 0.5) / (said + 0.5))
+        information = ((said + 0.5) / max(float(square.mean()), 1.0)).astype(np.float64)
+    else:
+        off = np.log((came + 0.5) / (size - came + 0.5) / (said + 0.5) * (size - said + 0.5))
+        information = np.bincount(group, expected * (1 - expected)).astype(np.float64)
+    return float(apart(off[:, None], information[:, None])[0] ** 0.5)
 
 
 def _folds(groups: Longs) -> Longs:
