@@ -36,11 +36,14 @@ AS_OF = Argument(
     "NULL",
     "epoch(CAST(as_of AS TIMESTAMP))",
 )
-SURE = ("participation", "conversion", "uplift")  # objectives with an interval
+# of the objectives with an interval
+ENDS = [
+    f"{of}_{end}" for of in ("participation", "conversion", "uplift") for end in ("low", "high")
+]
 VALUES = {
     "score": "DOUBLE",
     **dict.fromkeys(OBJECTIVES, "DOUBLE"),
-    **dict.fromkeys((f"{one}_{end}" for one in SURE for end in ("low", "high")), "DOUBLE"),
+    **dict.fromkeys(ENDS, "DOUBLE"),
     "contributions": "DOUBLE[]",
     "items": "VARCHAR[]",
     "offered": "BOOLEAN",
@@ -234,11 +237,7 @@ class Campaigns:
         return {
             "score": pa.array(rated.score[rows]),
             **{one: pa.array(of[one]) if one in of else unknown for one in OBJECTIVES},
-            **{
-                f"{one}_{end}": ends.get(f"{one}_{end}", unknown)
-                for one in SURE
-                for end in ("low", "high")
-            },
+            **{one: ends.get(one, unknown) for one in ENDS},
             "contributions": listed(np.full(len(rows), len(OBJECTIVES)), pa.array(parts.ravel())),
             "items": listed((item >= 0).sum(axis=1), ids),
             "offered": pa.array(rated.offers.member[rows]),

@@ -96,12 +96,13 @@ def test_the_ridge_is_the_one_of_the_formula() -> None:
 
 
 def test_the_features_are_those_that_foretell_other_groups() -> None:
-    y = (rng.random(N) < 1 / (1 + np.exp(-X[:, 2]))).astype(float)
+    drawn = np.random.default_rng(2)
+    y = (drawn.random(N) < 1 / (1 + np.exp(-X[:, 2]))).astype(float)
     subsets = {"all": range(3), "the third": [2], "none": []}
     name, found = fit("chance", X, y, GROUPS, subsets)
     assert name == "the third"
     assert (found.coefficient[:2] == 0).all()
-    nothing = rng.integers(0, 2, 300).astype(float)
+    nothing = drawn.integers(0, 2, 300).astype(float)
     name, found = fit("chance", X[:300], nothing, GROUPS[:300], {"none": [], "all": range(3)})
     assert found.expected(X[:300]).std() < 0.1
 

@@ -206,7 +206,7 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     dispersion = everything.dispersion(start)
     groups = Groups(item, units, effects, x, of_rows, dispersion, categories)
     flat = np.full((categories, x.shape[1]), WIDE**-2)
-    estimate, information = groups.fit(start + 0 * flat, flat)
+    estimate, information = groups.fit(np.repeat(start, categories, axis=0), flat)
     said = np.einsum("gkk->gk", information)
     variance = np.maximum(apart(estimate, said), SOME)
     # categories count by what is known of them, and not by how much of them is sold
