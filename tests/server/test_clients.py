@@ -148,7 +148,7 @@ def test_jdbc(shop: Served, listed: list[int]) -> None:
 
 @pytest.mark.parametrize("option", ["", "UseDeclareFetch=1;Fetch=10;", "UseServerSidePrepare=0;"])
 def test_odbc(shop: Served, listed: list[int], option: str) -> None:
-    pyodbc = pytest.importorskip("pyodbc")
+    pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError)
     if "PostgreSQL Unicode" not in pyodbc.drivers():
         pytest.skip("psqlODBC is not installed")
     con: Any = pyodbc.connect(
