@@ -137,12 +137,12 @@ class _Some:
         """What is expected of the rows held out, by a fit on the others."""
         return self.with_ends(subsets)[1]
 
-    def with_ends(self, subsets: Mapping[str, Sequence[int]]) -> list[Doubles]:
+    def with_ends(self, subsets: Mapping[str, Sequence[int]]) -> tuple[Doubles, Doubles, Doubles]:
         """The same between the ends of its 90 % interval."""
         _, response = self.fit(subsets, ~self.held_out)
         mine = self.held_out & self.there
-        x, days = self.examples.offers.x[mine], self.examples.days[mine]
-        return [response.expected(x, days, spreads) for spreads in (-LEVEL, 0.0, LEVEL)]
+        expected = response.expected(self.examples.offers.x[mine], self.examples.days[mine])
+        return response.off(expected, -LEVEL), expected, response.off(expected, LEVEL)
 
 
 def _subsets(outcome: str) -> dict[str, Sequence[int]]:

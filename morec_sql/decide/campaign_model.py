@@ -23,6 +23,8 @@ OBJECTIVES = {
     "uplift": "expected value beyond what comes without the offer",
 }
 DEFAULT_WEIGHTS = {"participation": 0.5, "conversion": 0.3, "satisfaction": 0.2, "uplift": 0.0}
+# the regression that an objective comes from
+OUTCOMES = {"participation": "participation", "conversion": "purchases", "uplift": "uplift"}
 KINDS: dict[str, Kind] = {"participation": "chance", "purchases": "count", "uplift": "amount"}
 FURTHEST = 3.0  # standard deviations of a feature that satisfaction takes account of
 BASE = "base"  # the intercept, among the features
@@ -68,23 +70,19 @@ class CampaignModel:
             columns["uplift"] = self.responses["uplift"].expected(x)
         return np.column_stack([columns[one] for one in self.objectives])
 
-    def ends(self, x: Doubles, days: Doubles, worth: Doubles) -> tuple[Doubles, Doubles]:
-        """Both ends of the 90 % intervals of the objectives, each of shape (n, objectives).
+    def ends(self, values: Doubles) -> dict[str, tuple[Doubles, Doubles]]:
+        """Both ends of the 90 % intervals of values, as `values` gives them, by objective.
 
-        They are those of a campaign as a whole, so that sums over users are ends of the sum; NaN of
-        what is not expected of a campaign, or where too few campaigns were there.
+        They are those of a campaign as a whole, so that sums over users are ends of the sum; NaN
+        where there were too few campaigns. What is not expected of a campaign has none.
         """
-        ends = []
-        for spreads in (-LEVEL, LEVEL):
-            columns = {
-                "participation": self.responses["participation"].expected(x, spreads=spreads),
-                "conversion": self.responses["purchases"].expected(x, days, spreads) * worth,
-            }
-            if "uplift" in self.responses:
-                columns["uplift"] = self.responses["uplift"].expected(x, spreads=spreads)
-            unknown = np.full(len(x), np.nan)
-            ends.append(np.column_stack([columns.get(one, unknown) for one in self.objectives]))
-        return ends[0], ends[1]
+        found = {}
+        for objective, column in zip(self.objectives, values.T, strict=True):
+            outcome = OUTCOMES.get(objective)
+            if outcome is not None:
+                of = self.responses[outcome]
+                found[objective] = of.off(column, -LEVEL), of.off(column, LEVEL)
+        return found
 
     def standard(self, x: Doubles) -> Doubles:
         """Features in standard deviations from the mean of past offers; 0 where one is unknown."""

@@ -24,7 +24,7 @@ from ..udfs.decide.candidates import Flags
 from ..udfs.decide.response import FEWEST_GROUPS
 from ..udfs.history import DAY, Doubles, History, Longs
 from ..udfs.ranking.catalogue import Selection
-from .campaign_model import OBJECTIVES, CampaignModel, load_model
+from .campaign_model import OBJECTIVES, OUTCOMES, CampaignModel, load_model
 from .offers import AT_ONCE, Fitting, Offers, read_offers, worth_of
 
 T = TypeVar("T")
@@ -37,9 +37,7 @@ AS_OF = Argument(
     "epoch(CAST(as_of AS TIMESTAMP))",
 )
 # of the objectives with an interval
-ENDS = [
-    f"{of}_{end}" for of in ("participation", "conversion", "uplift") for end in ("low", "high")
-]
+ENDS = [f"{of}_{end}" for of in OUTCOMES for end in ("low", "high")]
 VALUES = {
     "score": "DOUBLE",
     **dict.fromkeys(OBJECTIVES, "DOUBLE"),
@@ -83,15 +81,10 @@ class Campaign:
 
 @dataclasses.dataclass(frozen=True)
 class Rated:
-    """Offers with their objectives, shape (n, objectives), scores and what makes these up.
-
-    low and high are the ends of the intervals of the objectives, NaN without one.
-    """
+    """Offers with their objectives, shape (n, objectives), scores and what makes these up."""
 
     offers: Offers
     values: Doubles
-    low: Doubles
-    high: Doubles
     contributions: Doubles
     beyond: Flags
 
@@ -205,9 +198,8 @@ class Campaigns:
         days = np.array([(one.ends - max(one.starts, self.at)) / DAY for one in campaigns])
         worth = np.array([of[one] for one in names])
         values = self.model.values(offers.x, days[column], worth[column])
-        ends = self.model.ends(offers.x, days[column], worth[column])
         contributions = self.model.scaled(values) * self.weights
-        return Rated(offers, values, *ends, contributions, self.model.beyond(offers.x))
+        return Rated(offers, values, contributions, self.model.beyond(offers.x))
 
     def _worth(self, con: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, float]:
         """What a purchase of the items of each campaign brings; of all events, so kept a day."""
@@ -225,8 +217,8 @@ class Campaigns:
         of = dict(zip(self.model.objectives, values.T, strict=True))
         ends = {
             f"{one}_{end}": pa.array(column, from_pandas=True)
-            for end, table in (("low", rated.low[rows]), ("high", rated.high[rows]))
-            for one, column in zip(self.model.objectives, table.T, strict=True)
+            for one, both in self.model.ends(values).items()
+            for end, column in zip(("low", "high"), both, strict=True)
         }
         parts = np.zeros((len(rows), len(OBJECTIVES)))
         parts[:, : values.shape[1]] = rated.contributions[rows]

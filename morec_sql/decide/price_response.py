@@ -280,8 +280,8 @@ def _learnt(weeks: Weeks, items: pa.Table) -> tuple[Longs, Learnt]:
     sold, sales, span = found.places, found.sales, found.span
     quality = _quality(found.by_store, span)
     method = min(quality, key=lambda one: float(quality[one].value))
-    response, _ = elasticities(found.by_store)
-    weeks_sold = weeks_of(sales, response, effects_of(sales, response))
+    response = elasticities(found.by_store)
+    weeks_sold = weeks_of(sales, response)
     crossed = _crossed(weeks_sold, span)
     cross = Cross.none(len(weeks_sold.doubt))
     # the interval tells whether it is better for sure
@@ -380,7 +380,8 @@ def _quality(sales: Sales, span: int) -> dict[str, Measured]:
                 " paid are known; without stores, or with a table of prices, there may be some"
             )
         raise MorecError(f"revenue: no item is sold both before and in the last {HELD_OUT} weeks")
-    response, effects = elasticities(past)
+    response = elasticities(past)
+    effects = effects_of(past, response)
     scores = {}
     for method in METHODS:
         of = _by(method, response, past)

@@ -102,6 +102,22 @@ def create(con: Connection, **changes: str | None) -> list[tuple[Any, ...]]:
     return con.execute(f"SELECT * FROM create_campaigns('shop', {listed})").fetchall()
 
 
+def recommender(
+    con: Connection,
+    events: str,
+    items: str,
+    name: str = "shop",
+    event_time: str = "sold_at",
+    more: str = "",
+) -> None:
+    """Make a recommender where its training is beside the point: the fastest there is."""
+    con.execute(
+        f"FROM create_recommender('{name}', events => '{events}', event_time => '{event_time}',"
+        f" items => '{items}', dimensions => 4,"
+        f" relevance => {{half_life: 'none', neighbour_weight: 0}}{more})"
+    ).fetchall()
+
+
 def dicts(con: Connection, query: str) -> list[dict[str, Any]]:
     """The rows of a query by the names of its columns."""
     of = con.execute(query)

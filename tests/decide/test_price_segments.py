@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 import morec_sql
-from tests.decide.campaigns import dicts
+from tests.decide.campaigns import dicts, recommender
 
 Connection = duckdb.DuckDBPyConnection
 OF = "revenue => 'paid', quantity => 'units', category => 'shelf'"
@@ -37,11 +37,7 @@ INSERT INTO sold SELECT 3, 999, TIMESTAMP '2024-05-01', 5.0, 4, 20.0;
 def shop() -> Iterator[Connection]:
     with morec_sql.connect() as con:
         con.execute(TABLES)
-        con.execute(
-            "FROM create_recommender('shop', events => 'sold', event_time => 'sold_at', items =>"
-            " 'goods', users => 'people', dimensions => 4,"
-            " relevance => {half_life: 'none', neighbour_weight: 0})"
-        ).fetchall()
+        recommender(con, "sold", "goods", more=", users => 'people'")
         yield con
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import morec_sql
 from tests.conftest import catalogue_of
-from tests.decide.campaigns import dicts
+from tests.decide.campaigns import dicts, recommender
 
 Connection = duckdb.DuckDBPyConnection
 # elasticities are -2; the store East is 15 % cheaper, in every other month it has most of the
@@ -52,10 +52,7 @@ PAID = "revenue => 'paid', quantity => 'units'"
 def shop() -> Iterator[Connection]:
     con = morec_sql.connect()
     con.execute(TABLES)
-    con.execute(
-        "FROM create_recommender('shop', events => 'sold', event_time => 'sold_at', items =>"
-        " 'goods', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
-    ).fetchall()
+    recommender(con, "sold", "goods")
     yield con
     con.close()
 

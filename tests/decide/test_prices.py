@@ -9,7 +9,7 @@ import pytest
 
 import morec_sql
 from tests.conftest import catalogue_of
-from tests.decide.campaigns import dicts
+from tests.decide.campaigns import dicts, recommender
 
 Connection = duckdb.DuckDBPyConnection
 OF = "revenue => 'paid', quantity => 'units', category => 'shelf'"
@@ -55,10 +55,7 @@ INSERT INTO sold SELECT 1, 1, TIMESTAMP '2024-03-01', NULL, NULL;
 def shop() -> Iterator[Connection]:
     con = morec_sql.connect()
     con.execute(TABLES)
-    con.execute(
-        "FROM create_recommender('shop', events => 'sold', event_time => 'sold_at', items =>"
-        " 'products', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
-    ).fetchall()
+    recommender(con, "sold", "products")
     yield con
     con.close()
 
@@ -121,10 +118,7 @@ BY_LIST = "prices => 'prices(item_id, price, starts, promoted)', category => 'sh
 def slow() -> Iterator[Connection]:
     con = morec_sql.connect()
     con.execute(SELDOM)
-    con.execute(
-        "FROM create_recommender('slow', events => 'bought', event_time => 'at', items => 'goods',"
-        " dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
-    ).fetchall()
+    recommender(con, "bought", "goods", "slow", "at")
     yield con
     con.close()
 
@@ -285,10 +279,7 @@ def test_a_few_weeks_are_too_few() -> None:
     con = morec_sql.connect()
     con.execute(TABLES)
     con.execute("DELETE FROM sold WHERE sold_at > '2024-02-20'")
-    con.execute(
-        "FROM create_recommender('shop', events => 'sold', event_time => 'sold_at', items =>"
-        " 'products', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
-    ).fetchall()
+    recommender(con, "sold", "products")
     with pytest.raises(duckdb.Error, match="sales span 8 weeks"):
         con.execute(f"FROM shop.price_response({OF})").fetchall()
     con.close()
@@ -323,11 +314,7 @@ def test_items_that_stand_for_each_other_gain_less_by_lower_prices() -> None:
     of = OF.replace("'shelf'", "'CAST(shelf AS VARCHAR)'")
     with morec_sql.connect() as con:
         con.execute(INSTEAD.replace("WHERE units > 0", "QUALIFY units > 0"))
-        con.execute(
-            "FROM create_recommender('shop', events => 'jars_sold', event_time => 'sold_at',"
-            " items => 'jars', dimensions => 4,"
-            " relevance => {half_life: 'none', neighbour_weight: 0})"
-        ).fetchall()
+        recommender(con, "jars_sold", "jars")
         quality = dicts(con, f"FROM shop.price_quality({of}) WHERE outcome = 'weeks'")
         assert [row["chosen"] for row in quality] == [True, False]
         assert quality[1]["gain_high"] < 0

@@ -9,7 +9,7 @@ import pytest
 
 import morec_sql
 from tests.conftest import catalogue_of
-from tests.decide.campaigns import dicts
+from tests.decide.campaigns import dicts, recommender
 
 Connection = duckdb.DuckDBPyConnection
 # a display doubles units, a mailer adds a half; the mailer comes with most displays, and with a price
@@ -49,10 +49,7 @@ BY_LIST = "prices => 'weeks(item_id, price, starts, displayed, mailed)', quantit
 def shop() -> Iterator[Connection]:
     con = morec_sql.connect()
     con.execute(TABLES)
-    con.execute(
-        "FROM create_recommender('shop', events => 'sold', event_time => 'sold_at', items =>"
-        " 'products', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
-    ).fetchall()
+    recommender(con, "sold", "products")
     yield con
     con.close()
 
@@ -86,10 +83,7 @@ def test_sales_by_week_meet_the_prices_of_their_week(shop: Connection) -> None:
         "CREATE TABLE by_week AS SELECT item_id, user_id, time_bucket(INTERVAL 7 DAY, sold_at,"
         " DATE '2024-01-01') AS week, displayed, mailed, units, paid FROM sold"
     )
-    shop.execute(
-        "FROM create_recommender('weekly', events => 'by_week', event_time => 'week', items =>"
-        " 'products', dimensions => 4, relevance => {half_life: 'none', neighbour_weight: 0})"
-    ).fetchall()
+    recommender(shop, "by_week", "products", "weekly", "week")
     rows = dicts(shop, f"FROM weekly.price_response({BY_LIST}) ORDER BY item_id")
     assert rows[0]["promotions"]["displayed"]["factor"] == pytest.approx(2, rel=0.1)
     assert rows[0]["promotions"]["mailed"]["factor"] == pytest.approx(1.5, rel=0.15)

@@ -46,8 +46,7 @@ def test_it_is_recovered(cross: float, categories: int) -> None:
     error, inside, better = [], [], []
     for seed in range(max(2, 10 // categories)):
         sales, truth = made(seed, cross, categories, 30 * categories)
-        response, effects = elasticities(sales)
-        weeks = weeks_of(sales, response, effects)
+        weeks = weeks_of(sales, elasticities(sales))
         found = crossing(weeks)
         error.append(found.effect - truth)
         inside.append(np.abs(found.effect - truth) < 1.645 * found.deviation)
@@ -71,7 +70,7 @@ def test_categories_that_were_there_for_a_few_weeks_say_nothing() -> None:
         np.zeros((40, 0)),
         np.array([0, 0, 1, 1]),
     )
-    weeks = weeks_of(sales, *elasticities(sales))
+    weeks = weeks_of(sales, elasticities(sales))
     assert not len(weeks.week)
     assert not len(foretold(weeks, 8)[0])
     assert crossing(weeks).effect.tolist() == [0, 0]

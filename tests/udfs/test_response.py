@@ -69,7 +69,7 @@ def test_intervals_hold_what_groups_are_as_a_whole(kind: Kind, apart: float) -> 
         mean = later if kind == "amount" else np.exp(later)
         if kind == "chance":
             mean = 1 / (1 + np.exp(-later))
-        low, high = (response.expected(X, None, end) for end in (-1.645, 1.645))
+        low, high = (response.off(response.expected(X), end) for end in (-1.645, 1.645))
         total, least, most = (np.bincount(groups, of) for of in (mean, low, high))
         inside.append((least <= total) & (total <= most))
     assert np.mean(found) == pytest.approx(apart, abs=0.2)

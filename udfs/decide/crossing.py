@@ -19,7 +19,7 @@ import numpy as np
 
 from ..history import Doubles, Longs
 from .candidates import Flags
-from .elasticity import LEAST, Response, Sales, base_of, relative
+from .elasticity import LEAST, Response, Sales, base_of, effects_of, relative
 from .groups import WIDE, apart
 
 AROUND = 4  # weeks before and after that say what season it is
@@ -61,8 +61,8 @@ class Cross:
         return Cross(np.zeros(categories), np.zeros(categories))
 
 
-def weeks_of(sales: Sales, response: Response, effects: Doubles) -> Weeks:
-    """The weeks of categories, by the response of their items and the week effect of each row."""
+def weeks_of(sales: Sales, response: Response) -> Weeks:
+    """The weeks of categories, by the response of their items."""
     items = len(sales.category)
     count = np.maximum(np.bincount(sales.item, minlength=items), 1)
     level = np.bincount(sales.item, sales.units, minlength=items) / count
@@ -74,7 +74,7 @@ def weeks_of(sales: Sales, response: Response, effects: Doubles) -> Weeks:
     step = relative(sales, base_of(sales))
     price = np.bincount(place, weight * step) / np.maximum(units, 1e-300)
     beyond = np.empty(len(keys))
-    beyond[place] = effects
+    beyond[place] = effects_of(sales, response)
     category, week = np.divmod(keys, span)
     kept = (np.bincount(category)[category] >= FEWEST_WEEKS) & (units > 0)
     total = np.bincount(sales.category, level)

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..history import Doubles, Longs
 from .candidates import Flags
-from .groups import SOME, WIDE, Groups, apart, deviations
+from .groups import SOME, WIDE, Groups, apart, deviations, weights
 
 NEARLY_ALL = 0.8  # of an item's weeks, in which it has to sell to teach anything
 LONG = 8  # weeks that it has to be there for that
@@ -161,18 +161,18 @@ def week_effects(sales: Sales, expected: Doubles | None = None) -> Doubles:
     return out
 
 
-def elasticities(sales: Sales) -> tuple[Response, Doubles]:
-    """The response of every item to its price, and the week effect of each row, (n,).
+def elasticities(sales: Sales) -> Response:
+    """The response of every item to its price.
 
-    Both are found in turns, since prices that fall in a week are part of what is sold in it.
+    It and week effects are found in turns, since prices that fall in a week are part of what is
+    sold in it.
     """
     teaching = sales.take(np.flatnonzero(teaches(sales)[sales.item]))
     effects = week_effects(teaching)
     for _ in range(ROUNDS):
         response = _response(teaching, effects)
         effects = week_effects(teaching, _without_weeks(teaching, response, effects))
-    response = _response(teaching, effects)
-    return response, effects_of(sales, response)
+    return _response(teaching, effects)
 
 
 def effects_of(sales: Sales, response: Response) -> Doubles:
@@ -210,12 +210,12 @@ def _response(sales: Sales, effects: Doubles) -> Response:
     said = np.einsum("gkk->gk", information)
     variance = np.maximum(apart(estimate, said), SOME)
     # categories count by what is known of them, and not by how much of them is sold
-    weight = np.where(said > SOME, 1 / (variance + 1 / np.maximum(said, SOME)), 0.0)
+    weight = weights(variance, said)
     of_middle = weight.sum(axis=0) + WIDE**-2
     middle = ((weight * estimate).sum(axis=0) + WIDE**-2 * start[0]) / of_middle
     precisions = np.tile(1 / variance, (categories, 1))
     theta, information = groups.fit(np.tile(middle, (categories, 1)), precisions)
-    excess = groups.excess(theta)
+    excess = groups.excess(theta, information)
     information = information / np.sqrt(excess[:, :, None] * excess[:, None, :])
     promotion_deviation = deviations(information, precisions, of_middle)[:, 1:]
     dispersion = groups.dispersion(theta)
@@ -232,8 +232,7 @@ def _response(sales: Sales, effects: Doubles) -> Response:
         spread[one] = apart(estimate[of == one], information[of == one])[0]
     spread = np.maximum(spread, LEAST)
     # the mean of a category's items, each as much as is known of it, and not of its largest ones
-    known = information[:, 0] > SOME
-    weight = np.where(known, 1 / (spread[of] + 1 / np.maximum(information[:, 0], SOME)), 0.0)
+    weight = weights(spread[of], information[:, 0])
     sums = np.bincount(of, weight, minlength=categories) + WIDE**-2
     mean = np.bincount(of, weight * estimate[:, 0], minlength=categories) + WIDE**-2 * theta[:, 0]
     middle = mean / sums

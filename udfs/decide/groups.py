@@ -133,15 +133,15 @@ class Groups:
         out: Doubles = (total + WEEKS * in_group[self.group]) / (free + WEEKS)
         return np.maximum(out, 1.0)
 
-    def excess(self, theta: Doubles) -> Doubles:
-        """How many times as large the variance of estimates is as information says, (groups, p).
+    def excess(self, theta: Doubles, information: Doubles) -> Doubles:
+        """How many times as large the variance of theta is as its information says, (groups, p).
 
         It is where counts that are expected to be large vary more than in proportion, or the items
         of a group are not alike: by what rows of an item say together (Liang and Zeger 1986); at
         least 1.
         """
         gradient = self._gradients(self._mean(theta))
-        said: Doubles = np.einsum("gkk->gk", self._slopes(theta)[1])
+        said: Doubles = np.einsum("gkk->gk", information)
         out: Doubles = np.ones_like(said)
         for k in range(out.shape[1]):
             came = np.bincount(self.group, gradient[:, k] ** 2, minlength=self.count)
@@ -162,6 +162,13 @@ def deviations(information: Doubles, precision: Doubles, of_middle: Doubles) -> 
     drawn = inverse * precision[:, None, :]
     variance = inverse + (drawn / of_middle) @ drawn.transpose(0, 2, 1)
     out: Doubles = np.sqrt(np.einsum("gkk->gk", variance))
+    return out
+
+
+def weights(variance: Doubles, information: Doubles) -> Doubles:
+    """What estimates that are apart by a variance count in their mean; 0 where nothing is known."""
+    known = information > SOME
+    out: Doubles = np.where(known, 1 / (variance + 1 / np.maximum(information, SOME)), 0.0)
     return out
 
 

@@ -53,17 +53,10 @@ class Response:
         out: Doubles = (x - self.mean) / self.deviation * self.coefficient
         return np.where(np.isfinite(out), out, 0.0)
 
-    def expected(
-        self, x: Doubles, exposure: Doubles | None = None, spreads: float = 0.0
-    ) -> Doubles:
-        """The chance, the count over the exposure, or the amount, of features of shape (n, f).
-
-        Of a group that is off by so many spreads.
-        """
+    def expected(self, x: Doubles, exposure: Doubles | None = None) -> Doubles:
+        """The chance, the count over the exposure, or the amount, of features of shape (n, f)."""
         # not by BLAS, whose last digits depend on where the arrays lie in memory
         total: Doubles = self.intercept + self.parts(x).sum(axis=1)
-        if spreads:
-            total = total + spreads * self.spread
         if self.kind == "amount":
             return total
         if self.kind == "chance":
@@ -71,6 +64,14 @@ class Response:
             return out
         counted: Doubles = np.exp(total) * (1.0 if exposure is None else exposure)
         return counted
+
+    def off(self, expected: Doubles, spreads: float) -> Doubles:
+        """What was expected, or a multiple of counts, of a group that is off by so many spreads."""
+        if self.kind == "amount":
+            return expected + spreads * self.spread
+        more = expected * np.exp(spreads * self.spread)
+        out: Doubles = more / (1 - expected + more) if self.kind == "chance" else more
+        return out
 
     def beyond(self, x: Doubles) -> Flags:
         """Where a feature that counts is unknown, or far from what was seen, shape (n,)."""
