@@ -42,12 +42,12 @@ def fingerprint(*tables: pa.Table) -> tuple[Any, ...]:
 
 def matrix(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
     """Turn a column of equally long lists into an array, shape (rows, length)."""
-    values = whole(column)
-    rows = len(values)
-    flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    width = len(flat) // rows if rows else 0
-    # Arrow memory is read-only, which torch does not take
-    out: npt.NDArray[np.float32] = flat.reshape(rows, width).copy()
+    # chunk by chunk, since joining them would be a copy more; and a copy, since Arrow memory is
+    # read-only, which torch does not take
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    width = sum(map(len, parts)) // max(len(column), 1)
+    out: npt.NDArray[np.float32] = np.empty((len(column), width), np.float32)
+    np.concatenate([np.zeros(0, np.float32), *parts], out=out.reshape(-1))
     return out
 
 

@@ -6,7 +6,7 @@ import contextlib
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Generic, TypeVar
 
 import duckdb
@@ -89,25 +89,58 @@ class Session:
 
 
 class Latest(Generic[T]):
-    """Keeps the latest results of work that is asked for again, from any thread."""
+    """Keeps the latest results of work that is asked for again, from any thread.
+
+    Who asks for what is being worked out waits for it; what others ask for does not.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._results: OrderedDict[Hashable, T] = OrderedDict()
+        self._at_work: dict[Hashable, Event] = {}
         self._lock = Lock()
 
     def get(self, key: Hashable, work: Callable[[], T]) -> T:
         """Return what `work` gives, or gave when `key` came before."""
-        with self._lock:
-            if key not in self._results:
-                self._results[key] = work()
-                while len(self._results) > self._size:
-                    self._results.popitem(last=False)
-            self._results.move_to_end(key)
-            return self._results[key]
+        done = Event()
+        while True:
+            with self._lock:
+                if key in self._results:
+                    self._results.move_to_end(key)
+                    return self._results[key]
+                before = self._at_work.setdefault(key, done)
+            if before is done:
+                break
+            before.wait()
+        try:
+            result = work()
+            with self._lock:
+                # unless it was to be forgotten meanwhile
+                if self._at_work.get(key) is done:
+                    self._keep(key, result)
+            return result
+        finally:
+            with self._lock:
+                if self._at_work.get(key) is done:
+                    del self._at_work[key]
+            done.set()
 
-    def forget(self, wanted: Callable[[Hashable], bool]) -> None:
-        """Do the work of some keys anew when it is asked for again."""
+    def known(self, wanted: Callable[[Hashable], bool]) -> bool:
+        """Whether there is a result of such a key."""
         with self._lock:
-            for key in list(filter(wanted, self._results)):
-                del self._results[key]
+            return any(map(wanted, self._results))
+
+    def replace(self, wanted: Callable[[Hashable], bool], results: dict[Hashable, T]) -> None:
+        """Forget the results of some keys, and what is at work on them, and keep others instead."""
+        with self._lock:
+            for kept in (self._results, self._at_work):
+                for key in list(filter(wanted, kept)):
+                    del kept[key]
+            for key, result in results.items():
+                self._keep(key, result)
+
+    def _keep(self, key: Hashable, result: T) -> None:
+        self._results[key] = result
+        self._results.move_to_end(key)
+        while len(self._results) > self._size:
+            self._results.popitem(last=False)

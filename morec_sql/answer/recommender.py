@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -97,9 +99,25 @@ class Recommenders(Latest[Recommender]):
     def __init__(self) -> None:
         super().__init__(CACHED)
 
-    def forget_all(self, catalog: str, name: str) -> None:
-        """Read a recommender anew, by whatever version it is asked for."""
-        self.forget(lambda key: isinstance(key, tuple) and key[:2] == (catalog, name))
+    @contextlib.contextmanager
+    def rewritten(self, con: duckdb.DuckDBPyConnection, catalog: str, name: str) -> Iterator[None]:
+        """A transaction that writes a recommender.
+
+        Queries go on by what is in memory until it is committed. Where there is something, what
+        takes its place is read before that, so that no query has to wait.
+        """
+
+        def mine(key: Hashable) -> bool:
+            return isinstance(key, tuple) and key[:2] == (catalog, name)
+
+        anew: dict[Hashable, Recommender] = {}
+        with transaction(con):
+            yield
+            if self.known(mine):
+                row = first_row(con, f"SELECT version FROM {identifier(name)}.settings")
+                assert row is not None
+                anew[catalog, name, row[0]] = _read_recommender(con, name)
+        self.replace(mine, anew)
 
 
 def load_recommender(

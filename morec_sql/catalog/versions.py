@@ -171,9 +171,9 @@ def put_to_use(
         "item_type": item_type,
         "campaign_type": _campaign_type(con, name),
         **history_parts(schema, user_type, json.loads(model)),
-        "labels_of_query": sql("answer/labels_of_query", given=attributes, packed=_packed()),
+        "labels_of_query": sql("answer/labels_of_query", given=attributes, packed=label_packed()),
         "with_context": "list_concat" if context else "",
-        "context": sql("answer/context", given=context, packed=_packed()) if context else "",
+        "context": sql("answer/context", given=context, packed=label_packed()) if context else "",
         "items": sql("answer/history_of_items", schema=schema, item_type=item_type),
         "limits": ", ".join(f"{literal(kind)}: to_json({kind})" for kind in limits),
         "no_limits": literal(json.dumps(dict.fromkeys(limits), separators=(",", ":"))),
@@ -227,7 +227,7 @@ def history_parts(schema: str, user_type: str, chosen: dict[str, Any]) -> dict[s
     parts = {"schema": schema, "user_type": user_type}
     more = ""
     if chosen.get("of_labels", {}).get("used"):
-        more += sql("answer/labels_of_user", **parts, packed=_packed())
+        more += sql("answer/labels_of_user", **parts, packed=label_packed())
     if chosen.get("of_friends", {}).get("used"):
         latest = "_k._packed" if chosen["clock"]["now"] else "hash(_k._packed)"
         most = {"most": str(MOST_TAKEN), "friends": str(MOST_FRIENDS)}
@@ -235,7 +235,7 @@ def history_parts(schema: str, user_type: str, chosen: dict[str, Any]) -> dict[s
     return {**parts, "more": more, "with_more": "list_concat" if more else ""}
 
 
-def _packed() -> str:
+def label_packed() -> str:
     """A label _t, as SQL puts it into histories."""
     return sql("answer/label_packed", key=sql("source/label_key", label="_t"))
 

@@ -41,6 +41,7 @@ ALLOCATE = (
     dataclasses.replace(FILTER, passed="CAST(filter AS VARCHAR)"),
     _of_lists["exclude_seen"],
     dataclasses.replace(_of_lists["diversify"], passed="CAST(diversify AS VARCHAR)"),
+    _of_lists["context"],
     dataclasses.replace(_of_lists["as_of"], passed="epoch(CAST(as_of AS TIMESTAMP))"),
     Argument(
         "rules",

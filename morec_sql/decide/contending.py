@@ -9,14 +9,16 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..answer.query import Query
 from ..answer.ranked import Asked
-from ..arrays import whole
+from ..arrays import listed, whole
 from ..catalog.users import users_named
+from ..catalog.versions import in_use, label_packed
 from ..errors import MorecError, reason, shown
 from ..source.checks import truth
-from ..templates import arrow
+from ..templates import arrow, first_row, identifier, sql
 from ..udfs.history import Doubles, Floats, Longs
 from ..udfs.ranking.catalogue import Catalogue, Selection
 from ..udfs.ranking.lists import rank
@@ -40,6 +42,42 @@ def users_of(query: Query, given: Any) -> pa.Array:
             raise MorecError(f"users: {shown(given)} cannot be read: {reason(error)}") from None
 
 
+def labels_of_context(query: Query, context: Any) -> pa.Array:
+    """The labels of the argument context, as histories have them.
+
+    Raises:
+        MorecError: it says what the recommender was not made with.
+    """
+    nothing = pa.array([], pa.decimal128(38, 0))
+    if context is None:
+        return nothing
+    with query.connect() as con:
+        number = in_use(con, query.name)
+        archive = f"{identifier(query.name)}.archive"
+        row = number and first_row(con, f"SELECT context FROM {archive} WHERE id = {number}")
+        if not row or row[0] is None:
+            return nothing
+        labels = sql("decide/labels_of_context", given=row[0], packed=label_packed())
+        try:
+            table = con.sql(labels, params=[json.dumps(context)]).to_arrow_table()
+        except duckdb.InvalidInputException as error:
+            raise MorecError(reason(error)) from None
+    return whole(table.column(0)).cast(nothing.type)
+
+
+def _with_labels(histories: pa.Array, labels: pa.Array) -> pa.Array:
+    """Histories with labels behind their events."""
+    if not len(labels):
+        return histories
+    lengths = pc.list_value_length(histories).fill_null(0).to_numpy()
+    values = pa.concat_arrays([histories.flatten(), labels.cast(histories.type.value_type)])
+    events = len(values) - len(labels)
+    own = np.arange(events, len(values))
+    places = np.repeat(np.cumsum(lengths), len(labels))
+    order = np.insert(np.arange(events), places, np.tile(own, len(lengths)))
+    return listed(lengths + len(labels), values.take(pa.array(order)))
+
+
 @dataclasses.dataclass
 class Contending:
     """Finds the items that contend for the lists of users, whatever the prices.
@@ -47,7 +85,7 @@ class Contending:
     Args:
         query: the query.
         users: the users, as texts.
-        given: the arguments weights, filter, exclude_seen, diversify, rules and as_of.
+        given: the arguments weights, filter, exclude_seen, diversify, context, rules and as_of.
     """
 
     query: Query
@@ -58,6 +96,7 @@ class Contending:
         if self.given["exclude_seen"] is not None:
             truth("exclude_seen", self.given["exclude_seen"])
         self.listwise = False
+        self._context = labels_of_context(self.query, self.given.get("context"))
         self._priced: dict[Catalogue, Catalogue] = {}
         self._selections: dict[tuple[Catalogue, Selection], Selection] = {}
 
@@ -92,11 +131,11 @@ class Contending:
         """Fill in what is found for a chunk of users."""
         users = self.users.take(pa.array(rows))
         given, count = self.given, len(users)
-        limited = json.dumps({"rules": given["rules"]})
+        limited = json.dumps({"rules": given["rules"], "context": given.get("context")})
         weights = None if given["weights"] is None else json.dumps(given["weights"])
         asked = Asked(
             self.query,
-            self.query.histories(users),
+            _with_labels(self.query.histories(users), self._context),
             _repeated(given["as_of"], count, pa.float64()),
             _repeated(weights, count, pa.string()),
             _repeated(float(item.shape[1]), count, pa.float64()),

@@ -114,7 +114,10 @@ class Fitting:
         relevance = np.full((count, len(campaigns)), np.nan)
         item = np.full((count, len(campaigns), BEST), -1)
         weights = np.zeros((count, len(self._catalogue.kinds)))
-        weights[:, self._catalogue.of_kind("relevance")] = 1
+        # in spreads of relevance, of which its unit is a share that the recommender in use and one
+        # of the past need not have in common
+        share = self._catalogue.model.chosen.get("unit_share", 1.0)
+        weights[:, self._catalogue.of_kind("relevance")] = share
         batch = self._catalogue.batch(self._history_of(users, at), count)
         for place, campaign in enumerate(campaigns):
             items = self.items_of(campaign)

@@ -18,8 +18,8 @@ from ..session import Session
 from ..source.arguments import Arguments
 from ..source.checks import number, truth
 from ..source.source import Source
-from ..templates import database_of, first_row, folded, identifier, literal, sql, transaction
-from .in_place import changed
+from ..templates import database_of, first_row, folded, identifier, literal, sql
+from .in_place import Writing, changed
 from .objectives import objectives_table
 from .refresh_objectives import computed, write_values
 
@@ -113,6 +113,7 @@ def _change(
     arguments: Arguments,
     source: Source,
     listed: list[Objective],
+    writing: Writing,
 ) -> list[Stage]:
     """Write other objectives, as in_place.changed calls it."""
     number_in_use = in_use(con, name)
@@ -126,7 +127,7 @@ def _change(
     row = first_row(con, f"SELECT arguments FROM {identifier(name)}.settings")
     assert row is not None
     kept = {"schema": json.loads(row[0])["schema"]}
-    with transaction(con):
+    with writing():
         con.execute(
             sql(
                 "train/objectives_changed",

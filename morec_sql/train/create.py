@@ -14,7 +14,6 @@ import pyarrow as pa
 from ..arrays import lists, vectors
 from ..catalog.installed import VERSION
 from ..catalog.objectives import metric_names
-from ..catalog.publish import Build, Pending, views_of
 from ..catalog.recommenders import check_free, stored_arguments
 from ..progress import STAGE_COLUMNS
 from ..registry import Argument, sql_function
@@ -22,6 +21,7 @@ from ..session import Session
 from ..source.arguments import Arguments
 from ..source.checks import truth
 from .objectives import objectives_table
+from .publish import Build, Pending, views_of
 from .training import Trained, train
 
 LABELS = pa.list_(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import duckdb
 
@@ -15,7 +17,10 @@ from ..session import Session
 from ..source.arguments import Arguments
 from ..source.source import Source, resolve
 
-Change = Callable[[duckdb.DuckDBPyConnection, str, Arguments, Source, list[Objective]], list[Stage]]
+Writing = Callable[[], AbstractContextManager[None]]  # a transaction, as Recommenders.rewritten
+Change = Callable[
+    [duckdb.DuckDBPyConnection, str, Arguments, Source, list[Objective], Writing], list[Stage]
+]
 
 
 def changed(
@@ -25,14 +30,15 @@ def changed(
     change: Change,
     edit: Callable[[Arguments, list[Objective]], None] | None = None,
 ) -> list[Stage]:
-    """Change the version in use of a recommender; queries read it anew then.
+    """Change the version in use of a recommender.
 
     Args:
         session: of the database instance.
         catalog: the database.
         name: the recommender, as it was given.
         change: called with a connection of its own, whose temporary tables it may use, the exact
-            name, the arguments, the user's tables and the objectives; gives what was done.
+            name, the arguments, the user's tables, the objectives, and in what it is to write;
+            gives what was done.
         edit: changes the arguments, given the objectives as they were, before those are read.
 
     Raises:
@@ -48,6 +54,7 @@ def changed(
         if edit is not None:
             edit(arguments, listed)
             listed = declared(con, arguments.objectives, source)
-        stages = change(con, name, arguments, source, listed)
-    session.shared(Recommenders).forget_all(catalog, name)
+        rewritten = session.shared(Recommenders).rewritten
+        writing = functools.partial(rewritten, con, catalog, name)
+        stages = change(con, name, arguments, source, listed, writing)
     return [*stages, *lists_anew(session, catalog, name)]

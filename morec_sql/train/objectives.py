@@ -14,10 +14,10 @@ from ..catalog.values import Items, self_information
 from ..progress import Stages
 from ..udfs.history import Doubles
 from ..udfs.ranking.catalogue import Catalogue, likeness_of
-from ..udfs.ranking.contending import SAMPLED_USERS, contenders, standardise
+from ..udfs.ranking.contending import contenders, standardise
 from ..udfs.ranking.lists import Ranking, rank
 from ..udfs.relevance.model import RelevanceModel
-from ..udfs.relevance.sample import Sample, mean
+from ..udfs.relevance.sample import Sample, better
 from .windows import REPEAT_SHARE
 
 
@@ -97,7 +97,6 @@ def standardised(
     return Values(scored, raw, means, deviations, without_effect)
 
 
-KEPT = 0.97  # of the nDCG of relevance alone, by the default weights
 SHARES = (1.0, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05)
 LONG = 20  # length of the lists that are to stay relevant
 LISTED = 10  # length of the lists in which items get attention
@@ -123,8 +122,8 @@ def unit_share(
     """The share of the spread of relevance that is its unit, so that default lists stay relevant.
 
     Where the best items stand out less from the others that contend, the same weights give up more:
-    the largest share is taken with which relevance, diversity and novelty by their default weights
-    keep KEPT of the nDCG of relevance alone.
+    the largest share is taken with which the nDCG of relevance alone is not clearly better than
+    that of relevance, diversity and novelty by their default weights.
 
     Args:
         sample: users and what they did after their histories.
@@ -132,7 +131,7 @@ def unit_share(
         embeddings: of the texts.
         text_id: the text of each item, -1 without one.
     """
-    users = min(sample.users, SAMPLED_USERS)
+    users = sample.users
     history = sample.whole.of_users(np.arange(users), sample.users)
     fresh = sample.repeat_share() < REPEAT_SHARE
     kinds, k = ["relevance", "diversity", "item"], min(LONG, sample.items)
@@ -146,15 +145,15 @@ def unit_share(
     catalogue = Catalogue(model, kinds, values, embeddings, text_id, scale)
     batch = catalogue.batch(history, users, None, np.full(users, fresh))
 
-    def ndcg(weights: list[float]) -> float:
+    def ndcg(weights: list[float]) -> Doubles:
         lists = rank(catalogue, batch, np.tile(weights, (users, 1)), k).item
-        return mean(sample.ndcg_of(lists, fresh))
+        return sample.ndcg_of(lists, fresh)
 
     alone = ndcg([1.0, 0.0, 0.0])
     relevance, diversity, novel = DEFAULT_WEIGHTS
 
     def kept(share: float) -> bool:
-        return ndcg([relevance / share, diversity, novel]) >= KEPT * alone
+        return not better(alone, ndcg([relevance / share, diversity, novel]))
 
     # the less of a share, the more is kept
     place = bisect.bisect_left(SHARES[:-1], True, key=kept)

@@ -21,7 +21,7 @@ from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.arguments import Arguments
 from ..source.source import Source
-from ..templates import arrow, first_row, identifier, literal, sql, transaction
+from ..templates import arrow, first_row, identifier, literal, sql
 from ..udfs.embedding import embed_texts
 from ..udfs.history import Clock, Events, Floats, History, Longs, bounds
 from ..udfs.relevance.content import Content
@@ -29,7 +29,7 @@ from ..udfs.relevance.fold_in import FoldIn
 from ..udfs.relevance.model import normalised, pair_weights, user_vectors
 from ..udfs.relevance.repeats import item_features
 from .graphs import read_item_graph
-from .in_place import changed
+from .in_place import Writing, changed
 from .reading import index_events, load_catalogue, read_events, read_vectors
 
 OF_ALL = ("trend", "fairness")  # what an item is beside all others: average until computed
@@ -91,6 +91,7 @@ def _refresh(
     arguments: Arguments,
     source: Source,
     listed: list[Objective],
+    writing: Writing,
 ) -> list[Stage]:
     """Take in what changed in the items since the version in use was made or refreshed so."""
     present = _present(con, name)
@@ -114,7 +115,7 @@ def _refresh(
             parts = _write_vectors(con, present, source, listed, known, text_id, features)
             done(len(known))
     with stages.stage("write") as done:
-        with transaction(con):
+        with writing():
             con.execute(present.sql("train/items_refreshed", **parts, id=str(present.number)))
         done(len(known))
     return stages.rows

@@ -19,9 +19,9 @@ from ..session import Session
 from ..source.arguments import Arguments
 from ..source.left_out import left_out
 from ..source.source import Source
-from ..templates import identifier, sql, transaction
+from ..templates import identifier, sql
 from ..udfs.ranking.contending import contenders
-from .in_place import changed
+from .in_place import Writing, changed
 from .objectives import Values, exposure_of, standardised
 from .reading import index_events, listed_items, load_catalogue, read_events
 from .windows import clock_of
@@ -47,10 +47,11 @@ def _refresh(
     arguments: Arguments,
     source: Source,
     listed: list[Objective],
+    writing: Writing,
 ) -> list[Stage]:
     """Compute the values on what the tables hold now, as in_place.changed calls it."""
     stages, _ = computed(con, name, source, listed)
-    with transaction(con):
+    with writing():
         write_values(con, name)
     return stages
 

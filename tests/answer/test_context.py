@@ -119,6 +119,25 @@ def test_contexts_that_there_are_not(
 ) -> None:
     with pytest.raises(duckdb.Error, match=said):
         shop.execute(f"FROM shop.recommend(3, context => {context})")
+    with pytest.raises(duckdb.Error, match=said):
+        shop.execute(f"FROM shop.allocate(context => {context})")
+
+
+def test_of_lists_that_are_made_together(shop: duckdb.DuckDBPyConnection) -> None:
+    for context in ("{store: 'store 0'}", "{store: 'STORE 1'}", "NULL"):
+        alone = rows(
+            shop,
+            "SELECT u.user_id, r.rank, r.item_id, r.score FROM (SELECT DISTINCT user_id FROM"
+            f" shop.events) AS u, shop.recommend(u.user_id, k => 4, context => {context}) AS r"
+            " ORDER BY ALL",
+        )
+        together = rows(
+            shop,
+            "SELECT user_id, rank, item_id, score FROM"
+            f" shop.allocate(k => 4, context => {context}) ORDER BY ALL",
+        )
+        assert [row[:3] for row in together] == [row[:3] for row in alone]
+        assert [row[3] for row in together] == pytest.approx([row[3] for row in alone], abs=1e-4)
 
 
 def test_without_context_it_is_refused(small: duckdb.DuckDBPyConnection) -> None:

@@ -130,8 +130,9 @@ def test_the_example_on_real_orders(journey_file: Path, tmp_path: Path) -> None:
     example = Project(folder, warehouse)
     status, said = example.run("build", "--vars", "{until: '2017-12-25'}")
     assert status == 0, said
-    assert "PASS=8" in said
+    assert "PASS=9" in said
     assert example.ask("SELECT count(*), min(rank), max(rank) FROM next_mailing") == [(500, 1, 500)]
+    assert example.ask("SELECT count(*) > 0, min(units) > 0 FROM next_order") == [(True, True)]
     before = dict(example.ask("SELECT user_id, any_value(events) FROM household_lists GROUP BY 1"))
     # the days that come: lists of those who bought something, by the same version
     status, said = example.run("run", "--select", "purchases", "household_lists")

@@ -228,7 +228,7 @@ def test_rules_and_filters_hold(stocked: Connection) -> None:
         "FROM add_rule('shop', 'out', 'exclude', items => 'product_id % 2 = 0')"
     ).fetchall()
     stocked.execute(
-        "FROM add_rule('shop', 'up', 'boost', items => 'product_id = 13', value => 3)"
+        "FROM add_rule('shop', 'up', 'boost', items => 'product_id = 13', value => 6)"
     ).fetchall()
     try:
         rows = allocate(
@@ -322,3 +322,20 @@ def test_coupons_of_real_campaigns(journey: Connection) -> None:
             served[user] = score
             left[item] += 1
     assert sum(row["score"] for row in rows) > sum(served.values())
+
+
+def test_rules_of_a_context_are_followed_in_it(stocked: Connection) -> None:
+    add = "FROM add_rule('shop', 'mail', 'exclude', items => 'stock > 1', context => '{}')"
+    stocked.execute(add.format("channel = ''mail''")).fetchall()
+    try:
+        little = {row["item_id"] for row in allocate(stocked, "context => {channel: 'mail'}")}
+        anything = {row["item_id"] for row in allocate(stocked, "context => {channel: 'web'}")}
+        assert allocate(stocked, "") == allocate(stocked, "context => {channel: 'web'}")
+    finally:
+        stocked.execute("DELETE FROM shop.rules")
+    stocks = "SELECT list(product_id) FROM products WHERE stock > 1"
+    plenty = set(stocked.execute(stocks).fetchall()[0][0])
+    assert not little & plenty
+    assert anything & plenty
+    with pytest.raises(duckdb.Error, match="context: the recommender was made without context"):
+        allocate(stocked, "context => {channel: 'mail'}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import duckdb
@@ -173,6 +175,34 @@ def test_an_open_transaction_goes_on_as_it_was(tables: Connection) -> None:
     reader.execute("COMMIT")
     assert rows(reader, "SELECT count(*) FROM shop.item_vectors") == [(25,)]
     assert len(before) == 10
+
+
+def test_lists_go_on_while_a_recommender_is_refreshed(tables: Connection) -> None:
+    create(tables, text="['title']", items="'products'")
+    over, broken = Event(), []
+
+    def read() -> int:
+        lists = 0
+        with tables.cursor() as reader:
+            while not over.is_set():
+                found = rows(reader, "SELECT score, contributions.relevance FROM recommend(3)")
+                if len(found) != 10 or any(None in row for row in found):
+                    broken.append(found)
+                lists += 1
+        return lists
+
+    with ThreadPoolExecutor() as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            add_teas(tables)
+            for refresh in ("refresh_items", "refresh_recommender", "refresh_objectives"):
+                rows(tables, f"FROM {refresh}('shop')")
+                # whoever refreshed it has what is new at once
+                assert len(scores(tables, 4)) == 25
+        finally:
+            over.set()
+        assert all(one.result() > 0 for one in readers)
+    assert not broken
 
 
 def test_a_version_that_was_asked_for_by_its_number_has_them_too(tables: Connection) -> None:

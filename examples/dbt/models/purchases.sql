@@ -2,6 +2,7 @@
 SELECT
     household_id,
     product_id,
+    quantity,
     transaction_timestamp AS bought_at
 FROM {{ source('warehouse', 'orders') }}
 WHERE quantity > 0 AND transaction_timestamp < CAST('{{ var("until") }}' AS TIMESTAMP)

@@ -8,6 +8,10 @@ import time
 import duckdb
 import pyarrow as pa
 
+from ..answer.recommender import Recommenders
+from ..catalog.kept_lists import lists_anew
+from ..catalog.recommenders import check_free, recommenders
+from ..catalog.versions import add, prune, put_to_use, worse
 from ..progress import STAGE_TYPES, Stage
 from ..registry import arrow_rows, rows_type, udf
 from ..session import Session
@@ -15,10 +19,7 @@ from ..source.arguments import Arguments
 from ..source.left_out import Counted
 from ..source.source import Source
 from ..source.tables import Id, Table
-from ..templates import first_row, identifier, literal, sql, transaction
-from .kept_lists import lists_anew
-from .recommenders import check_free, recommenders
-from .versions import add, prune, put_to_use, worse
+from ..templates import first_row, identifier, literal, sql
 
 PENDING = 4  # builds that wait to be published
 
@@ -67,17 +68,17 @@ def publish_pending(session: Session, tokens: pa.Array) -> pa.Array:
     published = []
     for token in tokens.to_pylist():
         built = pending.take(token)
-        stages = publish(built)
+        stages = publish(session, built)
         published.append([*stages, *lists_anew(session, built.catalog, built.arguments.name)])
     return pa.array(published, arrow_rows(STAGE_TYPES))
 
 
-def publish(built: Build) -> list[Stage]:
+def publish(session: Session, built: Build) -> list[Stage]:
     """Write the recommender in one transaction and return its stages."""
     con, arguments = built.con, built.arguments
     began = time.perf_counter()
     try:
-        with transaction(con):
+        with session.shared(Recommenders).rewritten(con, built.catalog, arguments.name):
             check_free(con, built.catalog, arguments)
             name = arguments.name
             before = name in recommenders(con, built.catalog)
