@@ -45,8 +45,7 @@ class Applied:
     ) -> None:
         self.book: Book = query.kept.get("rules", lambda: Book(query))
         self._query, self.users = query, users
-        now = (datetime.datetime.now() - EPOCH).total_seconds()
-        self.when = np.where(np.isnan(when), now, when)
+        self.when = np.where(np.isnan(when), self.book.now, when)
         bases: dict[tuple[str, str, float], Rules] = {}
         of_row: list[Rules] = []
         for key in zip(named, contexts, self.when.tolist(), strict=True):

@@ -12,18 +12,65 @@ from typing import Any
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from ..arrays import whole
 from ..errors import MorecError, nearest, reason, shown
+from ..session import Latest
 from ..templates import first_row, identifier, sql, type_of
-from ..udfs.history import Doubles, Longs
+from ..udfs.history import Doubles, Longs, bounds
+from ..udfs.numbers import spread
 from .impressions import ENOUGH, impressions
-from .query import Query
+from .query import MOST_EVENTS, Query
 from .rules import Broken, Rule, Seen, in_context, rules_of
 
 Flags = npt.NDArray[np.bool_]
 TIMED = ("cooldown", "fatigue")  # kinds that go by when events were
+FEW = 32  # users of whom a table is asked for their rows alone
+TABLES = 16  # of what was shown, that are kept for a query
 EPOCH = datetime.datetime(1970, 1, 1)
 Rules = tuple[Rule | Broken, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Everybody:
+    """How often a table of what was shown has each item for each user.
+
+    users are texts, sorted, whose items start at starts, shape (users + 1,).
+    """
+
+    users: pa.Array
+    starts: Longs
+    item: Longs
+    times: Doubles
+
+    @staticmethod
+    def read(
+        con: duckdb.DuckDBPyConnection, parts: dict[str, str], moment: float
+    ) -> _Everybody | None:
+        """Read it as of a moment, in seconds; None where it would be too much to keep."""
+        row = first_row(con, f"SELECT count(*) FROM {parts['table']}")
+        if row is None or row[0] > MOST_EVENTS:
+            return None
+        query = con.sql(sql("answer/seen_by_all", **parts), params={"moment": _moment(moment)})
+        table = query.to_arrow_table()
+        user = whole(table.column("user")).dictionary_encode()
+        # sorted, so that the numbers of users ascend
+        starts = bounds(user.indices.to_numpy(), len(user.dictionary))
+        item, times = (table.column(one).to_numpy() for one in ("item", "times"))
+        return _Everybody(user.dictionary, starts, item, times)
+
+    def of(self, users: Sequence[str | None]) -> dict[str, npt.NDArray[Any]]:
+        """The rows of some users: place among them, item, and how often."""
+        place = pc.index_in(pa.array(users, pa.string()), self.users).fill_null(-1).to_numpy()
+        known = np.flatnonzero(place >= 0)
+        at, which = spread(self.starts[place[known]], self.starts[place[known] + 1])
+        return {"row": known[which], "item": self.item[at], "times": self.times[at]}
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    return EPOCH + datetime.timedelta(seconds=seconds)
 
 
 class Book:
@@ -31,6 +78,8 @@ class Book:
 
     def __init__(self, query: Query) -> None:
         self._query = query
+        self.now = (datetime.datetime.now() - EPOCH).total_seconds()
+        self._seen: Latest[_Everybody | None] = Latest(TABLES)
         self._values: dict[str, npt.NDArray[Any]] = {}
         self._broken: dict[str, str] = {}
         self._contexts: dict[tuple[str, str], bool] = {}
@@ -152,14 +201,23 @@ class Book:
             "days": str(seen.days),
             "catalogue": self._query.recommender.where.item_vectors,
         }
-        moments = [EPOCH + datetime.timedelta(seconds=one) for one in when.tolist()]
         found: dict[str, Any] = {"row": [], "item": [], "times": []}
 
         def run(_: list[str]) -> None:
             with self._query.connect() as con:
-                kind = type_of(con, "user_id", f"{schema}.events")
-                query = sql("answer/seen_often", **parts, user_type=kind)
-                given = {"users": list(users), "moments": moments}
+                parts["user_type"] = type_of(con, "user_id", f"{schema}.events")
+                parts["item_type"] = type_of(con, "item_id", parts["catalogue"])
+                # so many users are read by going through the table, as all of them are
+                if len(users) > FEW and len({*when.tolist()}) == 1:
+                    moment = float(when[0])
+                    everybody = self._seen.get(
+                        (seen, moment), lambda: _Everybody.read(con, parts, moment)
+                    )
+                    if everybody is not None:
+                        found.update(everybody.of(users))
+                        return
+                query = sql("answer/seen_often", **parts)
+                given = {"users": list(users), "moments": [_moment(one) for one in when.tolist()]}
                 found.update(con.execute(query, given).fetchnumpy())
 
         self._each([seen.table], run)

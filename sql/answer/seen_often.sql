@@ -9,8 +9,8 @@ FROM
     ) AS _a
 JOIN ${table} AS _s
     ON
-        _s.${user_id} = _a._user
+        TRY_CAST(_s.${user_id} AS ${user_type}) = _a._user
         AND _s.${at} <= _a._until
         AND _s.${at} > _a._until - to_days(${days})
-JOIN ${catalogue} AS _v ON _v.item_id = _s.${item_id}
+JOIN ${catalogue} AS _v ON _v.item_id = TRY_CAST(_s.${item_id} AS ${item_type})
 GROUP BY ALL

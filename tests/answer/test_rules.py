@@ -242,38 +242,6 @@ def test_a_cooldown_keeps_out_what_was_taken_of_late(ruled: Connection) -> None:
     ).fetchall())  # fmt: skip
 
 
-def test_a_frequency_counts_what_was_shown(ruled: Connection) -> None:
-    ruled.execute("""
-        CREATE OR REPLACE TABLE shown AS
-        SELECT 4 AS customer_id, 0 AS product_id, TIMESTAMP '2024-03-01' + INTERVAL (d) DAY AS at
-        FROM range(3) AS t(d)
-        UNION ALL SELECT 4, 3, TIMESTAMP '2024-03-02'
-    """)
-    how = ", exclude_seen => false, weights => {relevance: 1}, as_of => TIMESTAMP '2024-03-05'"
-    plain, other = items(ruled, how, k=22), items(ruled, how, 6, 22)
-    add(ruled, "often", "frequency", value="'3 in 7 days of shown'")
-    assert items(ruled, how, k=22) == [item for item in plain if item != 0]
-    assert items(ruled, how, 6, 22) == other
-    # by now it is long ago
-    assert 0 in items(ruled, ", exclude_seen => false", k=22)
-    # and for many users at once
-    lists = dict(
-        ruled.execute(
-            f"SELECT c.customer_id, list(r.item_id) FROM customers AS c,"
-            f" recommend(c.customer_id, k => 22{how}) AS r GROUP BY ALL"
-        ).fetchall()
-    )
-    assert [user for user, mine in lists.items() if 0 not in mine] == [4]
-    add(ruled, "often", "frequency", value="'4 in 7 days of shown per category'", replace="true")
-    assert set(items(ruled, how, k=22)) == set(range(10, 22))
-    with pytest.raises(duckdb.Error, match=r"value: .* needs one column of times"):
-        add(ruled, "bad", "frequency", value="'1 in 7 days of customers'")
-    ruled.execute("DROP TABLE shown")
-    found = rows(ruled, how, k=22)
-    assert [row["item_id"] for row in found] == plain
-    assert found[0]["unmet"] == ["rule: often: Table with name shown does not exist!"]
-
-
 def test_what_a_rule_did_is_explained(ruled: Connection) -> None:
     add(ruled, "spring", "boost", items="'product_id IN (12, 13)'", value="0.4")
     add(ruled, "gone", "exclude", items="'product_id = 1'")
