@@ -97,6 +97,7 @@ def standardised(
     return Values(scored, raw, means, deviations, without_effect)
 
 
+NEARLY = 1.01  # times as good is more than default lists are to give up of relevance
 SHARES = (1.0, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05)
 LONG = 20  # length of the lists that are to stay relevant
 LISTED = 10  # length of the lists in which items get attention
@@ -153,7 +154,7 @@ def unit_share(
     relevance, diversity, novel = DEFAULT_WEIGHTS
 
     def kept(share: float) -> bool:
-        return not better(alone, ndcg([relevance / share, diversity, novel]))
+        return not better(alone, ndcg([relevance / share, diversity, novel]), NEARLY)
 
     # the less of a share, the more is kept
     place = bisect.bisect_left(SHARES[:-1], True, key=kept)

@@ -7,20 +7,13 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-import morec_sql
-from tests.answer.test_rules import CUSTOMERS, Connection, add, items, rows
-from tests.conftest import CREATE_SMALL, SMALL
+from tests.answer.test_rules import Connection, add, items, rows, with_customers
 
 
 @pytest.fixture
 def ruled() -> Iterator[Connection]:
-    """The small shop with a table of customers."""
-    con = morec_sql.connect()
-    con.execute(SMALL)
-    con.execute(CUSTOMERS)
-    con.execute(CREATE_SMALL.replace("text =>", "users => 'customers', text =>")).fetchall()
-    yield con
-    con.close()
+    with with_customers() as con:
+        yield con
 
 
 def test_a_frequency_counts_what_was_shown(ruled: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,15 +23,21 @@ SELECT u AS customer_id, u % 2 = 0 AS even, 'city ' || u % 3 AS city FROM range(
 """
 
 
+@contextlib.contextmanager
+def with_customers() -> Iterator[Connection]:
+    """The small shop with a table of customers."""
+    with morec_sql.connect() as con:
+        con.execute(SMALL)
+        con.execute(CUSTOMERS)
+        con.execute(CREATE_SMALL.replace("text =>", "users => 'customers', text =>")).fetchall()
+        yield con
+
+
 @pytest.fixture(scope="module")
 def ruled() -> Iterator[Connection]:
-    """The small shop with a table of customers; tests leave it without rules."""
-    con = morec_sql.connect()
-    con.execute(SMALL)
-    con.execute(CUSTOMERS)
-    con.execute(CREATE_SMALL.replace("text =>", "users => 'customers', text =>")).fetchall()
-    yield con
-    con.close()
+    """Tests leave it without rules."""
+    with with_customers() as con:
+        yield con
 
 
 @pytest.fixture(autouse=True)

@@ -156,7 +156,9 @@ def mean(values: npt.NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def better(new: npt.NDArray[np.float64], old: npt.NDArray[np.float64]) -> bool:
+def better(
+    new: npt.NDArray[np.float64], old: npt.NDArray[np.float64], clearly: float = CLEARLY
+) -> bool:
     """Whether new values of the same users are clearly better: by more than a standard error.
 
     The one-SE rule (Breiman et al. 1984): what differs by less stays what it is expected to be.
@@ -164,11 +166,12 @@ def better(new: npt.NDArray[np.float64], old: npt.NDArray[np.float64]) -> bool:
     Args:
         new: shape (users,).
         old: shape (users,).
+        clearly: how many times as good they are at least, too.
     """
     if len(new) < 2:
         return False
     gain = new - old
-    least = max(float(gain.std()) / len(gain) ** 0.5, (CLEARLY - 1) * mean(old))
+    least = max(float(gain.std()) / len(gain) ** 0.5, (clearly - 1) * mean(old))
     return bool(mean(gain) > least)
 
 
