@@ -16,8 +16,14 @@ from morec_sql.udfs.relevance.sparse import added, at
 from tests.udfs.kernels import random_catalogue, random_history
 
 
-def test_each_item_is_a_ridge_regression_on_its_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("few", [(8, 2), (1, 0.2)])
+def test_each_item_is_a_ridge_regression_on_its_nearest(
+    monkeypatch: pytest.MonkeyPatch, few: tuple[float, float]
+) -> None:
     monkeypatch.setattr(neighbours, "NEIGHBOURS", 4)
+    monkeypatch.setattr(neighbours, "WIDTHS", (2, 3))
+    monkeypatch.setattr(neighbours, "FEWEST", few[0])
+    monkeypatch.setattr(neighbours, "OF_USER", few[1])
     generator = np.random.default_rng(0)
     users, items, ridge = 60, 15, 0.7
     history = random_history(generator, users, items)
@@ -31,9 +37,11 @@ def test_each_item_is_a_ridge_regression_on_its_nearest(monkeypatch: pytest.Monk
     cosine = gram / np.sqrt(np.outer(np.diag(gram), np.diag(gram)))
     np.fill_diagonal(cosine, -1)
     expected = np.zeros((items, items))
+    most = np.minimum(4, few[0] + few[1] * (x > 0).sum(axis=0)).astype(int)
+    assert len({*most.tolist()}) == (1 if few[0] > 4 else 3)
     for item in range(items):
-        near = np.argsort(-cosine[item])[:4]
-        system = gram[np.ix_(near, near)] + penalty * np.eye(4)
+        near = np.argsort(-cosine[item])[: most[item]]
+        system = gram[np.ix_(near, near)] + penalty * np.eye(len(near))
         expected[near, item] = np.linalg.solve(system, gram[near, item])
     np.testing.assert_allclose(found.toarray(), expected, atol=1e-4)
 
