@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +15,7 @@ from ..udfs.ranking.catalogue import Batch, Catalogue, Pairs
 from ..udfs.ranking.constraints import Constraint, fit
 from ..udfs.ranking.lists import rank
 from ..udfs.ranking.terms import TERMS
-from .book import EPOCH, Book, Rules
+from .book import Book, Rules, moment
 from .query import Query
 from .rules import Broken, Rule
 
@@ -50,9 +49,8 @@ class Applied:
         of_row: list[Rules] = []
         for key in zip(named, contexts, self.when.tolist(), strict=True):
             if key not in bases:
-                names, context, moment = key
-                at = EPOCH + datetime.timedelta(seconds=moment)
-                chosen = self.book.chosen(json.loads(names), at)
+                names, context, at = key
+                chosen = self.book.chosen(json.loads(names), moment(at))
                 self._check_context(chosen, context)
                 bases[key] = tuple(
                     one for one in chosen

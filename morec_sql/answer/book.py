@@ -46,14 +46,12 @@ class _Everybody:
     times: Doubles
 
     @staticmethod
-    def read(
-        con: duckdb.DuckDBPyConnection, parts: dict[str, str], moment: float
-    ) -> _Everybody | None:
+    def read(con: duckdb.DuckDBPyConnection, parts: dict[str, str], at: float) -> _Everybody | None:
         """Read it as of a moment, in seconds; None where it would be too much to keep."""
         row = first_row(con, f"SELECT count(*) FROM {parts['table']}")
         if row is None or row[0] > MOST_EVENTS:
             return None
-        query = con.sql(sql("answer/seen_by_all", **parts), params={"moment": _moment(moment)})
+        query = con.sql(sql("answer/seen_by_all", **parts), params={"moment": moment(at)})
         table = query.to_arrow_table()
         user = whole(table.column("user")).dictionary_encode()
         # sorted, so that the numbers of users ascend
@@ -69,7 +67,8 @@ class _Everybody:
         return {"row": known[which], "item": self.item[at], "times": self.times[at]}
 
 
-def _moment(seconds: float) -> datetime.datetime:
+def moment(seconds: float) -> datetime.datetime:
+    """A moment that is given in seconds."""
     return EPOCH + datetime.timedelta(seconds=seconds)
 
 
@@ -192,37 +191,41 @@ class Book:
             users: their ids as text.
             when: the moment of each in seconds.
         """
-        schema = identifier(self._query.name)
-        parts = {
-            "table": seen.table,
-            "user_id": seen.user_id,
-            "item_id": seen.item_id,
-            "at": seen.at,
-            "days": str(seen.days),
-            "catalogue": self._query.recommender.where.item_vectors,
-        }
         found: dict[str, Any] = {"row": [], "item": [], "times": []}
 
-        def run(_: list[str]) -> None:
+        def everybody() -> _Everybody | None:
             with self._query.connect() as con:
-                parts["user_type"] = type_of(con, "user_id", f"{schema}.events")
-                parts["item_type"] = type_of(con, "item_id", parts["catalogue"])
-                # so many users are read by going through the table, as all of them are
-                if len(users) > FEW and len({*when.tolist()}) == 1:
-                    moment = float(when[0])
-                    everybody = self._seen.get(
-                        (seen, moment), lambda: _Everybody.read(con, parts, moment)
-                    )
-                    if everybody is not None:
-                        found.update(everybody.of(users))
-                        return
-                query = sql("answer/seen_often", **parts)
-                given = {"users": list(users), "moments": [_moment(one) for one in when.tolist()]}
+                return _Everybody.read(con, self._parts(con, seen), float(when[0]))
+
+        def run(_: list[str]) -> None:
+            # so many users are read by going through the table, as all of them are
+            if len(users) > FEW and len({*when.tolist()}) == 1:
+                of_all = self._seen.get((seen, float(when[0])), everybody)
+                if of_all is not None:
+                    found.update(of_all.of(users))
+                    return
+            with self._query.connect() as con:
+                query = sql("answer/seen_often", **self._parts(con, seen))
+                given = {"users": list(users), "moments": list(map(moment, when.tolist()))}
                 found.update(con.execute(query, given).fetchnumpy())
 
         self._each([seen.table], run)
         row, item, times = (np.asarray(found[one]) for one in ("row", "item", "times"))
         return row.astype(np.int64), item.astype(np.int64), times.astype(np.float64)
+
+    def _parts(self, con: duckdb.DuckDBPyConnection, seen: Seen) -> dict[str, str]:
+        """What the SQL that reads a table of what was shown has to know."""
+        catalogue = self._query.recommender.where.item_vectors
+        return {
+            "table": seen.table,
+            "user_id": seen.user_id,
+            "item_id": seen.item_id,
+            "at": seen.at,
+            "days": str(seen.days),
+            "catalogue": catalogue,
+            "user_type": type_of(con, "user_id", f"{identifier(self._query.name)}.events"),
+            "item_type": type_of(con, "item_id", catalogue),
+        }
 
     def learn(self, seen: Seen) -> None:
         """Learn what being shown before does, of a table of what was shown: once for a query.

@@ -62,7 +62,7 @@ def labels_of_context(query: Query, context: Any) -> pa.Array:
             table = con.sql(labels, params=[json.dumps(context)]).to_arrow_table()
         except duckdb.InvalidInputException as error:
             raise MorecError(reason(error)) from None
-    return whole(table.column(0)).cast(nothing.type)
+    return whole(table.column(0))
 
 
 def _with_labels(histories: pa.Array, labels: pa.Array) -> pa.Array:
@@ -70,7 +70,7 @@ def _with_labels(histories: pa.Array, labels: pa.Array) -> pa.Array:
     if not len(labels):
         return histories
     lengths = pc.list_value_length(histories).fill_null(0).to_numpy()
-    values = pa.concat_arrays([histories.flatten(), labels.cast(histories.type.value_type)])
+    values = pa.concat_arrays([histories.flatten(), labels])
     events = len(values) - len(labels)
     own = np.arange(events, len(values))
     places = np.repeat(np.cumsum(lengths), len(labels))

@@ -133,10 +133,10 @@ def unit_share(
         text_id: the text of each item, -1 without one.
     """
     users = sample.users
-    history = sample.whole.of_users(np.arange(users), sample.users)
+    history = sample.whole.of_users(np.arange(users), users)
     fresh = sample.repeat_share() < REPEAT_SHARE
     kinds, k = ["relevance", "diversity", "item"], min(LONG, sample.items)
-    contending = contenders(model, sample.whole, sample.users)
+    contending = contenders(model, sample.whole, users)
     novelty, _, _ = standardise(self_information(sample.past, sample.items), contending.item)
     values = np.zeros((sample.items, 3), np.float32)
     values[:, 2] = novelty
