@@ -1,7 +1,7 @@
 """What rules cost, on Complete Journey (68,260 products, 2,469 households).
 
 One user and all of them at once, by point-wise objectives and with diversity, under rules of each
-kind and under 200 of which 20 are in force, against the same lists without rules in the same run.
+kind and under 200 of which 20 are in force, against the same lists without rules, in turn.
 
 Run: python benchmarks/rules.py [demo.duckdb], the warehouse that `morec demo` makes
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,15 +43,19 @@ RULES = {
 }
 
 
-def seconds(work: Callable[[], object], times: int) -> float:
-    """The median time of some work, after it was done once."""
-    work()
-    taken = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+def seconds(works: Sequence[Callable[[], object]], times: int) -> tuple[float, float, float]:
+    """The median times of two works, and of their differences: done in turn, after some of each."""
+    taken: list[list[float]] = []
+    for time_of in range(times + 2):
+        pair = []
+        for work in works:
+            began = time.perf_counter()
+            work()
+            pair.append(time.perf_counter() - began)
+        if time_of > 1:
+            taken.append([*pair, pair[1] - pair[0]])
+    one, other, more = (statistics.median(column) for column in zip(*taken, strict=True))
+    return one, other, more
 
 
 def put(con: duckdb.DuckDBPyConnection, rules: list[tuple[str, str | None, str | None]]) -> None:
@@ -87,19 +91,19 @@ def main(path: Path) -> None:
             put(con, rules)
             for how, weights in WEIGHTS.items():
                 one, every = (
-                    [
-                        seconds(
+                    seconds(
+                        [
                             lambda q=query, w=weights, r=which: con.execute(
                                 q.format(weights=w, rules=r)
-                            ).fetchall(),
-                            times,
-                        )
-                        for which in ("false", "true")
-                    ]
-                    for query, times in ((ONE, 31), (ALL, 3))
+                            ).fetchall()
+                            for which in ("false", "true")
+                        ],
+                        times,
+                    )
+                    for query, times in ((ONE, 101), (ALL, 3))
                 )
                 print(
-                    f"| {case} | {how} | {1000 * one[1]:.0f} | {1000 * (one[1] - one[0]):+.1f}"
+                    f"| {case} | {how} | {1000 * one[1]:.0f} | {1000 * one[2]:+.1f}"
                     f" | {every[1]:.1f} | {every[1] / every[0]:.2f} |",
                     flush=True,
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from threading import Event, Lock
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +16,8 @@ from .interrupts import opened
 from .templates import first_row, identifier
 
 T = TypeVar("T")
-Connect = Callable[[], duckdb.DuckDBPyConnection]
+Connect = Callable[[], contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]]
+IDLE = 8  # connections of ours that wait for who reads next
 
 
 class Session:
@@ -25,6 +26,7 @@ class Session:
     def __init__(self) -> None:
         # weak, since a strong reference would keep the file open behind its user's back
         self._connections: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
+        self._idle: list[tuple[str, duckdb.DuckDBPyConnection]] = []  # by database
         self._path: str | None = None
         self._locked = False  # the settings, for good
         self._shared: dict[type[Any], Any] = {}
@@ -46,11 +48,50 @@ class Session:
     def _forget(self, _: object) -> None:
         """Let go of what is kept when the last connection is gone: others make it anew."""
         if all(ref() is None for ref in self._connections):
-            self._shared = {}
+            self._shared, self._idle = {}, []
+
+    @contextlib.contextmanager
+    def reader(self, catalog: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection as of `cursor` to read by, which is left as it came: others read by it next.
+
+        It ends with the connection of the user that it was opened from.
+        """
+        con, kept = self._waiting(catalog), True
+        if con is None:
+            con, kept = self._cursor(catalog)
+        try:
+            yield con
+        except BaseException:
+            kept = False
+            raise
+        finally:
+            with self._lock:
+                kept = kept and len(self._idle) < IDLE
+                if kept:
+                    self._idle.append((catalog, con))
+            if not kept:
+                con.close()
+
+    def _waiting(self, catalog: str) -> duckdb.DuckDBPyConnection | None:
+        """The connection to a database that was put back last, None without any."""
+        with self._lock:
+            for place in range(len(self._idle) - 1, -1, -1):
+                of, con = self._idle[place]
+                if of == catalog:
+                    del self._idle[place]
+                    with contextlib.suppress(duckdb.ConnectionException):
+                        con.cursor().close()  # fails where its user's is closed
+                        return con
+        return None
 
     def cursor(self, catalog: str) -> duckdb.DuckDBPyConnection:
         """A connection of our own to the database that a query runs in."""
-        cursor = opened(self._open())
+        return self._cursor(catalog)[0]
+
+    def _cursor(self, catalog: str) -> tuple[duckdb.DuckDBPyConnection, bool]:
+        """A connection of our own, and whether it ends with one of the user's."""
+        con, theirs = self._open()
+        cursor = opened(con)
         # a table that is gone must not be taken from the variables of our own code
         if not self._locked:
             try:
@@ -59,21 +100,21 @@ class Session:
                 # a server has said so for all before it locked the settings
                 self._locked = True
         cursor.execute(f"USE {identifier(catalog)}")
-        return cursor
+        return cursor, theirs
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def _open(self) -> tuple[duckdb.DuckDBPyConnection, bool]:
         for ref in reversed(self._connections):
             con = ref()
             if con is None:
                 continue
             try:
-                return con.cursor()
+                return con.cursor(), True
             except duckdb.ConnectionException:
                 continue
         # all are closed, but the query that asks has one: the process has its file open
         for read_only in (False, True) if self._path else ():
             with contextlib.suppress(duckdb.Error):
-                return duckdb.connect(str(self._path), read_only=read_only)
+                return duckdb.connect(str(self._path), read_only=read_only), False
         raise MorecError(
             "connection: the one that morec_sql.load was called with is closed; call"
             " morec_sql.load again with an open one"

@@ -201,6 +201,37 @@ def test_a_connection_may_be_closed_while_others_go_on(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
+@pytest.mark.parametrize("ends", ["con.close()", "del con"])
+def test_a_file_is_free_when_its_connection_is_gone(tmp_path: Path, ends: str) -> None:
+    """Connections of our own wait for the next query, and do not hold the file meanwhile."""
+    path = tmp_path / "a.duckdb"
+    con = morec_sql.connect(path)
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    con.execute("FROM recommend(7, filter => 'item_id > 1')").fetchall()
+    if ends == "del con":
+        del con
+    else:
+        con.close()
+    # another configuration is refused as long as the file is open
+    duckdb.connect(str(path), config={"threads": 1}).close()
+
+
+def test_a_database_may_be_detached_and_attached_between_queries(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    con = morec_sql.connect(path)
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    con.close()
+    con = morec_sql.connect()
+    lists = []
+    for name in ("a", "a", "b"):
+        con.execute(f"ATTACH '{path}' AS {name}; USE {name}")
+        lists.append(con.execute("FROM shop.recommend(7, filter => 'item_id > 1')").fetchall())
+        con.execute(f"USE memory; DETACH {name}")
+    assert lists[0] == lists[1] == lists[2] != []
+
+
 INTERRUPTED = """
 import os, signal, sys, threading, time, morec_sql
 from morec_sql.udfs.ranking import lists

@@ -141,13 +141,15 @@ class Applied:
         """The constraints that rules put on lists of k items."""
         found = []
         for one in rules:
+            if one.kind not in ("slots", "cap") and not one.share:
+                continue
             values = self.book.of(one.items).astype(np.float64)
             if one.kind == "slots":
                 first = None if one.first is None or one.first >= k else one.first
                 found.append(Constraint(one.name, "slots", values, one.amount, first))
-            elif one.kind == "boost" and one.share:
+            elif one.kind == "boost":
                 found.append(Constraint(one.name, "slots", values, np.ceil(one.amount * k - 1e-9)))
-            elif one.kind == "cap" or (one.kind == "bury" and one.share):
+            else:
                 limit = np.floor(one.amount * k + 1e-9) if one.share else one.amount
                 found.append(Constraint(one.name, "cap", values - 1, limit))
         return found

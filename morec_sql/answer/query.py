@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import threading
 from collections.abc import Callable
-from threading import Lock
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import duckdb
@@ -18,7 +20,7 @@ from ..catalog.recommenders import check_here
 from ..catalog.versions import history_parts
 from ..errors import MorecError, shown
 from ..registry import udf
-from ..session import Latest, Session
+from ..session import Connect, Latest, Session
 from ..source.expressions import steady
 from ..templates import first_row, identifier, sql, type_of
 from ..udfs.device import share_of_cores
@@ -36,20 +38,26 @@ MOST_EVENTS = 20_000_000  # of all users, to be looked up together
 QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
 
 
+@functools.cache
+def _ahead() -> ThreadPoolExecutor:
+    """The thread that looks ahead: starting one takes as long as what it does."""
+    return ThreadPoolExecutor(1)
+
+
 class Query:
     """What a query needs of a recommender beside the users, read once for all of its chunks.
 
     So all of them see the same default weights and items, too.
 
     Args:
-        connect: opens a connection to the database of the recommender.
+        connect: gives a connection to the database of the recommender, to read by.
         recommender: the recommender, loaded.
         name: its name.
     """
 
     def __init__(
         self,
-        connect: Callable[[], duckdb.DuckDBPyConnection],
+        connect: Connect,
         recommender: Recommender,
         name: str,
     ) -> None:
@@ -59,10 +67,11 @@ class Query:
         self._histories: dict[str | None, pa.Array] = {}
         self._nothing = pa.nulls(1, pa.list_(pa.decimal128(38, 0)))
         self._lookups = 0
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._defaults: Latest[list[float]] = Latest(1)
         self._filters: Latest[npt.NDArray[np.bool_]] = Latest(QUERIES)
         self._constraints: Latest[list[Constraint]] = Latest(QUERIES)
+        self._sums: Latest[tuple[Any, ...] | None] = Latest(QUERIES)
 
     def default_weights(self) -> list[float]:
         """The default weights as they are stored."""
@@ -149,19 +158,46 @@ class Query:
             duckdb.Error: one cannot be evaluated.
         """
         of = self.recommender
-        count = of.catalogue.items
-        read = [steady(one) for one in columns]
-        with self.connect() as con:
 
-            def work() -> list[Any]:
+        def work() -> list[Any]:
+            with self.connect() as con:
+                count = of.catalogue.items
                 return values_of_items(con, self.name, columns, of.where.item_vectors, count)
 
-            known = set().union(*(one for one in read if one is not None))
-            if any(one is None for one in read):
+        known: set[str] = set()
+        for one in map(steady, columns):
+            if one is None:
                 return work()
-            listed = ", ".join(map(identifier, sorted({"item_id", *known})))
-            checked = sql("answer/items_checked", schema=identifier(self.name), columns=listed)
-            return of.kept.values.get((tuple(columns), first_row(con, checked)), work)
+            known |= one
+        of.kept.columns = frozenset(known)
+        return of.kept.values.get((tuple(columns), self.sum_of(frozenset(known))), work)
+
+    def sum_of(self, columns: frozenset[str]) -> tuple[Any, ...] | None:
+        """What changes where some columns of the items do; it is worked out once for a query.
+
+        Raises:
+            duckdb.Error: they cannot be read.
+        """
+
+        def work() -> tuple[Any, ...] | None:
+            listed = ", ".join(map(identifier, sorted({"item_id", *columns})))
+            query = sql("answer/items_checked", schema=identifier(self.name), columns=listed)
+            with self.connect() as con:
+                return first_row(con, query)
+
+        return self._sums.get(columns, work)
+
+    def look_ahead(self) -> None:
+        """Begin with the sum over the columns that the query before needed, in another thread."""
+        columns = self.recommender.kept.columns
+
+        def look() -> None:
+            # who needs it meets the same error
+            with contextlib.suppress(MorecError, duckdb.Error):
+                self.sum_of(columns)
+
+        if columns:
+            _ahead().submit(look)
 
     def constraints(self, text: str) -> list[Constraint]:
         """The constraints that the JSON `text` states."""
@@ -191,7 +227,7 @@ def new_query(session: Session, catalog: str, name: str, version: str | None = N
         version: the training of the version in use, and behind / another version that is asked for;
             by default that which is in use now.
     """
-    connect = functools.partial(session.cursor, catalog)
+    connect = functools.partial(session.reader, catalog)
     if version is None:
         with connect() as con:
             row = first_row(con, f"SELECT version FROM {identifier(catalog, name)}.settings")

@@ -28,6 +28,7 @@ from .together import have_both, keep_apart, put_behind
 from .weights import weighed
 
 MAX_K = 10000
+NO_RULES = "false"  # the argument rules, as JSON
 
 
 class Asked:
@@ -62,13 +63,15 @@ class Asked:
         items: pa.Array | None = None,
     ) -> None:
         self.query, self.recommender = query, query.recommender
+        limits = [limits_of(text) for text in limited.to_pylist()]
+        if any(one.rules != NO_RULES for one in limits):
+            query.look_ahead()
         self.users = len(histories)
         self.k = lengths_of(ks)
         by_default = exclude_seen.fill_null(self.recommender.exclude_seen)
         self._excluded = by_default.to_numpy(zero_copy_only=False)
         self._unasked = exclude_seen.is_null().to_numpy(zero_copy_only=False)
         moments = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
-        limits = [limits_of(text) for text in limited.to_pylist()]
         history = history_of(histories, as_of, self.recommender)
         self.history = switched_off(history, limits, self.recommender)
         self.rules = Applied(

@@ -38,9 +38,10 @@ class Kept:
     """What queries made of a recommender, for those after them.
 
     - some is what some of them need only;
-    - catalogues have further values of items, by a digest of these;
+    - catalogues have further values of items, by digests of these, which are by their arrays' ids;
     - selections are of items, by the catalogue that they are of and which they are;
     - values are those of expressions over the items, by these and a sum over what they depend on;
+    - columns of the items are those that the latest of these values depend on;
     - rules are those that were checked, by their rows;
     - foretold is what is learnt of users and items beside the model: it takes a while, for which no
       other query has to wait.
@@ -53,8 +54,10 @@ class Kept:
         size = max(1, min(KEPT, MOST_ITEMS // max(items, 1)))
         self.some: Latest[Any] = Latest(KEPT)
         self.catalogues: Latest[Catalogue] = Latest(size)
+        self.digests: Latest[tuple[Any, bytes]] = Latest(size)
         self.selections: Latest[Selection | None] = Latest(size)
         self.values: Latest[list[Any]] = Latest(KEPT)
+        self.columns: frozenset[str] = frozenset()
         self.rules: dict[Any, Any] = {}
         self.foretold: Latest[Any] = Latest(KEPT)
 

@@ -178,13 +178,12 @@ def rules_of(
         rows = con.execute(sql("answer/rules", schema=identifier(schema))).fetchall()
     except duckdb.CatalogException:  # made before there were rules
         return []
-    rows.sort(key=lambda row: (-row[-1], row[0]))
-    new = [row for row in rows if row not in checked]
-    if new:
+    rows.sort(key=lambda row: (-(row[-1] or 0), row[0]))
+    if not checked.keys() >= set(rows):
         if len(checked) > MOST:
             checked.clear()
-            new = rows
         tables = items_of(con, schema), users_of(con, schema)
+        new = (row for row in rows if row not in checked)
         checked |= {row: _checked(con, schema, row, *tables) for row in new}
     return [checked[row] for row in rows]
 
@@ -197,6 +196,7 @@ def _checked(
     users: Table | None,
 ) -> Rule | Broken:
     name, kind, of_items, value, of_users, context, starts, ends, enabled, _ = row
+    enabled = enabled is not False
     try:
         return rule_of(
             con, schema, items, users, name=name, kind=kind, items=of_items, value=value,

@@ -54,13 +54,21 @@ class Weighed:
         recommender = self.query.recommender
         if not self.columns:
             return recommender.catalogue
-        key = hashlib.blake2b(digest_size=16)
-        for one in self.columns:
-            key.update(np.packbits(one).tobytes() if one.dtype == np.bool_ else one.tobytes())
+        # arrays that came before are not read again; while they are kept no others have their ids
+        _, digest = recommender.kept.digests.get(
+            tuple(map(id, self.columns)), lambda: (self.columns, _digest(self.columns))
+        )
         return recommender.kept.catalogues.get(
-            key.digest(),
+            digest,
             lambda: recommender.catalogue.beside(np.stack(self.columns, axis=1, dtype=np.float64)),
         )
+
+
+def _digest(columns: list[Column]) -> bytes:
+    key = hashlib.blake2b(digest_size=16)
+    for one in columns:
+        key.update(np.packbits(one).tobytes() if one.dtype == np.bool_ else one.tobytes())
+    return key.digest()
 
 
 def weighed(query: Query, texts: pa.Array) -> Weighed:

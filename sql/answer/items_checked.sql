@@ -1,2 +1,2 @@
--- A number that changes where some columns of the items do.
-SELECT count(*) || ' ' || coalesce(sum(hash(${columns})), 0) FROM ${schema}.items
+-- Two numbers, of which one changes where some columns of the items do.
+SELECT count(*), sum(hash(${columns})) FROM ${schema}.items

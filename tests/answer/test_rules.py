@@ -302,6 +302,25 @@ def test_a_broken_rule_breaks_no_list(
     assert ruled.execute("SELECT count(*) FROM shop.rules").fetchall() == [(2,)]
 
 
+def test_what_rules_read_counts_at_once(ruled: Connection) -> None:
+    """Lists see what was just written of items and rules, and what was rolled back does not count."""
+    garage = "category = 'garage'"
+    add(ruled, "garage", "exclude", items=f"$${garage}$$")
+    first, second, *_ = top = items(ruled)
+    for _ in range(3):
+        ruled.execute(f"UPDATE products SET category = 'garage' WHERE product_id = {first}")
+        assert first not in items(ruled)
+        ruled.execute(f"UPDATE products SET category = 'kitchen' WHERE product_id = {first}")
+        assert items(ruled) == top
+        ruled.execute(f"UPDATE shop.rules SET items = 'product_id = {second}'")
+        assert second not in items(ruled)
+        changed = f"UPDATE shop.rules SET enabled = NULL, items = $${garage}$$"
+        ruled.execute(f"BEGIN; {changed}; ROLLBACK")
+        assert second not in items(ruled)
+        ruled.execute(changed)
+        assert items(ruled) == top
+
+
 def test_check_rules_says_what_is_wrong_and_what_changes(ruled: Connection) -> None:
     add(ruled, "first", "pin", items="'product_id = 20'", priority="1")
     add(ruled, "second", "pin", items="'product_id = 21'")
