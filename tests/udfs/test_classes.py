@@ -9,47 +9,58 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morec_sql.udfs.ranking.classes import best_lists, classes
+from morec_sql.udfs.ranking.classes import best_lists, classes, nested
 from morec_sql.udfs.ranking.constraints import Constraint, fit
 from morec_sql.udfs.ranking.program import best_list
 
 
-def random_sets(generator: np.random.Generator, items: int) -> list[np.ndarray]:
-    """Two sets that have no item in common, and one inside the first of them."""
-    of = generator.integers(0, 4, items)
-    return [of <= 1, of == 2, of == 0]
+def random_constraint(generator: np.random.Generator, of: np.ndarray, place: int) -> Constraint:
+    """A count of one of two sets apart, of one inside the first, or of each of several."""
+    if place == 3:
+        # categories within the sets, and none
+        return Constraint("3", "max_per", of - 1.0, float(generator.integers(1, 3)))
+    mine = [of <= 1, of == 2, of == 0][place]
+    kind = generator.choice(["cap", "slots", "min_share"])
+    if kind == "cap":
+        return Constraint(str(place), "cap", mine - 1.0, float(generator.integers(0, 3)))
+    limit = float(generator.integers(1, 3))
+    return Constraint(str(place), kind, mine * 1.0, limit if kind == "slots" else 0.3 * limit)
 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
     items=st.integers(2, 11),
     k=st.integers(1, 4),
-    which=st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True),
+    which=st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True),
+    more=st.sampled_from(["", "budget", "floor", "max_per"]),
 )
 @settings(max_examples=200, deadline=None)
-def test_a_list_is_the_best_of_all_that_meet_the_counts(
-    seed: int, items: int, k: int, which: list[int]
+def test_a_list_is_the_best_of_all_that_meet_the_constraints(
+    seed: int, items: int, k: int, which: list[int], more: str
 ) -> None:
     generator = np.random.default_rng(seed)
     k = min(k, items)
     score = generator.normal(size=items).astype(np.float32)
     score[generator.random(items) < 0.1] = -np.inf
-    sets = random_sets(generator, items)
-    constraints = [
-        Constraint(str(place), "cap", sets[place] - 1.0, float(generator.integers(0, 3)))
-        if generator.random() < 0.5
-        else Constraint(str(place), "slots", sets[place] * 1.0, float(generator.integers(1, 3)))
-        for place in which
-    ]
+    of = generator.integers(0, 4, items)
+    constraints = [random_constraint(generator, of, place) for place in which]
+    counts = nested(constraints, k)
+    assert len(counts) == len(constraints)
+    if more == "max_per":
+        constraints.append(Constraint("more", more, generator.integers(-1, 2, items) * 1.0, 1.0))
+    elif more:
+        worth = generator.random(items)
+        worth[generator.random(items) < 0.1] = np.nan
+        limit = 0.5 * k if more == "budget" else 0.5
+        constraints.append(Constraint("more", more, worth, limit))
     known = np.flatnonzero(np.isfinite(score))
     pin = np.array([known[0]]) if len(known) and generator.random() < 0.3 else known[:0]
     if not fit(pin, constraints):
         pin = known[:0]
     forced = np.full((1, k), -1)
     forced[0, : len(pin)] = pin
-    found_classes = classes(constraints)
-    assert found_classes is not None
-    found, short = best_lists(torch.from_numpy(score)[None], k, constraints, found_classes, forced)
+    block = torch.from_numpy(score)[None]
+    found, short = best_lists(block, k, counts, constraints, forced)
     lists = [
         np.array(chosen)
         for chosen in itertools.combinations(known, k)
@@ -64,18 +75,26 @@ def test_a_list_is_the_best_of_all_that_meet_the_counts(
         assert score[mine].sum() >= best - 1e-5
         assert set(pin) <= set(mine)
         assert all(one.met(mine) for one in constraints)
-    caps = [one for one in constraints if one.kind == "cap"]
-    assert all(one.met(mine) for one in caps)
+    assert fit(mine, constraints)
 
 
-def test_sets_that_overlap_are_left_to_the_program() -> None:
+def test_only_sets_that_are_nested_or_apart_are_counted_together() -> None:
     left, right = np.arange(6) < 4, np.arange(6) > 2
-    overlapping = [
+    some, others = (
         Constraint(name, "cap", of - 1.0, 1.0) for name, of in (("a", left), ("b", right))
-    ]
-    assert classes(overlapping) is None
-    assert classes([*overlapping[:1], Constraint("c", "max_per", left * 1.0, 1.0)]) is None
-    nested = Constraint("c", "slots", (np.arange(6) < 2) * 1.0, 1.0)
-    found = classes([overlapping[0], nested])
-    assert found is not None
-    assert [part.tolist() for part in found] == [[4, 5], [2, 3], [0, 1]]
+    )
+    assert nested([some, others], 4) == [some]
+    assert nested([others, some], 4) == [others]
+    of_each = Constraint("c", "max_per", np.array([0, 0, 1, 1, 2, -1.0]), 1.0)
+    assert nested([some, of_each], 4) == [some, of_each]
+    assert nested([others, of_each], 4) == [others]
+    share = Constraint("d", "min_share", (np.arange(6) < 2) * 1.0, 0.3)
+    counts = nested([of_each, share, Constraint("e", "budget", left * 1.0, 1.0)], 4)
+    assert [(one.kind, one.limit) for one in counts] == [("max_per", 1.0), ("slots", 2.0)]
+    found = sorted(part.tolist() for part in classes(counts, 6))
+    assert found == [[0, 1], [2, 3], [4], [5]]
+    # sets are compared in the same way where there are many of them
+    many = Constraint("f", "max_per", np.arange(6) * 1e6, 1.0)
+    assert nested([many, of_each], 4) == [many, of_each]
+    crossing = Constraint("g", "max_per", np.array([0, 1, 0, 1, 0, 1.0]) * 3e6, 1.0)
+    assert nested([of_each, crossing], 4) == [of_each]

@@ -21,10 +21,11 @@ from morec_sql.udfs.topk import Given
     most=st.integers(0, 3),
     wanted=st.sampled_from([4, 30]),
     nested=st.booleans(),
+    more=st.sampled_from(["", "max_per", "budget", "floor"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_lists_are_those_of_all_items(
-    seed: int, rare: float, least: int, most: int, wanted: int, nested: bool
+    seed: int, rare: float, least: int, most: int, wanted: int, nested: bool, more: str
 ) -> None:
     generator = np.random.default_rng(seed)
     users, items, depth = 12, 400, 4
@@ -36,6 +37,13 @@ def test_lists_are_those_of_all_items(
         Constraint("some", "slots", inside * 1.0, float(least), 2),
         Constraint("few", "cap", (others & (inside if nested else ~inside)) - 1.0, float(most)),
     ]
+    if more:
+        values = {
+            "max_per": generator.integers(0, 5, items) + 5 * inside,
+            "budget": generator.random(items),
+            "floor": generator.normal(size=items),
+        }[more]
+        constraints.insert(0, Constraint("more", more, values * 1.0, 1.0))
     known = np.unique(generator.integers(0, users * items, 40))
     known_score = generator.normal(3, 1, len(known)).astype(np.float32)
     known_score[generator.random(len(known)) < 0.5] = -np.inf

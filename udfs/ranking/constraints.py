@@ -171,7 +171,9 @@ class Feasible:
         ]
         self.sums = [np.full(len(items), constraint.start) for constraint in constraints]
         self.counts = np.zeros((len(constraints), *items.shape))
-        self.free = there & possible(constraints, len(constraints[0].values))[items]
+        self.free = there.copy()
+        for one in constraints:
+            self.free &= possible([one], len(one.values))[items]
         self.open = placed < 0  # places that are not taken
         self.step = 0
         # what is listed among the first places, or has one of them, by constraint that counts there

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..history import Longs
-from .classes import best_lists, classes, picked
-from .constraints import Constraint
+from .classes import best_lists, nested, picked
+from .constraints import Constraint, unmet
 from .program import best_list
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..table import Table
     from ..topk import Given
 
-ENOUGH, MORE = 2, 10  # times the length of a list are the best items that often and mostly suffice
+ENOUGH = (2, 10, 50)  # times the length of a list are the best items that are tried in turn
 
 Flags = npt.NDArray[np.bool_]
 
@@ -39,7 +39,8 @@ def top_limited(
     Where items may be picked one by one, in the order of their scores, those behind the last one
     that is picked do not matter: a list of the best items that is full and meets all constraints is
     the best of all. Nor do others where places that are left for what a list needs at least are
-    given to the best items of that kind.
+    given to the best items of that kind. Where some constraints do not allow it, lists are picked
+    by the others: one that happens to meet all is the best as well.
 
     Args:
         table: the items.
@@ -62,38 +63,54 @@ def top_limited(
     users, count = len(query), len(table)
     score = torch.full((users, k), -torch.inf, device=query.device)
     item = torch.zeros((users, k), dtype=torch.int64, device=query.device)
-    rest = np.arange(users)
-    floors = _floors(constraints)
-    for wide in () if classes(constraints) is None else (ENOUGH, MORE):
-        many = max(k - depth, wide * depth)
-        if many >= count or not len(rest):
-            break
-        rows, mine, plus = _of_some(rest, given, more, query)
+    counts = nested(constraints, depth)
+    floors = _floors(counts)
+
+    def of_the_best(some: Longs, many: int) -> Flags:
+        """Fill in the lists of those users for whom the best items suffice; who is done with."""
+        rows, mine, plus = _of_some(some, given, more, query)
         tops = table.top(query[rows], mine, many, plus)
         best, column = _with_floors(table, query[rows], mine, plus, floors, tops)
-        found, short = picked(best, column, depth, constraints, forced[rest])
-        enough = _suffice(found, tops, floors, forced[rest])
-        enough[short] = False
+        found, short = picked(best, column, depth, counts, constraints, forced[some])
+        enough = _suffice(found, tops, floors, forced[some])
         listed = torch.from_numpy(found).to(query.device)
         at = (listed[:, :, None] == column[:, None, :]) & best.isfinite()[:, None, :]
         # what is forced may not be among them; its score comes from elsewhere
         last = best.gather(1, at.int().argmax(dim=2))
         parts = _behind(tops[0][:, : k - depth], tops[1][:, : k - depth], last, listed)
-        sure = torch.from_numpy(np.flatnonzero(enough)).to(query.device)
-        score[rows[sure]], item[rows[sure]] = (of[sure] for of in parts)
-        rest = rest[~enough]
-    for some in np.array_split(rest, max(1, -(-len(rest) // together(count)))):
-        if len(some):
-            rows, mine, plus = _of_some(some, given, more, query)
-            few = query[rows]
+        sure = enough.copy()
+        sure[short] = False
+        there = torch.from_numpy(np.flatnonzero(sure)).to(query.device)
+        score[rows[there]], item[rows[there]] = (of[there] for of in parts)
+        for user in short:
+            # more items do not help where it is another constraint that is not met
+            enough[user] &= not unmet(found[user], depth, counts)
+        lost.extend(some[enough & ~sure].tolist())
+        return enough
 
-            def plain(items: slice, few: torch.Tensor = few) -> torch.Tensor:
-                return few @ table.rows[items].T
+    rest, lost = np.arange(users), list[int]()
+    for wide in ENOUGH:
+        many = max(k - depth, wide * depth)
+        if many < count and len(rest):
+            done = [of_the_best(some, many) for some in _split(rest, together(many))]
+            rest = rest[~np.concatenate(done)]
+    rest = np.sort(np.append(rest, np.array(lost, np.int64)))
+    for some in _split(rest, together(count)):
+        rows, mine, plus = _of_some(some, given, more, query)
+        few = query[rows]
 
-            block = added(plain, count, plus)(slice(0, count))
-            block[mine.user, mine.item] = mine.score
-            score[rows], item[rows] = limited_block(block, k, constraints, depth, forced[some])
+        def plain(items: slice, few: torch.Tensor = few) -> torch.Tensor:
+            return few @ table.rows[items].T
+
+        block = added(plain, count, plus)(slice(0, count))
+        block[mine.user, mine.item] = mine.score
+        score[rows], item[rows] = limited_block(block, k, constraints, depth, forced[some])
     return score, item
+
+
+def _split(users: Longs, size: int) -> list[Longs]:
+    """Users in parts of about as many, at most so many."""
+    return np.array_split(users, -(-len(users) // size)) if len(users) else []
 
 
 def _of_some(
@@ -197,11 +214,7 @@ def limited_block(
     from ..topk import contenders, merged
 
     constraints = _without_first(constraints)
-    sets = classes(constraints)
-    if sets is None:
-        best, rest = np.full((len(block), depth), -1), np.arange(len(block))
-    else:
-        best, rest = best_lists(block, depth, constraints, sets, forced)
+    best, rest = best_lists(block, depth, nested(constraints, depth), constraints, forced)
     for user in rest:
         mine = block[user].double().cpu().numpy()
         chosen = best_list(mine, depth, constraints, forced[user][forced[user] >= 0])

@@ -48,10 +48,12 @@ def best_list(
         # the best list without constraints happens to meet them
         return plain[np.argsort(-score[plain], kind="stable")]
     for _ in range(ROUNDS):
-        bound, profit = program.relaxed(columns)
+        bound, profit, taken = program.relaxed(columns)
         profit[columns] = -np.inf
         better = np.flatnonzero(profit > TOLERANCE * program.unit)
         if not len(better):
+            if taken is not None:
+                return open_[taken[np.argsort(-program.score[taken], kind="stable")]]
             break
         more = better[np.argsort(-profit[better], kind="stable")[: 5 * k]]
         columns = np.concatenate([columns, more])
@@ -116,8 +118,11 @@ class _Program:
         others = np.zeros(1 + len(self.rows))
         return np.concatenate([self.forced[columns].astype(np.float64), others])
 
-    def relaxed(self, columns: Longs) -> tuple[float, Doubles]:
-        """The value of the linear relaxation, and the reduced profit of every item."""
+    def relaxed(self, columns: Longs) -> tuple[float, Doubles, Longs | None]:
+        """The value of the linear relaxation, the reduced profit of every item, and its list.
+
+        It is None where items are taken in part, or something is fallen short of.
+        """
         from scipy.optimize import linprog
 
         matrix, limits, categories = self._matrix(columns)
@@ -144,7 +149,12 @@ class _Program:
                 prices[present] = duals[at : at + len(present)]
                 profit = profit + prices[codes]
                 at += len(present)
-        return -float(found.fun), profit
+        parts = found.x[: len(columns)]
+        whole = np.abs(parts - np.round(parts)).max(initial=0) < TOLERANCE
+        taken = None
+        if whole and found.x[len(columns) :].max(initial=0) < TOLERANCE:
+            taken = columns[parts > 0.5]
+        return -float(found.fun), profit, taken
 
     def whole(self, columns: Longs) -> tuple[Longs, float]:
         """The best list of some of the items, and its value."""
