@@ -94,8 +94,9 @@ def top_limited(
         if many < count and len(rest):
             done = [of_the_best(some, many) for some in _split(rest, together(many))]
             rest = rest[~np.concatenate(done)]
-    rest = np.sort(np.append(rest, np.array(lost, np.int64)))
-    for some in _split(rest, together(count)):
+    hopeless = np.zeros(users, bool)
+    hopeless[lost] = True
+    for some in _split(np.sort(np.append(rest, np.flatnonzero(hopeless))), together(count)):
         rows, mine, plus = _of_some(some, given, more, query)
         few = query[rows]
 
@@ -104,7 +105,8 @@ def top_limited(
 
         block = added(plain, count, plus)(slice(0, count))
         block[mine.user, mine.item] = mine.score
-        score[rows], item[rows] = limited_block(block, k, constraints, depth, forced[some])
+        limits = (k, constraints, depth, forced[some])
+        score[rows], item[rows] = limited_block(block, *limits, hopeless[some])
     return score, item
 
 
@@ -206,15 +208,29 @@ def _suffice(
 
 
 def limited_block(
-    block: torch.Tensor, k: int, constraints: list[Constraint], depth: int, forced: Longs
+    block: torch.Tensor,
+    k: int,
+    constraints: list[Constraint],
+    depth: int,
+    forced: Longs,
+    hopeless: Flags | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """As top_limited, of the scores of all items, shape (users, items)."""
+    """As top_limited, of the scores of all items, shape (users, items).
+
+    Those are hopeless whose lists are known not to be picked one by one, shape (users,).
+    """
     import torch
 
     from ..topk import contenders, merged
 
     constraints = _without_first(constraints)
-    best, rest = best_lists(block, depth, nested(constraints, depth), constraints, forced)
+    best, rest = np.full((len(block), depth), -1), np.arange(len(block))
+    chance = rest if hopeless is None else rest[~hopeless]
+    if len(chance):
+        some = block if len(chance) == len(block) else block[torch.from_numpy(chance)]
+        counts = nested(constraints, depth)
+        best[chance], short = best_lists(some, depth, counts, constraints, forced[chance])
+        rest = np.setdiff1d(rest, np.delete(chance, short))
     for user in rest:
         mine = block[user].double().cpu().numpy()
         chosen = best_list(mine, depth, constraints, forced[user][forced[user] >= 0])

@@ -9,6 +9,7 @@ from .constraints import TOLERANCE, Constraint, possible
 
 PENALTY = 1e4  # of falling short of a constraint, in units of the range of a list's score
 ROUNDS = 50
+FIRST = 10  # times the length of a list are the best items that a program begins with
 
 
 def best_list(
@@ -39,7 +40,7 @@ def best_list(
     program = _Program(score[open_], k, constraints, open_)
     if forced is not None:
         program.forced = np.isin(open_, forced)
-    most = min(2 * k, len(open_))
+    most = min(FIRST * k, len(open_))
     first = np.where(program.forced, np.inf, program.score)
     columns = np.argpartition(-first, most - 1)[:most]
     columns = columns[np.argsort(-first[columns], kind="stable")]
