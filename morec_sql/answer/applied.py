@@ -303,7 +303,9 @@ def _of_categories(
     key, place = np.unique(user[known] * count + category[item[known]], return_inverse=True)
     often = np.bincount(place, times[known], minlength=len(key)) >= least
     of_user, of_category = np.divmod(key[often], count)
-    order = np.flatnonzero(mine)
+    listed = np.zeros(count + 1, bool)  # the last is for items without one
+    listed[of_category] = True
+    order = np.flatnonzero(mine & listed[category])
     order = order[np.argsort(category[order], kind="stable")]
     wanted = np.asarray(of_category)
     starts = np.searchsorted(category[order], wanted)

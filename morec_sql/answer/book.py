@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from ..arrays import whole
 from ..errors import MorecError, nearest, reason, shown
 from ..session import Latest
+from ..source.expressions import depend_on
 from ..templates import first_row, identifier, sql, type_of
 from ..udfs.history import Doubles, Longs, bounds
 from ..udfs.numbers import spread
@@ -88,8 +89,12 @@ class Book:
     @functools.cached_property
     def rules(self) -> list[Rule | Broken]:
         """All that there are, those of the highest priority first."""
+        kept = self._query.recommender.kept
         with self._query.connect() as con:
-            return rules_of(con, self._query.name, self._query.recommender.kept.rules)
+            found = rules_of(con, self._query.name, kept.rules)
+        if not found:
+            kept.columns = frozenset()
+        return found
 
     def chosen(self, named: Any, when: datetime.datetime) -> Rules:
         """The rules in force at a time; or those that a query names, whatever the time.
@@ -157,10 +162,11 @@ class Book:
 
         def run(texts: list[str]) -> None:
             columns = [f"CAST(({one}) AS {kinds[one]})" for one in texts]
+            self._query.recommender.kept.columns = depend_on(columns) or frozenset()
             found = self._query.values(columns)
             for text, column in zip(texts, found, strict=True):
                 if kinds[text] == "VARCHAR":
-                    codes = column.dictionary_encode().indices.fill_null(-1)
+                    codes = column.indices.fill_null(-1)
                     column = codes.to_numpy(zero_copy_only=False)
                 self._values[text] = column
 

@@ -96,6 +96,6 @@ def _values(constraint: Constraint, array: pa.Array, objectives: dict[str, Doubl
     if _of_objective(constraint, objectives):
         return objectives[constraint.key]
     if constraint.rule.of == "category":
-        array = array.dictionary_encode().indices.fill_null(-1)
+        array = array.indices.fill_null(-1)
     values: Doubles = array.to_numpy(zero_copy_only=False).astype(np.float64)
     return np.nan_to_num(values) if constraint.rule.of == "predicate" else values

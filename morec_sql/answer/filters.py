@@ -39,7 +39,8 @@ def values_of_items(
 ) -> list[Any]:
     """The values of expressions over the items, each by item.
 
-    They are Arrow arrays, NULL where there is none; of truth values NumPy ones, then false.
+    They are Arrow arrays, NULL where there is none, and dictionary-encoded where they are texts;
+    truth values are NumPy arrays, false where there is none.
 
     Args:
         con: where they are evaluated.
@@ -56,12 +57,14 @@ def values_of_items(
     rows[table.column("_place").to_numpy()[::-1]] = np.arange(len(table))[::-1]
     order = pa.array(rows, mask=rows < 0)
     read = (whole(table.column(f"_value_{place}")).take(order) for place in range(len(columns)))
-    return [
-        one.fill_null(False).to_numpy(zero_copy_only=False)
-        if pa.types.is_boolean(one.type)
-        else one
-        for one in read
-    ]
+    return [_as_given(one) for one in read]
+
+
+def _as_given(column: pa.Array) -> Any:
+    """A column as values_of_items gives it."""
+    if pa.types.is_boolean(column.type):
+        return column.fill_null(False).to_numpy(zero_copy_only=False)
+    return column.dictionary_encode() if pa.types.is_string(column.type) else column
 
 
 def filtered(

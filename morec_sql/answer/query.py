@@ -21,7 +21,7 @@ from ..catalog.versions import history_parts
 from ..errors import MorecError, shown
 from ..registry import udf
 from ..session import Connect, Latest, Session
-from ..source.expressions import steady
+from ..source.expressions import depend_on
 from ..templates import first_row, identifier, sql, type_of
 from ..udfs.device import share_of_cores
 from ..udfs.ranking.catalogue import Catalogue, Selection
@@ -164,13 +164,10 @@ class Query:
                 count = of.catalogue.items
                 return values_of_items(con, self.name, columns, of.where.item_vectors, count)
 
-        known: set[str] = set()
-        for one in map(steady, columns):
-            if one is None:
-                return work()
-            known |= one
-        of.kept.columns = frozenset(known)
-        return of.kept.values.get((tuple(columns), self.sum_of(frozenset(known))), work)
+        read = depend_on(columns)
+        if read is None:
+            return work()
+        return of.kept.values.get((tuple(columns), self.sum_of(read)), work)
 
     def sum_of(self, columns: frozenset[str]) -> tuple[Any, ...] | None:
         """What changes where some columns of the items do; it is worked out once for a query.
@@ -188,7 +185,7 @@ class Query:
         return self._sums.get(columns, work)
 
     def look_ahead(self) -> None:
-        """Begin with the sum over the columns that the query before needed, in another thread."""
+        """Begin with the sum over the columns that rules read before, in another thread."""
         columns = self.recommender.kept.columns
 
         def look() -> None:

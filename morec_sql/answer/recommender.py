@@ -41,7 +41,7 @@ class Kept:
     - catalogues have further values of items, by digests of these, which are by their arrays' ids;
     - selections are of items, by the catalogue that they are of and which they are;
     - values are those of expressions over the items, by these and a sum over what they depend on;
-    - columns of the items are those that the latest of these values depend on;
+    - columns of the items are those that the rules of the latest query read;
     - rules are those that were checked, by their rows;
     - foretold is what is learnt of users and items beside the model: it takes a while, for which no
       other query has to wait.

@@ -246,6 +246,16 @@ def steady(written: str) -> frozenset[str] | None:
     return None if any(one.table for one in columns) else frozenset(one.name for one in columns)
 
 
+def depend_on(written: Iterable[str]) -> frozenset[str] | None:
+    """As steady, of several expressions together."""
+    read: frozenset[str] = frozenset()
+    for columns in map(steady, written):
+        if columns is None:
+            return None
+        read |= columns
+    return read
+
+
 def go_together(kind: str, other: str) -> bool:
     """Whether ids of two types can be compared."""
     return kind == other or (is_number(kind) and is_number(other))

@@ -84,7 +84,7 @@ def top_limited(
         score[rows[there]], item[rows[there]] = (of[there] for of in parts)
         for user in short:
             # more items do not help where it is another constraint that is not met
-            enough[user] &= not unmet(found[user], depth, counts)
+            enough[user] = enough[user] and not unmet(found[user], depth, counts)
         lost.extend(some[enough & ~sure].tolist())
         return enough
 
