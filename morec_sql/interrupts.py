@@ -20,8 +20,10 @@ import duckdb
 
 _lock = threading.RLock()
 _working: set[int] = set()
+_told: set[int] = set()  # those at work that something was raised in
 _connections: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 _where: tuple[float, int, int] | None = None  # when and in which line the last Ctrl-C came
+MOST_STEPS = 1_000_000  # in which what is raised in a thread comes: it takes one or two
 LATE = 2.0  # seconds after Ctrl-C in which DuckDB may still begin what it gives up
 
 
@@ -38,7 +40,7 @@ def listen() -> None:
         with _lock:
             _where = (time.monotonic(), *_place(frame))
             for thread in _working:
-                _raise(thread, KeyboardInterrupt)
+                _raise(thread)
             for con in _connections:
                 # one that is closed has nothing to interrupt
                 with contextlib.suppress(duckdb.Error):
@@ -77,7 +79,7 @@ def stop_in(threads: Iterable[threading.Thread] | None) -> None:
     with _lock:
         for thread in _working:
             if wanted is None or thread in wanted:
-                _raise(thread, KeyboardInterrupt)
+                _raise(thread)
 
 
 @contextlib.contextmanager
@@ -98,8 +100,10 @@ def interruptible() -> Iterator[None]:
         if not inner:
             with _lock:
                 _working.discard(thread)
-                # one that came too late must not reach what the thread does next
-                _raise(thread, None)
+                late = thread in _told
+                _told.discard(thread)
+            if late:
+                _let_come(thread)
 
 
 def _place(frame: FrameType | None) -> tuple[int, int]:
@@ -115,7 +119,24 @@ def _given_up() -> bool:
     return _place(main) == _where[1:]
 
 
-def _raise(thread: int, error: type[BaseException] | None) -> None:
-    of_thread = ctypes.c_ulong(thread)
-    raised = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(of_thread, raised)
+def _raise(thread: int) -> None:
+    """Have KeyboardInterrupt raised in a thread that is at work."""
+    _told.add(thread)
+    _raise_in(thread)
+
+
+def _raise_in(thread: int) -> None:
+    error = ctypes.py_object(KeyboardInterrupt)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error)
+
+
+def _let_come(thread: int) -> None:
+    """Have what was raised too late in this thread come here, and not in what it does next.
+
+    It is not taken back, since Python 3.11 would look for it at every call from then on, and do
+    nothing else where calls are traced, as by a debugger.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        _raise_in(thread)  # in the place of what did not come yet
+        for _ in range(MOST_STEPS):
+            pass

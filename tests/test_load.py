@@ -232,6 +232,31 @@ def test_a_database_may_be_detached_and_attached_between_queries(tmp_path: Path)
     assert lists[0] == lists[1] == lists[2] != []
 
 
+TRACED = """
+import sys, morec_sql
+con = morec_sql.connect(sys.argv[1])
+users = "(SELECT i AS user_id FROM range(20000) AS t(i))"
+con.execute(f"SELECT count(*) FROM {users} AS u, recommend(u.user_id)").fetchall()
+calls = []
+sys.settrace(lambda frame, *_: calls.append(frame.f_code.co_name))
+def called(): pass
+called()
+sys.settrace(None)
+assert "called" in calls
+"""
+
+
+def test_a_debugger_can_go_on_after_a_list(tmp_path: Path) -> None:
+    """Python 3.11 hung in traced calls after a function had run in a thread of DuckDB's."""
+    con = morec_sql.connect(tmp_path / "a.duckdb")
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    con.close()
+    command = [sys.executable, "-c", TRACED, str(tmp_path / "a.duckdb")]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 INTERRUPTED = """
 import os, signal, sys, threading, time, morec_sql
 from morec_sql.udfs.ranking import lists
