@@ -15,6 +15,20 @@ from tests.conftest import CREATE_SMALL, SMALL, create
 Connection = duckdb.DuckDBPyConnection
 
 
+def of_a_shop(tmp_path: Path, code: str, seconds: float = 50) -> str:
+    """Run Python by itself with the file of the small shop, and return what it prints."""
+    path = tmp_path / "a.duckdb"
+    con = morec_sql.connect(path)
+    con.execute(SMALL)
+    con.execute(CREATE_SMALL).fetchall()
+    con.close()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, timeout=seconds
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
 def test_a_read_only_file_and_a_second_process(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     con = morec_sql.connect(path)
@@ -192,13 +206,7 @@ assert three.execute("FROM recommend(7)").fetchall() == here
 
 
 def test_a_connection_may_be_closed_while_others_go_on(tmp_path: Path) -> None:
-    con = morec_sql.connect(tmp_path / "a.duckdb")
-    con.execute(SMALL)
-    con.execute(CREATE_SMALL).fetchall()
-    con.close()
-    command = [sys.executable, "-c", GOES_ON, str(tmp_path / "a.duckdb")]
-    done = subprocess.run(command, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    of_a_shop(tmp_path, GOES_ON)
 
 
 @pytest.mark.parametrize("ends", ["con.close()", "del con"])
@@ -248,13 +256,7 @@ assert "called" in calls
 
 def test_a_debugger_can_go_on_after_a_list(tmp_path: Path) -> None:
     """Python 3.11 hung in traced calls after a function had run in a thread of DuckDB's."""
-    con = morec_sql.connect(tmp_path / "a.duckdb")
-    con.execute(SMALL)
-    con.execute(CREATE_SMALL).fetchall()
-    con.close()
-    command = [sys.executable, "-c", TRACED, str(tmp_path / "a.duckdb")]
-    done = subprocess.run(command, capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr.decode()
+    of_a_shop(tmp_path, TRACED)
 
 
 INTERRUPTED = """
@@ -283,14 +285,7 @@ assert len(con.execute("FROM shop.recommend(7)").fetchall()) == 10
 
 
 def test_an_interrupt_ends_what_runs_in_any_thread(tmp_path: Path) -> None:
-    con = morec_sql.connect(tmp_path / "a.duckdb")
-    con.execute(SMALL)
-    con.execute(CREATE_SMALL).fetchall()
-    con.close()
-    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "a.duckdb")]
     # alone, each of the threads would sleep for a minute
-    done = subprocess.run(command, capture_output=True, timeout=50)
-    assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout.decode().strip() in (
+    assert of_a_shop(tmp_path, INTERRUPTED) in (
         "KeyboardInterrupt", "RuntimeError", "InvalidInputException", "InterruptException",
     )  # fmt: skip

@@ -96,10 +96,11 @@ def best_lists(
     import torch
 
     best = []
-    sets = classes(counts, block.shape[1])
+    able = possible(constraints, block.shape[1])
+    sets = [items[able[items]] for items in classes(counts, block.shape[1])]
     for items in sets:
         place = torch.from_numpy(items).to(block.device)
-        mine = block if len(sets) == 1 else block.index_select(1, place)
+        mine = block if len(items) == block.shape[1] else block.index_select(1, place)
         _, top = mine.topk(min(depth, len(items)), dim=1)
         best.append(place[top])
     column = torch.cat(best, dim=1)
