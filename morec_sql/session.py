@@ -47,8 +47,12 @@ class Session:
 
     def _forget(self, _: object) -> None:
         """Let go of what is kept when the last connection is gone: others make it anew."""
-        if all(ref() is None for ref in self._connections):
+        if not self._connected():
             self._shared, self._idle = {}, []
+
+    def _connected(self) -> bool:
+        """Whether a connection of the user's is there."""
+        return any(ref() is not None for ref in self._connections)
 
     @contextlib.contextmanager
     def reader(self, catalog: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -66,7 +70,8 @@ class Session:
             raise
         finally:
             with self._lock:
-                kept = kept and len(self._idle) < IDLE
+                # one of the user's may be gone meanwhile, whose file is not to be held
+                kept = kept and len(self._idle) < IDLE and self._connected()
                 if kept:
                     self._idle.append((catalog, con))
             if not kept:

@@ -162,7 +162,6 @@ class Book:
 
         def run(texts: list[str]) -> None:
             columns = [f"CAST(({one}) AS {kinds[one]})" for one in texts]
-            self._query.recommender.kept.columns = depend_on(columns) or frozenset()
             found = self._query.values(columns)
             for text, column in zip(texts, found, strict=True):
                 if kinds[text] == "VARCHAR":
@@ -172,6 +171,7 @@ class Book:
 
         new = sorted(kinds.keys() - self._values.keys() - self._broken.keys())
         if new:
+            self._query.recommender.kept.columns = depend_on(new) or frozenset()
             self._each(new, run)
 
     def _each(self, texts: list[str], run: Callable[[list[str]], None]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import duckdb
@@ -67,7 +67,7 @@ class Query:
         self._histories: dict[str | None, pa.Array] = {}
         self._nothing = pa.nulls(1, pa.list_(pa.decimal128(38, 0)))
         self._lookups = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._defaults: Latest[list[float]] = Latest(1)
         self._filters: Latest[npt.NDArray[np.bool_]] = Latest(QUERIES)
         self._constraints: Latest[list[Constraint]] = Latest(QUERIES)

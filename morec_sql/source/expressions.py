@@ -231,7 +231,7 @@ def query(con: duckdb.DuckDBPyConnection, argument: str, text: str) -> Table | N
 
 
 @functools.lru_cache(maxsize=4096)
-def steady(written: str) -> frozenset[str] | None:
+def _steady(written: str) -> frozenset[str] | None:
     """The columns that an expression, as written by sqlglot, depends on alone; None for more."""
     import sqlglot
     from sqlglot import exp
@@ -247,9 +247,9 @@ def steady(written: str) -> frozenset[str] | None:
 
 
 def depend_on(written: Iterable[str]) -> frozenset[str] | None:
-    """As steady, of several expressions together."""
+    """As _steady, of several expressions together."""
     read: frozenset[str] = frozenset()
-    for columns in map(steady, written):
+    for columns in map(_steady, written):
         if columns is None:
             return None
         read |= columns

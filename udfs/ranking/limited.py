@@ -65,6 +65,7 @@ def top_limited(
     item = torch.zeros((users, k), dtype=torch.int64, device=query.device)
     counts = nested(constraints, depth)
     floors = _floors(counts)
+    hopeless = np.zeros(users, bool)  # whose lists cannot be picked one by one
 
     def of_the_best(some: Longs, many: int) -> Flags:
         """Fill in the lists of those users for whom the best items suffice; who is done with."""
@@ -85,17 +86,15 @@ def top_limited(
         for user in short:
             # more items do not help where it is another constraint that is not met
             enough[user] = enough[user] and not unmet(found[user], depth, counts)
-        lost.extend(some[enough & ~sure].tolist())
+        hopeless[some[enough & ~sure]] = True
         return enough
 
-    rest, lost = np.arange(users), list[int]()
+    rest = np.arange(users)
     for wide in ENOUGH:
         many = max(k - depth, wide * depth)
         if many < count and len(rest):
             done = [of_the_best(some, many) for some in _split(rest, together(many))]
             rest = rest[~np.concatenate(done)]
-    hopeless = np.zeros(users, bool)
-    hopeless[lost] = True
     for some in _split(np.sort(np.append(rest, np.flatnonzero(hopeless))), together(count)):
         rows, mine, plus = _of_some(some, given, more, query)
         few = query[rows]

@@ -48,20 +48,21 @@ def best_list(
     if len(plain) == k and all(one.met(plain) for one in constraints):
         # the best list without constraints happens to meet them
         return plain[np.argsort(-score[plain], kind="stable")]
+    chosen: Longs | None = None
     for _ in range(ROUNDS):
         bound, profit, taken = program.relaxed(columns)
         profit[columns] = -np.inf
         better = np.flatnonzero(profit > TOLERANCE * program.unit)
         if not len(better):
-            if taken is not None:
-                return open_[taken[np.argsort(-program.score[taken], kind="stable")]]
+            chosen = taken
             break
         more = better[np.argsort(-profit[better], kind="stable")[: 5 * k]]
         columns = np.concatenate([columns, more])
-    chosen, value = program.whole(columns)
-    chance = np.flatnonzero(profit >= value - bound - TOLERANCE * program.unit)
-    if len(chance):
-        chosen, _ = program.whole(np.concatenate([columns, chance]))
+    if chosen is None:
+        chosen, value = program.whole(columns)
+        chance = np.flatnonzero(profit >= value - bound - TOLERANCE * program.unit)
+        if len(chance):
+            chosen, _ = program.whole(np.concatenate([columns, chance]))
     return open_[chosen[np.argsort(-program.score[chosen], kind="stable")]]
 
 
