@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .friends import NO_FRIENDS, Friends, Graph
+from .evidence import NO_EVIDENCE, Evidence, Graph, Impressions
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -18,7 +18,7 @@ Longs = npt.NDArray[np.int64]
 
 DAY = 86400.0
 NO_DECAY = 3  # stands beside the numbers of the half-lives: all days count alike
-OF_USERS = ("labels", "friends", "graph")  # of a history, beside its pairs
+OF_USERS = ("labels", "friends", "shown", "graph", "impressions")  # of a history, beside its pairs
 CHUNK = 1 << 22  # events whose decays are held at once
 
 
@@ -88,7 +88,8 @@ class History:
     long half-life, in units of the mean event weight. count is the number of distinct days (events
     where there is no time). last and first are the ages of the last and first event in units of the
     medium half-life. labels are what is known of the users beside, friends what friends of theirs
-    took; graph, in the history of all users, says who these are.
+    took, and shown what they passed over; graph and impressions, in the history of all users, are
+    what both come from.
     """
 
     user: Ints
@@ -98,8 +99,10 @@ class History:
     last: Floats
     first: Floats
     labels: Labels = NO_LABELS
-    friends: Friends = NO_FRIENDS
+    friends: Evidence = NO_EVIDENCE
+    shown: Evidence = NO_EVIDENCE
     graph: Graph | None = None
+    impressions: Impressions | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -116,21 +119,26 @@ class History:
 
     def of_users(self, chosen: npt.NDArray[np.int64], users: int) -> History:
         """Return the pairs of some of `users` users, numbered by their place in sorted `chosen`."""
-        friends = self.friends
+        friends, shown = self.friends, self.shown
         if self.graph is not None:
             friends = self.graph.of(self, chosen)
+        if self.impressions is not None:
+            shown = self.impressions.of(self, chosen)
+        mine = dataclasses.replace(self, friends=friends, shown=shown, graph=None, impressions=None)
         if len(chosen) == users:
-            return dataclasses.replace(self, friends=friends, graph=None)
+            return mine
         number = _numbers(chosen, users)
-        kept = self.take(number[self.user] >= 0)
         if len(friends) and self.graph is None:
             friends = friends.of_users(number)
+        if len(shown) and self.impressions is None:
+            shown = shown.of_users(number)
+        kept = mine.take(number[self.user] >= 0)
         return dataclasses.replace(
             kept,
             user=number[kept.user],
             labels=self.labels.of_users(chosen, users) if len(self.labels) else self.labels,
             friends=friends,
-            graph=None,
+            shown=shown,
         )
 
     def latest(self, count: int) -> History:
@@ -161,6 +169,7 @@ class History:
             **columns,
             labels=self.labels.followed_by(other.labels, users),
             friends=self.friends.followed_by(other.friends, users),
+            shown=self.shown.followed_by(other.shown, users),
         )
 
 

@@ -244,8 +244,9 @@ class Book:
         def work() -> Doubles | str:
             with self._query.connect() as con:
                 parts, days = seen.parts, seen.days
+                events = f"{identifier(self._query.name)}.events"
                 try:
-                    return impressions(con, self._query.name, parts, days, most=ENOUGH).fatigue
+                    return impressions(con, events, parts, days, most=ENOUGH).fatigue
                 except MorecError as error:
                     return str(error)
 

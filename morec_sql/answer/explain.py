@@ -20,10 +20,10 @@ ITEM = Argument("item_id", "the item, listed or not")
 MORE = Argument("most", "how many of each kind that names items are named; others are one", "10")
 RESULT = {
     "kind": "history item, content (text or vectors of one), list item (what one listed before"
-    " takes or adds in diversity), attribute (of the user), friends (what these took), context (of"
-    " the query), repeat, popularity, average (minus the mean relevance of all items), objective"
-    " (or expression among the weights), or rule (what adds to the score, or without a number keeps"
-    " the item out of the list)",
+    " takes or adds in diversity), attribute (of the user), friends (what these took),"
+    " shown (what was, and was passed over), context (of the query), repeat, popularity, average"
+    " (minus the mean relevance of all items), objective (or expression among the weights), or rule"
+    " (what adds to the score, or without a number keeps the item out of the list)",
     "name": "the item, the attribute or context, the objective or the rule",
     "contribution": "its part of the score; they add up to it",
     "share": "its part of the sum of all absolute contributions, with its sign",

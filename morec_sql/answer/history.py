@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
-from ..udfs.friends import Friends
+from ..udfs.evidence import Evidence, passed_over
 from ..udfs.history import (
     Doubles,
     Events,
@@ -18,11 +18,13 @@ from ..udfs.history import (
     Longs,
     places,
 )
+from ..udfs.relevance.model import OF_FRIENDS, OF_SHOWN
 from .recommender import Recommender
 
 NO_TIME = -(1 << 62)  # stands for the microsecond of an event without a time
 LABEL = NO_TIME - 1  # stands there for a label of the user
-OF_FRIENDS = -(3 << 61)  # is added to the microseconds of events of friends
+# are added to the microseconds of what friends took and of what was shown; the last is between both
+FRIENDS_FROM, SHOWN_FROM, BETWEEN = -(3 << 61), -(7 << 60), -(13 << 59)
 
 
 def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -> History:
@@ -38,10 +40,15 @@ def history_of(histories: pa.Array, as_of: pa.Array, recommender: Recommender) -
         mine = high == LABEL
         labels = _labels_of(user[mine], low[mine], recommender)
         history = dataclasses.replace(history, labels=labels)
-        if recommender.catalogue.model.befriended:
-            mine = high < LABEL
+        model = recommender.catalogue.model
+        if model.uses(OF_FRIENDS):
+            mine = (high < LABEL) & (high > BETWEEN)
             friends = _friends_of(user[mine], low[mine], high[mine], as_of, now, recommender)
             history = dataclasses.replace(history, friends=friends)
+        if model.uses(OF_SHOWN):
+            mine = high < BETWEEN
+            shown = _shown_to(user[mine], low[mine], high[mine], as_of, now, recommender, history)
+            history = dataclasses.replace(history, shown=shown)
     return history
 
 
@@ -100,17 +107,43 @@ def _labels_of(user: Ints, key: Longs, recommender: Recommender) -> Labels:
 
 def _friends_of(
     user: Ints, low: Longs, high: Longs, as_of: pa.Array, now: Doubles, recommender: Recommender
-) -> Friends:
+) -> Evidence:
     """What friends of users took, of what the recommender knows, until as_of."""
-    item, time, weight = unpacked(low, high - OF_FRIENDS)
-    item, clock = recommender.known(item), recommender.clock
-    until = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
-    kept = (item >= 0) & ~(time >= until[user])
-    user, item, time, weight = user[kept], item[kept], time[kept], weight[kept]
-    mean = recommender.catalogue.model.chosen["of_friends"]["mean"]
+    user, item, time, weight = _before(user, low, high - FRIENDS_FROM, as_of, recommender)
+    clock, mean = recommender.clock, recommender.catalogue.model.chosen[OF_FRIENDS]["mean"]
     age = np.zeros(len(time)) if clock.timeless else now[user] - time
     lives = np.array(clock.half_lives, np.float32)
-    return Friends.taken(user, item.astype(np.int32), weight / np.float32(mean), age, lives)
+    return Evidence.of_ages(user, item.astype(np.int32), weight / np.float32(mean), age, lives)
+
+
+def _shown_to(
+    user: Ints,
+    low: Longs,
+    high: Longs,
+    as_of: pa.Array,
+    now: Doubles,
+    recommender: Recommender,
+    history: History,
+) -> Evidence:
+    """What users were shown until as_of and passed over, of what the recommender knows."""
+    user, item, time, place = _before(user, low, high - SHOWN_FROM, as_of, recommender)
+    kept = passed_over(user, item, history)
+    user, item, time, place = user[kept], item[kept], time[kept], place[kept]
+    weights = np.array(recommender.catalogue.model.chosen[OF_SHOWN]["places"], np.float32)
+    weight = weights[np.minimum(np.rint(place).astype(np.int64), len(weights)) - 1]
+    lives = np.array(recommender.clock.half_lives, np.float32)
+    return Evidence.of_ages(user, item.astype(np.int32), weight, now[user] - time, lives)
+
+
+def _before(
+    user: Ints, low: Longs, high: Longs, as_of: pa.Array, recommender: Recommender
+) -> tuple[Ints, Longs, Doubles, Floats]:
+    """User, item, second and weight of the entries until as_of, of what the recommender knows."""
+    item, time, weight = unpacked(low, high)
+    item = recommender.known(item)
+    until = as_of.to_numpy(zero_copy_only=False).astype(np.float64)
+    kept = (item >= 0) & ~(time >= until[user])
+    return user[kept], item[kept], time[kept], weight[kept]
 
 
 def halves(numbers: pa.Array) -> tuple[Longs, Longs]:

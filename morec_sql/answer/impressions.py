@@ -9,11 +9,12 @@ import duckdb
 import numpy as np
 
 from ..errors import MorecError
-from ..templates import arrow, first_row, identifier, literal, sql, type_of
+from ..source.impressions import MOST_PLACES
+from ..templates import arrow, first_row, literal, sql, type_of
 from ..udfs.decide.fatigue import FEWEST, Levels, before, levels
 from ..udfs.history import Doubles, Longs
 
-MOST_TIMES, MOST_PLACES = 6, 20  # from which on levels are one
+MOST_TIMES = 6  # from which on levels are one
 ENOUGH = 1_000_000  # impressions that lists learn from
 DAYS, WITHIN = 7, 1  # of how many days earlier impressions count; within which items are taken
 
@@ -43,7 +44,7 @@ class Impressions:
 
 def impressions(
     con: duckdb.DuckDBPyConnection,
-    name: str,
+    events: str,
     parts: Mapping[str, str],
     days: int = DAYS,
     within: int = WITHIN,
@@ -53,7 +54,7 @@ def impressions(
 
     Args:
         con: where it is.
-        name: the recommender.
+        events: as SQL, the table of the events, as the view of a recommender has them.
         parts: as SQL, the table and its columns user, item, at and, where there is one, place.
         days: of how many days before an impression earlier ones count.
         within: days within which an item is taken after it was shown.
@@ -62,7 +63,6 @@ def impressions(
     Raises:
         MorecError: too little was taken of what was shown.
     """
-    events = f"{identifier(name)}.events"
     place = f"CAST(_s.{parts['place']} AS INTEGER)" if "place" in parts else "1"
     one_in = 1
     if most is not None:
@@ -72,7 +72,7 @@ def impressions(
     query = sql(
         "answer/impressions",
         **{**parts, "place": place},
-        schema=identifier(name),
+        events=events,
         user_type=type_of(con, "user_id", events),
         item_type=type_of(con, "item_id", events),
         days=literal(days),

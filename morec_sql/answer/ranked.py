@@ -315,9 +315,10 @@ def ranked_lists(asked: Asked) -> pa.Array:
         batch = asked.batch(rows)
         if batch is not None:
             lists.put(rows, asked.ranked(rows, batch))
-    labels, friends = asked.history.labels, asked.history.friends
+    history, labels = asked.history, asked.history.labels
     in_context = query.recommender.catalogue.model.in_context(labels.label)
-    known = np.concatenate([asked.history.user, labels.user[~in_context], friends.user])
+    of_labels = labels.user[~in_context]
+    known = np.concatenate([history.user, of_labels, history.friends.user, history.shown.user])
     personal = np.bincount(known, minlength=asked.users) > 0
     return _entries(lists, asked, personal)
 

@@ -23,8 +23,8 @@ OF_CAMPAIGNS = {
 OBJECTS = {
     "TABLE": ("settings", "objectives", "archive", "reason_templates", "weight_presets", "rules",
               *(f"campaign_{table}" for table in OF_CAMPAIGNS["TABLE"])),
-    "VIEW": ("events", "items", "users", "user_labels", "user_graph", "sources", "stages",
-             "versions", *TABLES, "campaigns",
+    "VIEW": ("events", "items", "users", "user_labels", "user_graph", "impressions", "sources",
+             "stages", "versions", *TABLES, "campaigns",
              *(f"campaign_{view}" for view in OF_CAMPAIGNS["VIEW"])),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from ..progress import STAGE_COLUMNS, STAGE_TYPES, Stage
 from ..registry import MACROS, Argument, macros, sql_function
 from ..session import Session
 from ..templates import first_row, identifier, literal, sql, transaction
-from ..udfs.friends import MOST_FRIENDS, MOST_TAKEN
+from ..udfs.evidence import MOST_FRIENDS, MOST_TAKEN
 from ..udfs.ranking.constraints import KINDS
 from ..udfs.relevance.repeats import ITEM_FEATURES
 from .installed import write_macros
@@ -186,7 +186,7 @@ def put_to_use(
     }
     items = {"texts": where.texts, "item_vectors": where.item_vectors}
     con.execute(sql("catalog/use_version", schema=schema, id=str(number), **items))
-    con.execute(sql("catalog/events_placeholder", **parts))
+    con.execute(sql("catalog/events_placeholder", **parts, item_vectors=where.item_vectors))
     for macro in macros("recommender"):
         con.execute(macro.sql(**parts))
     if wants_default(con, catalog, name, make_default):
@@ -232,6 +232,8 @@ def history_parts(schema: str, user_type: str, chosen: dict[str, Any]) -> dict[s
         latest = "_k._packed" if chosen["clock"]["now"] else "hash(_k._packed)"
         most = {"most": str(MOST_TAKEN), "friends": str(MOST_FRIENDS)}
         more += sql("answer/friends_of_user", **parts, **most, latest=latest)
+    if chosen.get("of_shown", {}).get("used"):
+        more += sql("answer/impressions_of_user", **parts, most=str(MOST_TAKEN))
     return {**parts, "more": more, "with_more": "list_concat" if more else ""}
 
 

@@ -6,24 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..answer.impressions import DAYS, MOST_PLACES, MOST_TIMES, WITHIN, impressions
+from ..answer.impressions import DAYS, MOST_TIMES, WITHIN, impressions
 from ..catalog.recommenders import stored_source
 from ..errors import MorecError
 from ..registry import Argument, sql_function
 from ..session import Session
 from ..source.checks import whole_number
-from ..source.expressions import evaluated, is_number, is_time
+from ..source.expressions import evaluated
+from ..source.impressions import MOST_PLACES, NEEDED, shown_to_users
+from ..templates import identifier
 from ..udfs.decide.estimates import LEVEL
-from .named import Column, named_table
 
 MOST_DAYS = 3650
-SHOWN_OF = "shown(user_id, item_id, shown_at)"
-COLUMNS = (
-    Column("user", of="users"),
-    Column("item", of="items"),
-    Column("at", "a time is needed", is_time),
-    Column("place", "a place is a number", is_number),
-)
 
 
 @sql_function(
@@ -34,7 +28,8 @@ COLUMNS = (
         Argument(
             "impressions",
             "a table of what was shown, 'shown(user_id, item_id, shown_at)', or with a column more,"
-            " the place in the list from 1 on",
+            " the place in the list from 1 on; by default what the recommender was made with",
+            "NULL",
         ),
         Argument("days", "of how many days before an impression earlier ones count", str(DAYS)),
         Argument("within", "days within which an item is taken after it was shown", str(WITHIN)),
@@ -64,20 +59,24 @@ def fatigue(
     within = whole_number("within", given["within"], 1, MOST_DAYS)
     with session.cursor(catalog) as con:
         source = stored_source(con, catalog, name)
-        parts = named_table(
-            con, catalog, source, "impressions", given["impressions"], SHOWN_OF, COLUMNS, least=3
-        )
         if not source.has_time:
             raise MorecError(
                 f"impressions: {name!r} has no event_time, so nothing comes after them"
             )
+        found = source.impressions
+        if given["impressions"] is not None:
+            ids = source.users_key, source.items_key
+            found = shown_to_users(con, catalog, source.schema, given["impressions"], *ids)
+        if found is None:
+            raise MorecError(f"impressions: {NEEDED}, not NULL, where none are declared")
         with evaluated("impressions", str(given["impressions"])):
-            found = impressions(con, name, parts, days, within)
+            events = f"{identifier(name)}.events"
+            learnt = impressions(con, events, found.parts, days, within)
     rows: list[tuple[Any, ...]] = []
-    for factor, level in found.factors.items():
-        of = found.of[factor]
+    for factor, level in learnt.factors.items():
+        of = learnt.of[factor]
         shown = np.bincount(level, minlength=len(of.odds))
-        came = np.bincount(level, found.taken, minlength=len(of.odds))
+        came = np.bincount(level, learnt.taken, minlength=len(of.odds))
         for value in np.flatnonzero(shown).tolist():
             odds, spread = float(of.odds[value]), LEVEL * float(of.error[value])
             rows.append(

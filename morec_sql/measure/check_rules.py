@@ -147,7 +147,8 @@ def _matched(
     if users == 0:
         problem = "it matches no user"
     if rule.tires is not None:
-        learnt = impressions(con, name, rule.tires.parts, rule.tires.days, most=ENOUGH)
+        events = f"{identifier(name)}.events"
+        learnt = impressions(con, events, rule.tires.parts, rule.tires.days, most=ENOUGH)
         if not learnt.fatigue.any():
             problem = "being shown before was not found to lower any chance"
     items = None if rule.items is None else len(numbers[0])

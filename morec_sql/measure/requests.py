@@ -11,14 +11,15 @@ from ..errors import MorecError, nearest
 from ..registry import Argument
 from ..source.checks import names, sources, truth, whole_number
 from ..udfs.baselines import BASELINES
-from ..udfs.friends import NO_FRIENDS
+from ..udfs.evidence import NO_EVIDENCE
 from ..udfs.history import NO_LABELS
 
 MAX_BUDGET = 100_000
 # without which lists can be measured, and what histories have in their place
 SOURCES: dict[str, dict[str, Any]] = {
     "user_features": {"labels": NO_LABELS},
-    "user_graph": {"friends": NO_FRIENDS},
+    "user_graph": {"friends": NO_EVIDENCE},
+    "impressions": {"shown": NO_EVIDENCE},
 }
 
 K = Argument("k", "length of the lists", "10")
@@ -43,8 +44,8 @@ EVALUATE = (
     DIVERSIFY,
     Argument(
         "without",
-        f"{' or '.join(SOURCES)}, or both: lists without them are measured beside, as a baseline"
-        " each",
+        f"one or more of {', '.join(SOURCES)}: lists without it are measured beside, as a"
+        " baseline each",
         "NULL",
     ),
     Argument("baselines", f"true, false, or names of {', '.join(BASELINES)}", "true"),

@@ -33,6 +33,7 @@ class Arguments:
     vectors: Any = None
     item_graph: str | None = None
     user_graph: str | None = None
+    impressions: Any = None
     item_time: str | None = None
     unlisted_items: bool = False
     objectives: Any = None

@@ -13,6 +13,7 @@ from .arguments import Arguments
 from .channels import Channels, events_of
 from .expressions import as_vector, expression, go_together, is_number, is_time, is_vector
 from .graphs import Edges, edges_of_items, edges_of_users
+from .impressions import Shown, shown_to_users
 from .labels import Feature, features_of_events, features_of_users
 from .losses import Loss, declared, wanted
 from .tables import Id, Table, find_table
@@ -63,6 +64,7 @@ class Source:
     vectors: dict[str, str]
     item_graph: Edges | None
     user_graph: Edges | None
+    impressions: Shown | None
     item_time: str | None
     unlisted_items: bool
     schema: str
@@ -157,6 +159,12 @@ def resolve(
     def weighed(weights: Mapping[str, float] | None) -> str:
         return f"({own}) * {channels.weighing(weights)}" if weights else own
 
+    impressions = None
+    if arguments.impressions is not None:
+        if named.event_time is None:
+            raise MorecError("impressions: the events have no event_time, so nothing comes after")
+        of_items = dataclasses.replace(item, kind=item_type)
+        impressions = shown_to_users(con, catalog, schema, arguments.impressions, user, of_items)
     weight = weighed(arguments.channel_weights)
     time_usable = USABLE_TIME if named.event_time else "true"
     return Source(
@@ -192,6 +200,7 @@ def resolve(
         vectors=_vectors(con, items, arguments.vectors),
         item_graph=edges_of_items(con, catalog, schema, arguments.item_graph, item_type),
         user_graph=edges_of_users(con, catalog, schema, arguments.user_graph, user),
+        impressions=impressions,
         item_time=item_time,
         unlisted_items=arguments.unlisted_items,
         schema=schema,

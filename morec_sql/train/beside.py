@@ -14,7 +14,7 @@ from ..source.source import Source
 from ..templates import arrow, sql
 from ..udfs.history import NO_LABELS, Labels
 from ..udfs.relevance.labels import Context, context_vectors
-from ..udfs.relevance.model import RelevanceModel
+from ..udfs.relevance.model import OF_LABELS, RelevanceModel
 from .check import say
 from .windows import WINDOW_EVENTS
 
@@ -107,7 +107,7 @@ class Beside:
             return []
         found = []
         known = []
-        if self.attributes is not None and model.attributed:
+        if self.attributes is not None and model.uses(OF_LABELS):
             known += [(self.attributes, place) for place in range(len(self.attributes.names))]
         if self.contexts is not None and model.context is not None:
             known += [(self.contexts, place) for place in range(len(self.contexts.names))]

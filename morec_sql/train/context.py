@@ -10,7 +10,7 @@ import numpy as np
 from ..udfs.history import NO_LABELS, Doubles, Labels
 from ..udfs.ranking.contending import by_relevance
 from ..udfs.relevance.labels import Context
-from ..udfs.relevance.model import RelevanceModel
+from ..udfs.relevance.model import OF_LABELS, RelevanceModel
 from ..udfs.relevance.sample import LISTED, Sample, compared, mean, ndcg_of
 from .beside import Beside
 from .windows import REPEAT_SHARE
@@ -110,7 +110,7 @@ class _Visits:
         sample = self._sample
         users = len(visits)
         history = sample.whole.of_users(self._user[visits], sample.users)
-        labels = history.labels if model.attributed else NO_LABELS
+        labels = history.labels if model.uses(OF_LABELS) else NO_LABELS
         if model.context is not None:
             labels = self._in_context(labels, model, visits)
         history = dataclasses.replace(history, labels=labels)

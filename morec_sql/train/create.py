@@ -99,6 +99,13 @@ ARGUMENTS = (
         "NULL",
     ),
     Argument(
+        "impressions",
+        "what users were shown, and when: 'table(user, item, time)', or with the place in the list"
+        " behind, or a list of such tables; what was passed over speaks against what is like it,"
+        " where that makes lists better",
+        "NULL",
+    ),
+    Argument(
         "item_time", "when the item appeared, for freshness; the first event otherwise", "NULL"
     ),
     Argument(

@@ -9,7 +9,7 @@ from ..progress import Stages
 from ..source.graphs import Edges
 from ..source.source import Source
 from ..templates import first_row, sql
-from ..udfs.friends import MOST_FRIENDS, Graph
+from ..udfs.evidence import MOST_FRIENDS, Graph
 from ..udfs.history import Clock, bounds
 from ..udfs.relevance.content import Content
 from ..udfs.relevance.graph import WIDTH, graph_vectors

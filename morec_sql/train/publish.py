@@ -124,11 +124,9 @@ def views_of(
         event_time=counted.live,
         weight_cap=literal(counted.weight_cap),
     )
-    if source.items is None:
-        views = [events_view, sql("catalog/items_of_events", schema=schema)]
-    else:
-        items_view = _own_view(schema, "items", source.items, source.items_key, "item_id")
-        views = [events_view, items_view]
+    views = [events_view]
+    if source.items is not None:
+        views.append(_own_view(schema, "items", source.items, source.items_key, "item_id"))
     if source.users is not None:
         views.append(_own_view(schema, "users", source.users, source.users_key, "user_id"))
         if labels is not None:
@@ -152,6 +150,11 @@ def views_of(
                 edges=graph.sql,
                 usable=graph.usable,
             )
+        )
+    if source.impressions is not None:
+        shown = source.impressions
+        views.append(
+            sql("catalog/impressions", schema=schema, shown=shown.sql, usable=shown.usable)
         )
     return views
 

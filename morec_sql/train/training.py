@@ -24,7 +24,7 @@ from ..udfs.ranking.catalogue import Catalogue, Selection, likeness_of
 from ..udfs.ranking.contending import contenders
 from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.content import Content
-from ..udfs.relevance.model import RelevanceModel
+from ..udfs.relevance.model import OF_FRIENDS, OF_LABELS, OF_SHOWN, RelevanceModel
 from ..udfs.relevance.sample import Sample
 from ..udfs.relevance.training import fit
 from .beside import Beside, read_beside
@@ -32,6 +32,7 @@ from .channels import read_weighed
 from .check import checked, report, say
 from .context import weighed_context
 from .graphs import read_item_graph, read_user_graph
+from .impressions import read_impressions
 from .objectives import Values, exposure_of, relevance_unit, standardised, unit_share
 from .reading import (
     embed_items,
@@ -158,7 +159,10 @@ def train(
             clock = clock_of(of_events, source)
             history = of_events.history(clock, clock.now)
             friends = read_user_graph(con, source, clock, users, stages)
-            history = dataclasses.replace(history, labels=beside.of_users, graph=friends)
+            impressions, places = read_impressions(con, source, clock, stages)
+            history = dataclasses.replace(
+                history, labels=beside.of_users, graph=friends, impressions=impressions
+            )
             signals = signals_of(con, source, clock)
             windows = windows_of(con, source, clock, of_events, wanted)
             # where there is too little to learn from, what the rows say
@@ -173,14 +177,18 @@ def train(
                 options, arguments.seed,
                 judge,
             )  # fmt: skip
-            if not model.attributed:
+            if not model.uses(OF_LABELS):
                 history = dataclasses.replace(history, labels=NO_LABELS)
-            if not model.befriended:
+            if not model.uses(OF_FRIENDS):
                 history = dataclasses.replace(history, graph=None)
+            if not model.uses(OF_SHOWN):
+                history = dataclasses.replace(history, impressions=None)
             contending = contenders(model, history, users)
             chosen = {"repeat_share": again, **model.chosen}
-            if friends is not None and model.befriended:
-                chosen["of_friends"] = {**chosen["of_friends"], "mean": friends.mean}
+            if friends is not None and model.uses(OF_FRIENDS):
+                chosen[OF_FRIENDS] = {**chosen[OF_FRIENDS], "mean": friends.mean}
+            if model.uses(OF_SHOWN):
+                chosen[OF_SHOWN] = {**chosen[OF_SHOWN], "places": places.tolist()}
             unit = relevance_unit(contending) * chosen.get("unit_share", 1.0)
             if clock.timeless or "repeat_share" in model.chosen:
                 stages.rows.append((_of_known(chosen["repeat_share"]), items, None))
@@ -191,7 +199,9 @@ def train(
                 report(stages, chosen.get("check"))
                 beside.report(stages, chosen)
                 if friends is not None:
-                    say(stages, "user_graph", chosen.get("of_friends"))
+                    say(stages, "user_graph", chosen.get(OF_FRIENDS))
+                if impressions is not None:
+                    say(stages, "impressions", chosen.get(OF_SHOWN))
                 for name in source.channels.unweighed:
                     worth = of_channels.get(name)
                     say(

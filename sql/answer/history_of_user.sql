@@ -8,7 +8,8 @@
 -- An event is one whole number, since lists of numbers are gathered three times as fast as lists of
 -- structs: from the highest bits down, 64 for the microsecond (-2^62 without a time), 32 for the item
 -- and 32 for the weight, 2^31 and its binary logarithm in units of 2^-20.
--- Where attributes of users count, or friends, list_concat puts their labels behind, or what these took.
+-- Where attributes of users count, friends or what was shown, list_concat puts their labels behind, what
+-- these took, or what it was.
 SELECT ${with_more}(list(
     CAST(coalesce(epoch_us(_x._event_time), -4611686018427387904) AS HUGEINT)
     * 18446744073709551616

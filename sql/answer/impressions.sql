@@ -37,15 +37,15 @@ FROM (
             FROM ${table} AS _s
             WHERE ${one_in} = 1 OR hash(_s.${user}) % ${one_in} = 0
         ) AS _i
-        ASOF LEFT JOIN ${schema}.events AS _f
+        ASOF LEFT JOIN ${events} AS _f
             ON _f.user_id = _i.user_id AND _f.item_id = _i.item_id AND _f.event_time > _i.at
-        ASOF LEFT JOIN ${schema}.events AS _p
+        ASOF LEFT JOIN ${events} AS _p
             ON _p.user_id = _i.user_id AND _p.item_id = _i.item_id AND _p.event_time <= _i.at
         WHERE _i.user_id IS NOT NULL AND _i.item_id IS NOT NULL AND isfinite(_i.at)
     ) AS _n
     WHERE _n.previous IS NULL
 ) AS _t
-WHERE _t.at + to_days(${within}) <= (SELECT max(_e.event_time) FROM ${schema}.events AS _e)
+WHERE _t.at + to_days(${within}) <= (SELECT max(_e.event_time) FROM ${events} AS _e)
 WINDOW
     _of_user AS (
         PARTITION BY _t.user_id ORDER BY _t.at, _t.item_id

@@ -78,14 +78,21 @@ COMMENT ON VIEW ${schema}.user_graph IS
 COMMENT ON COLUMN ${schema}.user_graph.user_id IS 'Id of the user.';
 COMMENT ON COLUMN ${schema}.user_graph.friend_id IS 'Id of one whose events count for the user.';
 COMMENT ON COLUMN ${schema}.user_graph.weight IS 'How much they do, beside those of others.';
+COMMENT ON VIEW ${schema}.impressions IS
+    'What users were shown, by the impressions, read when a list is made; empty without any.';
+COMMENT ON COLUMN ${schema}.impressions.user_id IS 'Id of the user.';
+COMMENT ON COLUMN ${schema}.impressions.item_id IS 'Id of the item that was shown.';
+COMMENT ON COLUMN ${schema}.impressions.shown_at IS 'When it was.';
+COMMENT ON COLUMN ${schema}.impressions.place IS 'In the list, from 1 on; 1 where none is known.';
 COMMENT ON VIEW ${schema}.sources IS
-    'What user_features, contexts, channels, vectors and graphs were worth when the version in use was'
-    ' made.';
+    'What user_features, contexts, channels, vectors, graphs and impressions were worth when the version'
+    ' in use was made.';
 COMMENT ON COLUMN ${schema}.sources.source IS 
-    'user_features, user_graph, item_graph, or context, channel or vectors and their name.';
+    'user_features, user_graph, item_graph, impressions, or context, channel or vectors and their'
+    ' name.';
 COMMENT ON COLUMN ${schema}.sources.lists IS
     'By what it is measured: first lists of users, as if they had no history, lists for visits,'
-    ' lists of what is new to users by content alone, or by a channel''s weight.';
+    ' lists of what is new to users, or these by content alone, or by a channel''s weight.';
 COMMENT ON COLUMN ${schema}.sources.count IS 'How many of these were held out.';
 COMMENT ON COLUMN ${schema}.sources.ndcg IS 'Their nDCG@20 with it.';
 COMMENT ON COLUMN ${schema}.sources.ndcg_without IS 'Their nDCG@20 without it.';

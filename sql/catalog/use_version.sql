@@ -32,6 +32,9 @@ FROM (
     SELECT 'user_graph', CAST(_s.model AS JSON) -> '$$.of_friends'
     FROM ${schema}.settings AS _s
     UNION ALL
+    SELECT 'impressions', CAST(_s.model AS JSON) -> '$$.of_shown'
+    FROM ${schema}.settings AS _s
+    UNION ALL
     SELECT 'context ' || _c.key, _c.value
     FROM ${schema}.settings AS _s, json_each(CAST(_s.model AS JSON), '$$.of_context') AS _c
     UNION ALL

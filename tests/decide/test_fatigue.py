@@ -96,7 +96,7 @@ def test_earlier_impressions_fade_after_the_days(shop: Connection) -> None:
         ("'seen(user_id, item_id, at)'", "impressions: there is no table or view 'seen'"),
         (
             "'shown(user_id, item_id, place)'",
-            "impressions: the column 'place' is INTEGER, but a time",
+            "impressions: the column 'place' is INTEGER, no time",
         ),
         ("'shown(shown_at, item_id, shown_at)'", "impressions: the column 'shown_at' comes twice"),
         ("'shown(shown_at, item_id, place)'", "impressions: 'shown_at' is TIMESTAMP but the ids"),

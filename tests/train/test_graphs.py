@@ -165,7 +165,8 @@ def test_a_query_can_do_without_them(shop: duckdb.DuckDBPyConnection) -> None:
     assert {item for without, item in found if not without} == items(shop, 61)
     for wrong in ("'friends'", "['user_grph']", "7", "[NULL]", "{a: 1}"):
         with pytest.raises(
-            duckdb.Error, match=r"without: .* is none of user_features, user_graph, context"
+            duckdb.Error,
+            match=r"without: .* is none of user_features, user_graph, impressions, context",
         ):
             shop.execute(f"FROM shop.recommend(61, without => {wrong})")
 

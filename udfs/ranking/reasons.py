@@ -17,7 +17,8 @@ class Reason:
 
     kind is "history item" or "content" for what an item of the history adds by behaviour or by its
     text, "list item" for what one listed before adds in diversity, each of which names the `item`;
-    "attribute" or "context" for what a `label` adds; "friends" for what these took; "repeat",
+    "attribute" or "context" for what a `label` adds; "friends" for what these took; "shown"
+    for what was passed over; "repeat",
     "popularity" or "average" (minus the mean relevance over the catalogue); or "objective", which
     names that at `position`.
     """
@@ -86,6 +87,8 @@ def _of_relevance(
     found = [Reason("popularity", parts.popularity)]
     if parts.friends:
         found.append(Reason("friends", parts.friends))
+    if parts.shown:
+        found.append(Reason("shown", parts.shown))
     for kind, of_pairs in (("history item", parts.behaviour), ("content", parts.content)):
         pairs = zip(history.item.tolist(), of_pairs.tolist(), strict=True)
         found += [Reason(kind, part, of) for of, part in pairs if part]

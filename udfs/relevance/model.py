@@ -8,7 +8,8 @@ The relevance of item j for a user with history h is the log-odds of a purchase,
 with q_u = sum_h x_h e_h / |x|^(1/2) and s_uj = sum_h x_h S_hj / |x|^(1/2). Labels of the user, such
 as attributes, add l_u <sum_l z_l, v_j> to what a user does not know, and those of the query, its
 context, sum_l <z_l, v_j> + S'_lj to everything (labels.py). What friends of the user took, as if it
-were one history with q'_u and s'_uj, adds g_u (<q'_u, v_j> + s'_uj), by behaviour alone.
+were one history with q'_u and s'_uj, adds g_u (<q'_u, v_j> + s'_uj), by behaviour alone; what the
+user was shown and passed over takes such a part off.
 
 - e and v come from a truncated EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"). By the
   Woodbury identity the inverse in EASE's closed form, P = (X'X + lambda)^-1, is
@@ -43,6 +44,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..evidence import Evidence
 from ..history import NO_DECAY, Doubles, Floats, History, Ints, Longs, bounds
 from . import repeats
 from .fold_in import FoldIn
@@ -51,6 +53,8 @@ from .sparse import added, at, dot, times
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+# sources of relevance beside the events, by what is told of them in what was chosen
+OF_LABELS, OF_FRIENDS, OF_SHOWN = "of_labels", "of_friends", "of_shown"
 FEW = 20.0  # a history of so many items is half-way from nothing to much
 
 
@@ -126,8 +130,8 @@ class RelevanceModel:
             mine = self.attribute_weights(np.diff(starts))[:, None]
             queries[:, : by_attributes.shape[1]] += mine * by_attributes
         more, of_known = self._neighbours(history, pair, starts, weights[:, 0])
-        if self.befriended and len(history.friends):
-            theirs, more_of_theirs = self.of_friends(history, users)
+        for source, evidence in self.evidence(history):
+            theirs, more_of_theirs = self.of_evidence(source, evidence, history, users)
             queries[:, : theirs.shape[1]] += theirs
             if more_of_theirs is not None:
                 of_known = of_known + at(more_of_theirs, history.user, history.item)
@@ -175,16 +179,26 @@ class RelevanceModel:
         )
 
     def beside(self, source: str, weight: float, fade: float = 1.0) -> RelevanceModel:
-        """The model in which a source, `of_labels` or `of_friends`, has such a weight."""
+        """The model in which a source, such as OF_LABELS, has such a weight.
+
+        fade is the number of items of a history with which it has half of it.
+        """
         told = {"weight": weight, "fade": fade, "used": True}
         return dataclasses.replace(self, chosen={**self.chosen, source: told})
 
-    def of_friends(self, history: History, users: int) -> tuple[Floats, csr_array | None]:
-        """What friends add to the vectors of users, and by neighbours, shape (users, n)."""
-        user, item, pair = history.friends.pooled(self.half_life)
+    def evidence(self, history: History) -> list[tuple[str, Evidence]]:
+        """What speaks of users beside their events, and counts, by its source."""
+        found = {OF_FRIENDS: history.friends, OF_SHOWN: history.shown}
+        return [(source, one) for source, one in found.items() if len(one) and self.uses(source)]
+
+    def of_evidence(
+        self, source: str, evidence: Evidence, history: History, users: int
+    ) -> tuple[Floats, csr_array | None]:
+        """What it adds to the vectors of users, and by neighbours, shape (users, n)."""
+        user, item, pair = evidence.pooled(self.half_life)
         starts = bounds(user, users)
         pair = normalised(pair, starts)
-        mine = self._fading("of_friends", np.diff(bounds(history.user, users)))
+        mine = self._fading(source, np.diff(bounds(history.user, users)))
         encoder = np.ascontiguousarray(self.encoder[:, : self.encoder.shape[1] - self.content])
         vectors = mine[:, None] * user_vectors(encoder, item, pair, starts)
         if self.neighbours is None:
@@ -193,25 +207,19 @@ class RelevanceModel:
         more.data *= np.repeat(mine, np.diff(more.indptr))
         return vectors, more
 
-    @property
-    def attributed(self) -> bool:
-        """Whether attributes of users count."""
-        return bool(self.chosen.get("of_labels", {}).get("used"))
-
-    @property
-    def befriended(self) -> bool:
-        """Whether what friends took counts."""
-        return bool(self.chosen.get("of_friends", {}).get("used"))
+    def uses(self, source: str) -> bool:
+        """Whether a source, one of OF_LABELS, OF_FRIENDS and OF_SHOWN, counts."""
+        return bool(self.chosen.get(source, {}).get("used"))
 
     def attribute_weights(self, items: Longs) -> Floats:
         """The weight of attributes for users with so many items in the history, shape (users,)."""
-        return self._fading("of_labels", items)
+        return self._fading(OF_LABELS, items)
 
     def _fading(self, source: str, items: Longs) -> Floats:
         """The weight of a source for users with so many items in the history, shape (users,)."""
-        chosen = self.chosen.get(source, {})
-        if not chosen.get("used"):
+        if not self.uses(source):
             return np.zeros(len(items), np.float32)
+        chosen = self.chosen[source]
         out: Floats = (chosen["weight"] / (1 + items / chosen["fade"])).astype(np.float32)
         return out
 
@@ -260,14 +268,14 @@ class RelevanceModel:
             labels = of_labels * (vectors @ self.decoder[item, :split])
             if self.context_items is not None:
                 labels += self.context_items[label][:, [item]].toarray()[:, 0]
-        friends = 0.0
-        if self.befriended and len(history.friends):
-            theirs, more = self.of_friends(history, 1)
-            friends = float(theirs[0].astype(np.float64) @ self.decoder[item, :split])
+        beside = dict.fromkeys((OF_FRIENDS, OF_SHOWN), 0.0)
+        for source, evidence in self.evidence(history):
+            theirs, more = self.of_evidence(source, evidence, history, 1)
+            beside[source] = float(theirs[0].astype(np.float64) @ self.decoder[item, :split])
             if more is not None:
-                friends += float(more[:, [item]].toarray()[0, 0])
+                beside[source] += float(more[:, [item]].toarray()[0, 0])
         of_pairs = weights[0] * pair * behaviour, weights[1] * pair * content
-        return Parts(*of_pairs, popularity, labels, friends)
+        return Parts(*of_pairs, popularity, labels, beside[OF_FRIENDS], beside[OF_SHOWN])
 
     def _neighbours(
         self, history: History, pair: Floats, starts: Longs, weights: Floats
@@ -284,8 +292,8 @@ class RelevanceModel:
 class Parts:
     """What each pair of a history adds to the relevance of an item by behaviour and by content.
 
-    These have shape (pairs,); popularity is what that adds, labels what each label does, and
-    friends what all friends do.
+    These have shape (pairs,); popularity is what that adds, labels what each label does, friends
+    what all friends do, and shown what all that was passed over takes.
     """
 
     behaviour: Doubles
@@ -293,6 +301,7 @@ class Parts:
     popularity: float
     labels: Doubles
     friends: float
+    shown: float
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,13 +8,16 @@ parts rank clearly better: what is held out has hardly an item that is new to ev
 content is. Users without a history have all in any case, and those with a short one the more of
 them the shorter it is, where that ranks short histories clearly better. What attributes of users
 add is largest without a history and fades with it; its weight is the one with which the lists of
-users without a history are best. What friends took is weighed, and fades, likewise.
+users without a history are best. What friends took is weighed, and fades, likewise. What users were
+shown and passed over speaks against what is like it, and fades, where that makes lists of short
+histories better: never for it, since lists would then confirm themselves.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,9 @@ import numpy.typing as npt
 from ..history import Floats, History, Ints, Longs, bounds
 from . import repeats
 from .model import (
+    OF_FRIENDS,
+    OF_LABELS,
+    OF_SHOWN,
     RelevanceModel,
     normalised,
     pair_weights,
@@ -36,10 +42,10 @@ CONTENDERS = 200  # items per user that contend for a list
 WEIGHT_RIDGE = 0.005  # per positive, on weights of standardised columns
 # the columns of the parts: likeness by behaviour and by content, popularity ever and of late
 PARTS = ((0, 1), (0,), (0, 2, 3), (0, 1, 2, 3))
-# weights of attributes, and of friends, that are tried, of that of likeness by behaviour for a
-# short history
+# weights of attributes, of friends and of what was passed over that are tried, of that of likeness
+# by behaviour for a short history
 SHARES = (0.1, 0.3, 1.0, 3.0)
-FADES = (20.0, 5.0, 1.0)  # items in a history with which attributes or friends count half
+FADES = (20.0, 5.0, 1.0)  # items in a history with which these count half
 FEW = (14, 4)  # items, below which a history may be a short one
 
 
@@ -48,11 +54,13 @@ def weighed(sample: Sample, model: RelevanceModel) -> RelevanceModel:
     found, labels = _weighed(sample, dataclasses.replace(model, labels=None)), model.labels
     if labels is not None:
         with_labels = dataclasses.replace(found, labels=labels)
-        found = _beside(sample, with_labels, "of_labels", sample.whole.labels.user)
-        if not found.attributed:
+        found = _beside(sample, with_labels, OF_LABELS, sample.whole.labels.user)
+        if not found.uses(OF_LABELS):
             found = dataclasses.replace(found, labels=None)
     if len(sample.whole.friends):
-        found = _beside(sample, found, "of_friends", sample.whole.friends.user)
+        found = _beside(sample, found, OF_FRIENDS, sample.whole.friends.user)
+    if len(sample.whole.shown):
+        found = _passed_over(sample, found)
     return found
 
 
@@ -66,10 +74,10 @@ def _beside(sample: Sample, model: RelevanceModel, source: str, user: Ints) -> R
     Args:
         sample: users of the window that is held out.
         model: with what the source adds, which has no weight yet.
-        source: as in RelevanceModel.beside.
+        source: OF_LABELS or OF_FRIENDS.
         user: of each entry that there is of the source.
     """
-    unit = max(float(model.unknown[0, 0] + model.unknown[1, 0]), 1.0)
+    unit = _unit(model)
     mine = np.unique(user).astype(np.int64)
     first = _first_lists(sample, model, mine)
     lists = {
@@ -94,6 +102,41 @@ def _beside(sample: Sample, model: RelevanceModel, source: str, user: Ints) -> R
         told = compared("first lists", lists[weight], first)
     told |= chosen.chosen.get(source, {"used": False})
     return dataclasses.replace(chosen, chosen={**chosen.chosen, source: told})
+
+
+def _passed_over(sample: Sample, model: RelevanceModel) -> RelevanceModel:
+    """The model in which what users passed over counts, where it makes lists better.
+
+    Lists of whole and of short histories count alike, of which those of whole ones must not become
+    worse: who takes little of what is shown is known by little else. Weights are tried by one way
+    to fade with the history, and the others by the best of them.
+    """
+
+    def lists(option: RelevanceModel) -> npt.NDArray[np.float64]:
+        return np.stack([_ndcg(sample, option, one) for one in (sample.whole, sample.short)])
+
+    def try_out(options: Iterable[tuple[float, float]]) -> tuple[float, float]:
+        for share, fade in options:
+            found[share, fade] = lists(model.beside(OF_SHOWN, -share * _unit(model), fade))
+        good = [one for one, (whole, _) in found.items() if not better(before[0], whole)]
+        return max(good or found, key=lambda one: mean(found[one]))
+
+    before = lists(model)
+    found: dict[tuple[float, float], npt.NDArray[np.float64]] = {}
+    share, _ = try_out(itertools.product(SHARES, FADES[1:2]))
+    best = try_out(itertools.product((share,), (FADES[0], *FADES[2:])))
+    told = compared("lists of whole and short histories", found[best].mean(0), before.mean(0))
+    told["used"] = told["used"] and not better(before[0], found[best][0])
+    chosen = model
+    if told["used"]:
+        chosen = model.beside(OF_SHOWN, -best[0] * _unit(model), best[1])
+    told |= chosen.chosen.get(OF_SHOWN, {})
+    return dataclasses.replace(chosen, chosen={**chosen.chosen, OF_SHOWN: told})
+
+
+def _unit(model: RelevanceModel) -> float:
+    """The weight of likeness by behaviour for a short history, at least 1."""
+    return max(float(model.unknown[0, 0] + model.unknown[1, 0]), 1.0)
 
 
 def _first_lists(sample: Sample, model: RelevanceModel, mine: Longs) -> npt.NDArray[np.float64]:

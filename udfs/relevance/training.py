@@ -64,7 +64,7 @@ def fit(
     options = within_reach(options, history, users, items)
     # what labels add to a user is learnt from others, or the own history would speak for them
     known = history.labels.in_folds(FOLDS) if len(history.labels) else history.labels
-    beside = {"labels": known, "graph": history.graph}
+    beside = {"labels": known, "graph": history.graph, "impressions": history.impressions}
     samples = (
         Sample(window, users, items, seed)
         for window in (_returning(window, beside) for window in windows)
@@ -172,5 +172,9 @@ def some_users(users: int, count: int) -> npt.NDArray[np.int64]:
 def _returning(window: Window, beside: dict[str, Any]) -> Window:
     """The pairs of the window whose users have a history before it, with what is known beside."""
     known = np.isin(window.user, window.past.user)
-    past = dataclasses.replace(window.past, **beside)
+    impressions = beside.get("impressions")
+    if impressions is not None:
+        # of events held out at random nobody knows what was shown before them
+        impressions = impressions.before(window.since) if window.timed else None
+    past = dataclasses.replace(window.past, **{**beside, "impressions": impressions})
     return dataclasses.replace(window, past=past, user=window.user[known], item=window.item[known])

@@ -1,4 +1,4 @@
-"""What friends took, beside a plain statement of it."""
+"""What friends took and what was passed over, beside plain statements of it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from morec_sql.udfs import friends as module
-from morec_sql.udfs.friends import Friends, Graph
+from morec_sql.udfs import evidence as module
+from morec_sql.udfs.evidence import Evidence, Graph, Impressions
 from morec_sql.udfs.history import NO_DECAY, History, bounds
 from tests.udfs.kernels import random_catalogue, random_history
 
@@ -22,7 +22,7 @@ def some_graph(generator: np.random.Generator) -> Graph:
     return Graph(bounds(user.astype(np.int32), USERS), friend.astype(np.int32), weight, LIVES)
 
 
-def entries(found: Friends) -> list[tuple[int, int, list[float]]]:
+def entries(found: Evidence) -> list[tuple[int, int, list[float]]]:
     rows = zip(
         found.user.tolist(), found.item.tolist(), found.weight.round(5).tolist(), strict=True
     )
@@ -79,6 +79,39 @@ def test_of_many_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         left = found.weight[mine, 0] / found.weight[mine, 3]
         rest = [w[0] / w[3] for u, _, w in everything if u == user]
         np.testing.assert_allclose(sorted(left), sorted(rest)[-5:], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("most", [4, 1000])
+def test_it_is_what_each_was_shown_and_did_not_take(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(module, "MOST_TAKEN", most)
+    generator = np.random.default_rng(3)
+    history = random_history(generator, USERS, ITEMS)
+    user = np.sort(generator.integers(0, USERS, 400)).astype(np.int32)
+    item = generator.integers(0, ITEMS, 400).astype(np.int32)
+    time, weight = generator.uniform(0, 10, 400), generator.uniform(0, 1, 400).astype(np.float32)
+    shown = Impressions(user, item, time, weight, LIVES.astype(np.float64), 10.0).before(8.0)
+    whole = dataclasses.replace(history, impressions=shown)
+    taken = set(zip(history.user.tolist(), history.item.tolist(), strict=True))
+    for chosen in ([0, 3, 4, 17, 29], list(range(USERS))):
+        rows = []
+        for place, one in enumerate(chosen):
+            mine = [n for n in np.flatnonzero(user == one) if time[n] < 8]
+            for n in sorted(mine, key=lambda n: -time[n])[:most]:
+                if (one, item[n]) not in taken:
+                    decay = np.append(0.5 ** ((8 - time[n]) / LIVES), 1)
+                    rows.append((place, int(item[n]), (weight[n] * decay).astype(np.float32)))
+        found = whole.of_users(np.array(chosen), USERS)
+        assert found.impressions is None
+        assert (np.diff(found.shown.user) >= 0).all()
+        expected = sorted((u, i, w.round(5).tolist()) for u, i, w in rows)
+        assert [row[:2] for row in entries(found.shown)] == [row[:2] for row in expected]
+        np.testing.assert_allclose(
+            [row[2] for row in entries(found.shown)], [row[2] for row in expected], atol=2e-5
+        )
+    fewer = whole.of_users(np.arange(USERS), USERS).of_users(np.array([3, 17]), USERS)
+    assert entries(fewer.shown) == entries(whole.of_users(np.array([3, 17]), USERS).shown)
 
 
 @pytest.mark.parametrize("half_life", [0, 1, NO_DECAY])
