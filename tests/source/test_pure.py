@@ -74,6 +74,7 @@ def test_what_does_more_than_compute_is_refused(shop: Connection, name: str) -> 
         ("product_id IN (SELECT * FROM range(3, 5))", {3, 4}),
         ("twice(product_id) = 6", {3}),
         ("lower(category) = 'kitchen' AND round(price) = 4", {3}),
+        ("coalesce(price, 0) = 4 AND extract('year' FROM DATE '2024-05-01') = 2024", {3}),
         ("random() >= 0 AND product_id = 3", {3}),
         ("title LIKE 'tea 3'", {3}),
     ],
@@ -83,6 +84,18 @@ def test_what_computes_is_not(shop: Connection, predicate: str, items: set[int])
         "SELECT item_id FROM shop.recommend(7, filter => ?)", [predicate]
     ).fetchall()
     assert {item for (item,) in rows} == items
+
+
+def test_a_macro_is_looked_at_each_time(shop: Connection) -> None:
+    query = "SELECT item_id FROM shop.recommend(7, filter => 'changes(product_id) = 3')"
+    shop.execute("CREATE MACRO changes(a) AS lower(a::VARCHAR)::INTEGER")
+    assert shop.execute(query).fetchall() == [(3,)]
+    for worse in ("nextval('numbers') + a", "\"coalesce\"('numbers') + a"):
+        shop.execute('CREATE OR REPLACE MACRO "coalesce"(a) AS nextval(a)')
+        shop.execute(f"CREATE OR REPLACE MACRO changes(a) AS {worse}")
+        with pytest.raises(duckdb.Error, match=r"filter: .* calls nextval"):
+            shop.execute(query)
+    shop.execute('DROP MACRO changes; DROP MACRO "coalesce"')
 
 
 def test_other_tables_can_be_forbidden(tables: Connection) -> None:
