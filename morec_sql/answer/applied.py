@@ -32,6 +32,7 @@ class Applied:
         named: the argument rules of each, as JSON.
         contexts: the argument context of each, as JSON.
         when: the moment of each list in seconds, NaN for now.
+        of_rules: as in Limits.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Applied:
         named: Sequence[str],
         contexts: Sequence[str],
         when: Doubles,
+        of_rules: int | None = None,
     ) -> None:
-        self.book: Book = query.kept.get("rules", lambda: Book(query))
+        self.book: Book = query.kept.get("rules", lambda: Book(query, of_rules))
         self._query, self.users = query, users
         self.when = np.where(np.isnan(when), self.book.now, when)
         bases: dict[tuple[str, str, float], Rules] = {}

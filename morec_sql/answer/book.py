@@ -74,10 +74,15 @@ def moment(seconds: float) -> datetime.datetime:
 
 
 class Book:
-    """The rules of a query: all that there are, read once, and what they say of the items."""
+    """The rules of a query: all that there are, read once, and what they say of the items.
 
-    def __init__(self, query: Query) -> None:
-        self._query = query
+    Args:
+        query: the query.
+        of_rules: by which rules that were read before are known, as in Limits.
+    """
+
+    def __init__(self, query: Query, of_rules: int | None = None) -> None:
+        self._query, self._of_rules = query, of_rules
         self.now = (datetime.datetime.now() - EPOCH).total_seconds()
         self._seen: Latest[_Everybody | None] = Latest(TABLES)
         self._values: dict[str, npt.NDArray[Any]] = {}
@@ -90,8 +95,12 @@ class Book:
     def rules(self) -> list[Rule | Broken]:
         """All that there are, those of the highest priority first."""
         kept = self._query.recommender.kept
-        with self._query.connect() as con:
-            found = rules_of(con, self._query.name, kept.rules)
+        of_rules, found = kept.book
+        if self._of_rules == 0:
+            found = []
+        elif self._of_rules is None or self._of_rules != of_rules:
+            with self._query.connect() as con:
+                kept.book = _, found = rules_of(con, self._query.name, kept.rules)
         if not found:
             kept.columns = frozenset()
         return found

@@ -21,7 +21,10 @@ SOURCES = ("user_features", "user_graph", "impressions", "context")
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What SQL passes of a list in one text: constraints, rules and context as JSON, and others."""
+    """What SQL passes of a list in one text: constraints, rules and context as JSON, and others.
+
+    of_rules is the sum over the table of rules, as asked.sql makes it; None where it is not known.
+    """
 
     constraints: str | None
     rules: str
@@ -30,17 +33,22 @@ class Limits:
     seed: int | None
     without: tuple[str, ...]
     user: str | None
+    of_rules: int | None
 
 
 def limits_of(text: str | None) -> Limits:
-    """Read what SQL passes: JSON and, behind a line break, the user. NULL for nothing of both."""
+    """Read what SQL passes: a sum of the rules, JSON and, behind a line break, the user.
+
+    Nothing of it has to be there.
+    """
     given, _, user = (text or "").partition("\n")
     return dataclasses.replace(_limits_alike(given), user=user or None)
 
 
 @functools.lru_cache(maxsize=1024)
 def _limits_alike(text: str) -> Limits:
-    given = json.loads(text) if text else {}
+    of_rules, brace, rest = text.partition("{")
+    given = json.loads(brace + rest) if brace else {}
     constraints = {kind: given[kind] for kind in KINDS if given.get(kind) is not None}
     return Limits(
         json.dumps(constraints) if constraints else None,
@@ -50,6 +58,7 @@ def _limits_alike(text: str) -> Limits:
         None if given.get("seed") is None else whole_number("seed", given["seed"], 0),
         sources("without", given.get("without"), SOURCES),
         None,
+        int(of_rules) if of_rules else None,
     )
 
 

@@ -80,6 +80,7 @@ class Asked:
             [one.rules for one in limits],
             [one.context for one in limits],
             moments,
+            limits[0].of_rules if limits else None,
         )
         self._seeds = [one.seed for one in limits]
         self._weighed = weighed(query, weight_texts)

@@ -42,7 +42,8 @@ class Kept:
     - selections are of items, by the catalogue that they are of and which they are;
     - values are those of expressions over the items, by these and a sum over what they depend on;
     - columns of the items are those that the rules of the latest query read;
-    - rules are those that were checked, by their rows;
+    - rules are those that were checked, by their rows; the book are all that were read last, and
+      the sum over them;
     - foretold is what is learnt of users and items beside the model: it takes a while, for which no
       other query has to wait.
 
@@ -59,6 +60,7 @@ class Kept:
         self.values: Latest[list[Any]] = Latest(KEPT)
         self.columns: frozenset[str] = frozenset()
         self.rules: dict[Any, Any] = {}
+        self.book: tuple[int, list[Any]] = (0, [])
         self.foretold: Latest[Any] = Latest(KEPT)
 
 

@@ -165,8 +165,8 @@ class Broken:
 
 def rules_of(
     con: duckdb.DuckDBPyConnection, schema: str, checked: dict[tuple[Any, ...], Rule | Broken]
-) -> list[Rule | Broken]:
-    """The rules of a recommender, those of the highest priority first.
+) -> tuple[int, list[Rule | Broken]]:
+    """The sum over the rules of a recommender, and these, those of the highest priority first.
 
     Args:
         con: where they are.
@@ -177,15 +177,15 @@ def rules_of(
     try:
         rows = con.execute(sql("answer/rules", schema=identifier(schema))).fetchall()
     except duckdb.CatalogException:  # made before there were rules
-        return []
-    rows.sort(key=lambda row: (-(row[-1] or 0), row[0]))
+        return 0, []
+    rows.sort(key=lambda row: (-(row[-2] or 0), row[0]))
     if not checked.keys() >= set(rows):
         if len(checked) > MOST:
             checked.clear()
         tables = items_of(con, schema), users_of(con, schema)
         new = (row for row in rows if row not in checked)
         checked |= {row: _checked(con, schema, row, *tables) for row in new}
-    return [checked[row] for row in rows]
+    return sum(row[-1] for row in rows), [checked[row] for row in rows]
 
 
 def _checked(
@@ -195,7 +195,7 @@ def _checked(
     items: Table,
     users: Table | None,
 ) -> Rule | Broken:
-    name, kind, of_items, value, of_users, context, starts, ends, enabled, _ = row
+    name, kind, of_items, value, of_users, context, starts, ends, enabled, *_ = row
     enabled = enabled is not False
     try:
         return rule_of(

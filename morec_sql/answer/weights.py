@@ -33,20 +33,23 @@ Column = npt.NDArray[Any]  # of numbers, or of truth values
 class Weighed:
     """The weights of a chunk of users, shape (users, names), and what they are of.
 
-    names are the objectives and, behind them, expressions, whose values by item are `columns`.
+    names are the objectives and, behind them, expressions and rules, whose values by item are
+    `columns`; fixed are the weights of the last of these where they are those of all users.
     """
 
     query: Query
     names: list[str]
     weights: Doubles
     columns: list[Column]
+    fixed: Doubles | None = None
 
     def with_rules(self, names: list[str], weights: Doubles, columns: Sequence[Column]) -> Weighed:
-        """With further columns behind, such as of rules; arguments are of these alone."""
+        """With the columns of rules behind; arguments are of these alone."""
         if not names:
             return self
         both = np.concatenate([self.weights, weights], axis=1)
-        return Weighed(self.query, [*self.names, *names], both, [*self.columns, *columns])
+        fixed = weights[0] if (weights == weights[0]).all() else None
+        return Weighed(self.query, [*self.names, *names], both, [*self.columns, *columns], fixed)
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
@@ -59,8 +62,10 @@ class Weighed:
             tuple(map(id, self.columns)), lambda: (self.columns, _digest(self.columns))
         )
         return recommender.kept.catalogues.get(
-            digest,
-            lambda: recommender.catalogue.beside(np.stack(self.columns, axis=1, dtype=np.float64)),
+            (digest, None if self.fixed is None else self.fixed.tobytes()),
+            lambda: recommender.catalogue.beside(
+                np.stack(self.columns, axis=1, dtype=np.float64), self.fixed
+            ),
         )
 
 

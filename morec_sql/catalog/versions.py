@@ -186,6 +186,8 @@ def put_to_use(
     }
     items = {"texts": where.texts, "item_vectors": where.item_vectors}
     con.execute(sql("catalog/use_version", schema=schema, id=str(number), **items))
+    for own in ("catalog/reason_templates", "catalog/weight_presets", "catalog/rules"):
+        con.execute(sql(own, schema=schema))
     con.execute(sql("catalog/events_placeholder", **parts, item_vectors=where.item_vectors))
     for macro in macros("recommender"):
         con.execute(macro.sql(**parts))
@@ -198,8 +200,6 @@ def put_to_use(
     for statement in views:
         con.execute(statement)
     write_macros(con)
-    for own in ("catalog/reason_templates", "catalog/weight_presets", "catalog/rules"):
-        con.execute(sql(own, schema=schema))
     con.execute(sql("catalog/comments", schema=schema))
     present = relations(name)
     con.execute(

@@ -72,7 +72,7 @@ def check_rules(session: Session, catalog: str, _: str, given: dict[str, Any]) -
         catalogue = relations(name).item_vectors
         count = first_row(con, f"SELECT count(*) FROM {catalogue}")
         assert count is not None
-        found = rules_of(con, name, {})
+        found = rules_of(con, name, {})[1]
         matched: Matched = {}
         out: list[dict[str, Any]] = []
         for rule in found:

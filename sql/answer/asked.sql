@@ -1,5 +1,6 @@
 -- What is asked of a list, cast. It has no FROM, so that a column name in an argument cannot meet a
--- column of the tables.
+-- column of the tables. _rules says whether the rules are those that were read before, 0 without any:
+-- reading them is a statement of its own.
 SELECT
     CAST(to_json(weights) AS VARCHAR) AS _weights,
     coalesce(TRY_CAST(k AS DOUBLE), CASE WHEN k IS NOT NULL THEN CAST('nan' AS DOUBLE) END)
@@ -18,6 +19,7 @@ SELECT
         CAST(to_json({${limits}}) AS VARCHAR),
         ${no_limits}
     ) AS _limited,
+    (SELECT coalesce(sum(hash(_q)), 0) FROM ${schema}.rules AS _q) AS _rules,
     CASE
         WHEN as_of IS NULL OR TRY_CAST(as_of AS TIMESTAMP) IS NOT NULL
             THEN TRY_CAST(as_of AS TIMESTAMP)

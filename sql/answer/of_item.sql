@@ -10,7 +10,7 @@ FROM ${later} (
         ${with_context}((${history})${context}),
         epoch(_a._as_of),
         _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify,
-        concat(_a._limited, chr(10), ${user})
+        concat(_a._rules, _a._limited, chr(10), ${user})
     )) AS _r
     FROM (
         SELECT

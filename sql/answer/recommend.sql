@@ -23,7 +23,7 @@ FROM ${later} (
             _a._history,
             epoch(_a._as_of),
             _a._weights, _a._k, _a._filter, _a._exclude_seen, _a._diversify,
-            concat(_a._limited, chr(10), ${user})
+            concat(_a._rules, _a._limited, chr(10), ${user})
         )) AS _r
     FROM (
         SELECT *, ${with_context}((${history})${context}) AS _history

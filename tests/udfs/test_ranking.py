@@ -11,6 +11,7 @@ from morec_sql.udfs.history import History
 from morec_sql.udfs.ranking import likeness as likeness_of
 from morec_sql.udfs.ranking.catalogue import Catalogue
 from morec_sql.udfs.ranking.lists import rank
+from morec_sql.udfs.ranking.pairs import PairScores
 from tests.udfs.kernels import Gain, plain_fit, plain_relevance, random_catalogue, random_history
 
 
@@ -65,6 +66,33 @@ def test_the_list_is_the_brute_force_top_k(seed: int, items: int, k: int, filter
         np.testing.assert_allclose(
             ranked.contributions[user, :depth], parts[user, listed], atol=2e-3
         )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 999), further=st.integers(1, 4), fixed=st.integers(1, 4), seen=st.booleans()
+)
+def test_values_by_item_that_weigh_the_same_for_all_are_one_column(
+    seed: int, further: int, fixed: int, seen: bool
+) -> None:
+    generator = np.random.default_rng(seed)
+    items, users, k = 40, 4, 6
+    catalogue = random_catalogue(generator, items, 3, ["relevance", "item", "fit"])
+    history = random_history(generator, users, items)
+    values = generator.normal(size=(items, further + fixed))
+    weights = generator.normal(size=(users, 3 + further + fixed))
+    weights[:, 3 + further :] = weights[0, 3 + further :]
+    lists = []
+    for of in (catalogue.beside(values), catalogue.beside(values, weights[0, 3 + further :])):
+        batch = of.batch(history, users, None, np.full(users, seen))
+        found = rank(of, batch, weights, k)
+        user, place = np.nonzero(found.item >= 0)
+        pairs = PairScores(of, batch, weights)(user, found.item[user, place])
+        np.testing.assert_allclose(pairs, found.score[user, place], atol=1e-4)
+        lists.append(found)
+    apart, together = lists
+    np.testing.assert_array_equal(apart.item, together.item)
+    np.testing.assert_allclose(apart.contributions, together.contributions, atol=1e-4)
 
 
 def check_greedy(

@@ -42,6 +42,9 @@ class Catalogue:
         embeddings: unit-length vectors of the texts, shape (m, t); diversity goes by behaviour
             where there is none.
         text_id: the row of `embeddings` for each item, shape (n,); -1 for an item without one.
+        scale: of the likenesses; by default of all items.
+        fixed: the weights of the last objectives, which are of the kind item, where they are the
+            same whoever is ranked: what these add is one column of the table then.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Catalogue:
         embeddings: Floats,
         text_id: Longs,
         scale: Scale | None = None,
+        fixed: Doubles | None = None,
     ) -> None:
         import torch
 
@@ -64,7 +68,13 @@ class Catalogue:
         self.texts = embeddings, text_id
         self.likeness = likeness_of(model, kinds, values, embeddings, text_id, scale)
         # one block of columns per term of the inner product: likeness, popularity, objectives
-        blocks = [model.decoder, model.popularity, values[:, self.of_kind("item")]]
+        of_items = values[:, self.of_kind("item")]
+        self.apart = of_items.shape[1]
+        if fixed is not None:
+            self.apart -= len(fixed)
+            added = of_items[:, self.apart :].astype(np.float64) @ fixed
+            of_items = np.column_stack([of_items[:, : self.apart], added])
+        blocks = [model.decoder, model.popularity, of_items]
         fits = values[:, self.of_kind("fit")]
         table = np.concatenate([*blocks, fits, fits**2], axis=1, dtype=np.float32)
         linear = blocks[0].shape[1] + blocks[1].shape[1]
@@ -75,8 +85,11 @@ class Catalogue:
         self.mean = table[:, :linear].mean(axis=0, dtype=np.float64)
         self.moments = [(fits.astype(np.float64) ** power).mean(axis=0) for power in range(5)]
 
-    def beside(self, values: Doubles) -> Catalogue:
-        """With values by item of further objectives behind its own, shape (n, e)."""
+    def beside(self, values: Doubles, fixed: Doubles | None = None) -> Catalogue:
+        """With values by item of further objectives behind its own, shape (n, e).
+
+        fixed are the weights of the last of these where they are the same in all lists.
+        """
         own, vectors = np.split(self.values, [len(self.kinds)], axis=1)
         return Catalogue(
             self.model,
@@ -84,7 +97,15 @@ class Catalogue:
             np.concatenate([own, values, vectors], axis=1, dtype=np.float32),
             *self.texts,
             self.likeness.scale,
+            fixed,
         )
+
+    def of_columns(self, weights: Doubles) -> Doubles:
+        """The weights of the table's columns of values by item, by those of objectives."""
+        of_items = weights[:, self.of_kind("item")]
+        if self.apart == of_items.shape[1]:
+            return of_items
+        return np.column_stack([of_items[:, : self.apart], np.ones(len(weights))])
 
     @functools.cached_property
     def likes(self) -> Likes:

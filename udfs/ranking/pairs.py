@@ -81,7 +81,7 @@ def query_of(catalogue: Catalogue, batch: Batch, weights: Doubles, factor: Doubl
     return np.concatenate(
         [
             batch.queries * factor[:, None],
-            weights[:, catalogue.of_kind("item")],
+            catalogue.of_columns(weights),
             slope * fits,
             curve * fits,
         ],
