@@ -62,9 +62,10 @@ SETTINGS = (
         "weights => {relevance: 0.4, private_label: 0.3, diversity: 0.3}",
     ),
     (
-        "something new to it, off the beaten track, from the grocery shelves",
-        "weights => {relevance: 0.4, diversity: 0.2, novelty: 0.4},"
-        "\n    filter => 'department = ''GROCERY''',\n    exclude_seen => true",
+        "something new to it from the grocery shelves, one of each kind",
+        "weights => {relevance: 0.8, novelty: 0.2},"
+        "\n    filter => 'department = ''GROCERY''',\n    exclude_seen => true,"
+        "\n    max_per => {product_type: 1}",
     ),
 )
 
