@@ -83,38 +83,39 @@ def greedy(
     left = score.clone()
     user, place = np.nonzero(placed >= 0)
     left[user, placed[user, place]] = -torch.inf
+    pinned = torch.from_numpy(placed).to(score.device) if len(user) else None
+    certain = torch.ones(len(score), dtype=torch.float64, device=score.device)
     picks, gained, scores, chances = [], [], [], []
     for step in range(min(k, score.shape[1])):
-        gains = score.new_zeros((*score.shape, len(terms)))
-        for number, term in enumerate(terms):
-            gains[:, :, number] = term.gain()
-        total = left + gains.sum(dim=2)
+        gains = [term.gain() for term in terms]
+        total = left + sum(gains[1:], gains[0]) if gains else left
         if feasible is not None:
             allowed = torch.from_numpy(feasible.allowed()).to(score.device)
             total = total.masked_fill(~allowed, -torch.inf)
         value, pick = total.max(dim=1)
-        chance = torch.ones(len(pick), dtype=torch.float64, device=pick.device)
+        chance, real = certain, value.isfinite()
         if explore is not None:
             pick, chance = explore.picked(total, pick, step)
-        here = torch.from_numpy(placed[:, step]).to(pick.device)
-        pick = torch.where(here >= 0, here, pick)
+        if pinned is not None:
+            here = pinned[:, step]
+            there = here >= 0
+            pick, real = torch.where(there, here, pick), real | there
+            chance = chance.masked_fill(there, 1.0)
+        at = pick[:, None]
         picks.append(pick)
-        chances.append(chance.masked_fill(here >= 0, 1.0))
-        real = value.isfinite() | (here >= 0)
-        mine = gains[torch.arange(len(pick), device=pick.device), pick]
-        gained.append(mine * real[:, None])
-        scores.append(score.gather(1, pick[:, None])[:, 0].masked_fill(~real, -torch.inf))
-        left.scatter_(1, pick[:, None], -torch.inf)
+        chances.append(chance)
+        gained += [gain.gather(1, at)[:, 0] * real for gain in gains]
+        scores.append(score.gather(1, at)[:, 0].masked_fill(~real, -torch.inf))
+        left.scatter_(1, at, -torch.inf)
         for term in terms:
             term.add(pick)
         if feasible is not None:
             feasible.add(pick.cpu().numpy(), real.cpu().numpy())
-    return (
-        torch.stack(picks, dim=1),
-        torch.stack(gained, dim=1),
-        torch.stack(scores, dim=1),
-        torch.stack(chances, dim=1),
-    )
+    listed = torch.stack(picks, dim=1)
+    of_terms = score.new_zeros((*listed.shape, 0))
+    if gained:
+        of_terms = torch.stack(gained, dim=1).view(*listed.shape, len(terms))
+    return listed, of_terms, torch.stack(scores, dim=1), torch.stack(chances, dim=1)
 
 
 def greedy_limited(
