@@ -25,7 +25,7 @@ def constraints(
     items: Table,
     objectives: dict[str, Doubles],
     values: Callable[[list[str]], list[Any]],
-) -> list[Constraint]:
+) -> tuple[list[Constraint], list[str]]:
     """Read the constraints of a query.
 
     Args:
@@ -36,7 +36,8 @@ def constraints(
         values: evaluates expressions over the items, by item.
 
     Returns:
-        the constraints over the items in the order of item_index.
+        the constraints over the items in the order of item_index, and the expressions that these
+        evaluate, as SQL.
 
     Raises:
         MorecError: one of them is wrong, or two contradict each other.
@@ -56,7 +57,7 @@ def constraints(
                 raise MorecError(f"{kind}: {limit!r} for {key!r} is not {rule.limits}")
             found.append(Constraint(key, kind, np.zeros(0), float(limit)))
     if not found:
-        return []
+        return [], []
     columns = [_written(con, one, items, objectives) for one in found]
     read = values(columns)
     out = [
@@ -70,7 +71,7 @@ def constraints(
                 f"{one.kind}: {one.key!r} and {other.key!r} have no item in common, but"
                 f" their shares add up to {one.limit + other.limit:g}, where 1 is allowed"
             )
-    return out
+    return out, columns
 
 
 def _of_objective(constraint: Constraint, objectives: dict[str, Doubles]) -> bool:

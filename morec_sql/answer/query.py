@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
@@ -35,6 +35,7 @@ BATCHES = 256  # of few users each, whose scores are kept for further pairs
 MOST_HISTORIES = 200_000  # that a query keeps
 LOOKUPS = 12  # of users, after which a query has those of all looked up if they are not too many
 MOST_EVENTS = 20_000_000  # of all users, to be looked up together
+MOST_TEXTS = 1000  # of constraints, of which is known what they read
 QUERIES = 4  # whose filters and constraints are kept, the latest so many of each
 
 
@@ -184,27 +185,54 @@ class Query:
 
         return self._sums.get(columns, work)
 
-    def look_ahead(self) -> None:
-        """Begin with the sum over the columns that rules read before, in another thread."""
-        columns = self.recommender.kept.columns
+    def look_ahead(self, rules: bool, constraints: Iterable[str]) -> None:
+        """Begin with sums over the columns that were read before, in another thread.
 
-        def look() -> None:
+        Args:
+            rules: whether those that rules read are among these.
+            constraints: as JSON, those whose columns are.
+        """
+        kept = self.recommender.kept
+        wanted = {kept.read_by.get(text) for text in constraints}
+        if rules and kept.columns:
+            wanted.add(kept.columns)
+
+        def look(columns: frozenset[str]) -> None:
             # who needs it meets the same error
             with contextlib.suppress(MorecError, duckdb.Error):
                 self.sum_of(columns)
 
-        if columns:
-            _ahead().submit(look)
+        for columns in wanted:
+            if columns is not None:
+                _ahead().submit(look, columns)
 
     def constraints(self, text: str) -> list[Constraint]:
-        """The constraints that the JSON `text` states."""
+        """The constraints that the JSON `text` states, kept while the items are as they were."""
+        of = self.recommender
 
         def read() -> list[Constraint]:
             with self.connect() as con:
                 items = items_of(con, self.name)
-                return constraints(con, text, items, self.recommender.raw, self.values)
+                found, written = constraints(con, text, items, of.raw, self.values)
+            read_by = of.kept.read_by
+            columns = depend_on(written)
+            if columns is not None:
+                if len(read_by) > MOST_TEXTS:
+                    read_by.clear()
+                read_by[text] = columns
+            return found
 
-        return self._constraints.get(text, read)
+        def work() -> list[Constraint]:
+            columns = of.kept.read_by.get(text)
+            if columns is None:
+                return read()
+            try:
+                key = text, self.sum_of(columns)
+            except duckdb.Error:  # a column is gone, which is said where it is read
+                return read()
+            return of.kept.constraints.get(key, read)
+
+        return self._constraints.get(text, work)
 
 
 class Queries(Latest[Query]):

@@ -64,8 +64,10 @@ class Asked:
     ) -> None:
         self.query, self.recommender = query, query.recommender
         limits = [limits_of(text) for text in limited.to_pylist()]
-        if any(one.rules != NO_RULES for one in limits):
-            query.look_ahead()
+        query.look_ahead(
+            any(one.rules != NO_RULES for one in limits),
+            {one.constraints for one in limits if one.constraints is not None},
+        )
         self.users = len(histories)
         self.k = lengths_of(ks)
         by_default = exclude_seen.fill_null(self.recommender.exclude_seen)

@@ -22,6 +22,7 @@ from ..templates import arrow, first_row, identifier, literal, sql, transaction,
 from ..udfs.device import prefetch
 from ..udfs.history import Clock, Longs
 from ..udfs.ranking.catalogue import Catalogue, Selection
+from ..udfs.ranking.constraints import Constraint
 from ..udfs.ranking.likeness import Scale
 from ..udfs.relevance.model import RelevanceModel
 from ..udfs.relevance.repeats import RepeatModel
@@ -41,7 +42,9 @@ class Kept:
     - catalogues have further values of items, by digests of these, which are by their arrays' ids;
     - selections are of items, by the catalogue that they are of and which they are;
     - values are those of expressions over the items, by these and a sum over what they depend on;
-    - columns of the items are those that the rules of the latest query read;
+    - constraints are by their JSON and a sum over what they depend on;
+    - columns of the items are those that the rules of the latest query read, and read_by those that
+      constraints do;
     - rules are those that were checked, by their rows; the book are all that were read last, and
       the sum over them;
     - foretold is what is learnt of users and items beside the model: it takes a while, for which no
@@ -58,7 +61,9 @@ class Kept:
         self.digests: Latest[tuple[Any, bytes]] = Latest(size)
         self.selections: Latest[Selection | None] = Latest(size)
         self.values: Latest[list[Any]] = Latest(KEPT)
+        self.constraints: Latest[list[Constraint]] = Latest(size)
         self.columns: frozenset[str] = frozenset()
+        self.read_by: dict[str, frozenset[str]] = {}
         self.rules: dict[Any, Any] = {}
         self.book: tuple[int, list[Any]] = (0, [])
         self.foretold: Latest[Any] = Latest(KEPT)

@@ -9,6 +9,8 @@ import duckdb
 import numpy as np
 import pytest
 
+from tests.conftest import create
+
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -146,3 +148,29 @@ WRONG = {
 def test_a_wrong_constraint_is_one_sentence(small: Connection, arguments: str) -> None:
     with pytest.raises(duckdb.InvalidInputException, match=WRONG[arguments]):
         small.execute(f"SELECT * FROM shop.recommend(1, {arguments})").fetchall()
+
+
+def test_they_follow_the_items(tables: duckdb.DuckDBPyConnection) -> None:
+    create(tables)
+    query = "SELECT item_id FROM shop.recommend(4, weights => {{relevance: 1}}, k => 6 {})"
+
+    def listed(limits: str) -> list[int]:
+        return [item for (item,) in tables.execute(query.format(limits)).fetchall()]
+
+    plain = listed("")
+    assert all(item < 10 for item in plain)
+    limits = ", max_per => {'category || same': 3}, min_share => {'price > 15': 0.5}"
+    for _ in range(3):
+        items = listed(limits)
+        assert [sum(item < 10 for item in items), sum(item >= 15 for item in items)] == [3, 3]
+    # what is of another category, or has another price, is so at once
+    tables.execute("UPDATE products SET category = 'shed' WHERE product_id >= 18")
+    items = listed(limits)
+    assert sum(10 <= item < 18 for item in items) <= 3
+    tables.execute("UPDATE products SET price = 20, category = product_id")
+    for _ in range(3):
+        assert listed(limits) == plain
+    tables.execute("ALTER TABLE products RENAME COLUMN same TO other")
+    for _ in range(2):
+        with pytest.raises(duckdb.Error, match="same"):
+            listed(limits)

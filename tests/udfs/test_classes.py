@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from morec_sql.udfs.ranking import classes as module
 from morec_sql.udfs.ranking.classes import best_lists, classes, nested
 from morec_sql.udfs.ranking.constraints import Constraint, fit
 from morec_sql.udfs.ranking.program import best_list
@@ -99,3 +101,24 @@ def test_only_sets_that_are_nested_or_apart_are_counted_together() -> None:
     assert nested([many, of_each], 4) == [many, of_each]
     crossing = Constraint("g", "max_per", np.array([0, 1, 0, 1, 0, 1.0]) * 3e6, 1.0)
     assert nested([of_each, crossing], 4) == [of_each]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), some=st.sampled_from([1, 3, 2000]), sizes=st.sampled_from([2, 5])
+)
+def test_sets_go_together_where_no_two_cross(seed: int, some: int, sizes: int) -> None:
+    generator = np.random.default_rng(seed)
+    sets, others = generator.integers(-1, sizes, (2, 12))
+    if generator.random() < 0.5:  # nested, but for what is changed
+        others = np.where(sets < 0, -1, sets // 2)
+        others[generator.integers(0, 12, generator.integers(0, 2))] = 0
+    crossing = any(
+        (a & b).any() and (a & ~b).any() and (b & ~a).any()
+        for a in (sets == one for one in range(sizes))
+        for b in (others == one for one in range(sizes))
+    )
+    both = [Constraint(name, "max_per", of * 1.0, 1.0) for name, of in (("a", sets), ("b", others))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SOME", some)
+        assert nested(both, 4) == both[: 1 if crossing else 2]
