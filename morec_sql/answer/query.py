@@ -228,7 +228,7 @@ class Query:
                 return read()
             try:
                 key = text, self.sum_of(columns)
-            except duckdb.Error:  # a column is gone, which is said where it is read
+            except duckdb.BinderException:  # a column is gone, which is said where it is read
                 return read()
             return of.kept.constraints.get(key, read)
 

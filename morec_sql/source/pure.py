@@ -24,7 +24,7 @@ KEYWORDS = {
     "filter", "from", "having", "in", "is", "join", "like", "not", "on", "or", "over", "select",
     "then", "try_cast", "union", "using", "values", "when", "where",
 }  # fmt: skip
-# what sqlglot writes so is DuckDB's own syntax, unlike what stands so in a macro
+# what sqlglot knows and writes so is DuckDB's own syntax, unlike what stands so in a macro
 SYNTAX = {"coalesce", "extract", "interval"}
 DEEPEST = 8  # macros that call macros
 
@@ -55,7 +55,9 @@ def check_pure(
     read = [one for one in parsed.find_all(exp.Table) if isinstance(one.this, exp.Identifier)]
     ctes = {one.alias_or_name.lower() for one in parsed.find_all(exp.CTE)}
     tables = {one.name for one in read if one.db or one.name.lower() not in ctes}
-    calls = _called(parsed.sql(DIALECT, comments=False)) - (set() if depth else SYNTAX)
+    calls = _called(parsed.sql(DIALECT, comments=False))
+    if not depth:
+        calls -= SYNTAX - {one.name.lower() for one in parsed.find_all(exp.Anonymous)}
     if tables:
         if is_strict(con):
             raise MorecError(

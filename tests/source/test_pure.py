@@ -26,6 +26,7 @@ IMPURE = {
     "reads settings as a table": "EXISTS (SELECT 1 FROM duckdb_settings())",
     "reads secrets": "EXISTS (SELECT 1 FROM duckdb_secrets())",
     "hides it in a macro": "hidden('numbers')",
+    "hides it in a macro that is called as syntax": "\"interval\"('numbers')",
     "hides it in two macros": "hides_hidden('numbers')",
     "reads a frame": "EXISTS (SELECT 1 FROM frame)",
     "sleeps": "sleep_ms(1) IS NULL",
@@ -40,6 +41,7 @@ def shop() -> Iterator[Connection]:
     con.execute(
         "CREATE SEQUENCE numbers;"
         "CREATE MACRO hidden(a) AS nextval(a) > 0;"
+        'CREATE MACRO "interval"(a) AS nextval(a) > 0;'
         "CREATE MACRO hides_hidden(a) AS (SELECT hidden(a));"
         "CREATE MACRO twice(a) AS 2 * a;"
         "CREATE TABLE wanted AS SELECT 3 AS product_id"
