@@ -11,7 +11,7 @@ from ..errors import MorecError
 from ..templates import identifier, sql
 from .expressions import is_number, is_time
 from .pairs import check_ids, named
-from .tables import Id
+from .tables import Id, usable_time
 
 MOST_PLACES = 20  # of a list; those behind are as the last
 NEEDED = "a table with its columns is needed, such as 'shown(user_id, item_id, shown_at)'"
@@ -82,6 +82,7 @@ def shown_to_users(
             )
         )
     usable = (
-        f"{user.usable('_s.user_id')} AND {item.usable('_s.item_id')} AND isfinite(_s.shown_at)"
+        f"{user.usable('_s.user_id', '_s.item_id')} AND {item.usable('_s.item_id', '_s.user_id')}"
+        f" AND {usable_time('_s.shown_at')}"
     )
     return Shown(" UNION ALL ".join(written), usable, placed)

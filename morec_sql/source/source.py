@@ -16,13 +16,8 @@ from .graphs import Edges, edges_of_items, edges_of_users
 from .impressions import Shown, shown_to_users
 from .labels import Feature, features_of_events, features_of_users
 from .losses import Loss, declared, wanted
-from .tables import Id, Table, find_table
+from .tables import Id, Table, find_table, usable_time
 
-# comparisons, since a function like isfinite would keep DuckDB from using an index on the users
-USABLE_TIME = (
-    "_c.event_time IS NOT NULL AND _c.event_time > CAST('-infinity' AS TIMESTAMP)"
-    " AND _c.event_time < CAST('infinity' AS TIMESTAMP)"
-)
 USABLE_WEIGHT = "_c.weight > 0 AND _c.weight < CAST('infinity' AS DOUBLE)"
 
 
@@ -166,7 +161,7 @@ def resolve(
         of_items = dataclasses.replace(item, kind=item_type)
         impressions = shown_to_users(con, catalog, schema, arguments.impressions, user, of_items)
     weight = weighed(arguments.channel_weights)
-    time_usable = USABLE_TIME if named.event_time else "true"
+    time_usable = usable_time("_c.event_time") if named.event_time else "true"
     return Source(
         events=events,
         losses=[(loss, read(loss.sql)) for loss in losses],

@@ -68,7 +68,7 @@ class Id:
         Args:
             value: SQL of the id.
             beside: another column of a table whose index has to stay in use. A function in a
-                condition on one column alone would keep DuckDB from it, as for source.USABLE_TIME.
+                condition on one column alone would keep DuckDB from it, as for usable_time.
         """
         more = ""
         if self.kind in ("FLOAT", "DOUBLE"):  # NaN is larger than all numbers
@@ -78,6 +78,15 @@ class Id:
             if beside is not None:
                 more = f" AND CASE WHEN {beside} IS NOT NULL THEN trim({value}) <> '' END"
         return f"{value} IS NOT NULL{more}"
+
+
+def usable_time(value: str) -> str:
+    """The predicate that SQL of a timestamp is a moment: neither NULL nor infinite.
+
+    By comparisons, since a function like isfinite would keep DuckDB from using an index on others.
+    """
+    low, high = (f"CAST('{sign}infinity' AS TIMESTAMP)" for sign in ("-", ""))
+    return f"{value} IS NOT NULL AND {value} > {low} AND {value} < {high}"
 
 
 def find_table(
