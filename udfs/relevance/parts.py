@@ -35,7 +35,7 @@ from .model import (
     user_features,
     user_vectors,
 )
-from .sample import LISTED, Sample, best_unseen, better, compared, mean
+from .sample import LISTED, OTHERS, Sample, best_unseen, better, compared, mean
 from .sparse import added, at, dot
 
 CONTENDERS = 200  # items per user that contend for a list
@@ -108,28 +108,31 @@ def _passed_over(sample: Sample, model: RelevanceModel) -> RelevanceModel:
     """The model in which what users passed over counts, where it makes lists better.
 
     Lists of whole and of short histories count alike, of which those of whole ones must not become
-    worse: who takes little of what is shown is known by little else. Weights are tried by one way
-    to fade with the history, and the others by the best of them.
+    worse: who takes little of what is shown is known by little else. Weights are tried on some of
+    the users by one way to fade with the history, and the others by the best of them; whether it
+    counts is up to all.
     """
 
-    def lists(option: RelevanceModel) -> npt.NDArray[np.float64]:
-        return np.stack([_ndcg(sample, option, one) for one in (sample.whole, sample.short)])
+    def lists(of: Sample, option: RelevanceModel) -> npt.NDArray[np.float64]:
+        return np.stack([_ndcg(of, option, one) for one in (of.whole, of.short)])
+
+    def option(share: float, fade: float) -> RelevanceModel:
+        return model.beside(OF_SHOWN, -share * _unit(model), fade)
 
     def try_out(options: Iterable[tuple[float, float]]) -> tuple[float, float]:
-        for share, fade in options:
-            found[share, fade] = lists(model.beside(OF_SHOWN, -share * _unit(model), fade))
+        found.update((one, lists(some, option(*one))) for one in options)
         good = [one for one, (whole, _) in found.items() if not better(before[0], whole)]
         return max(good or found, key=lambda one: mean(found[one]))
 
-    before = lists(model)
+    some = sample.some(OTHERS)
+    before = lists(some, model)
     found: dict[tuple[float, float], npt.NDArray[np.float64]] = {}
     share, _ = try_out(itertools.product(SHARES, FADES[1:2]))
-    best = try_out(itertools.product((share,), (FADES[0], *FADES[2:])))
-    told = compared("lists of whole and short histories", found[best].mean(0), before.mean(0))
-    told["used"] = told["used"] and not better(before[0], found[best][0])
-    chosen = model
-    if told["used"]:
-        chosen = model.beside(OF_SHOWN, -best[0] * _unit(model), best[1])
+    best = option(*try_out(itertools.product((share,), (FADES[0], *FADES[2:]))))
+    old, new = lists(sample, model), lists(sample, best)
+    told = compared("lists of whole and short histories", new.mean(0), old.mean(0))
+    told["used"] = told["used"] and not better(old[0], new[0])
+    chosen = best if told["used"] else model
     told |= chosen.chosen.get(OF_SHOWN, {})
     return dataclasses.replace(chosen, chosen={**chosen.chosen, OF_SHOWN: told})
 

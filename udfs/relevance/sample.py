@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SHORT_HISTORIES = (0, 1, 2, 3, 5, 8, 13)  # sizes of the histories cut short
 VALIDATION_USERS = 2000
-OTHERS = 500  # users that say enough beside those of a sample
+OTHERS = 500  # users that say enough beside those of a sample, or of these where much is tried
 CLEARLY = 1.02  # how much better what is clearly better is at least
 CERTAIN = 2.5  # standard errors by which a source must make lists better, the best of some
 LISTED = 20  # length of the lists by which settings are compared
@@ -67,6 +67,13 @@ class Sample:
         others = np.setdiff1d(self.window.user, self.numbers).astype(np.int64)
         among = others if len(others) >= OTHERS else self.numbers
         return Sample(self.window, self.all_users, self.items, self.seed, among, most)
+
+    def some(self, most: int) -> Sample:
+        """The same for about so many of its users, if it has more than that."""
+        if self.users <= most:
+            return self
+        among = self.numbers[:: -(-self.users // most)]
+        return Sample(self.window, self.all_users, self.items, self.seed, among)
 
     def pairs(self, half_life: int) -> tuple[Longs, Floats]:
         """Where each user's pairs of the whole histories start, and their weights in its vector."""
