@@ -151,7 +151,7 @@ class Impressions:
     item: Ints
     time: Doubles
     weight: Floats
-    lives: Doubles
+    lives: Floats
     until: float
 
     def before(self, until: float) -> Impressions:
@@ -173,8 +173,8 @@ class Impressions:
         entry, user = entry[latest], user[latest]
         kept = passed_over(self.user[entry], self.item[entry], history)
         entry, user = entry[kept], user[kept]
-        age, lives = self.until - self.time[entry], self.lives.astype(np.float32)
-        return Evidence.of_ages(user, self.item[entry], self.weight[entry], age, lives)
+        age = self.until - self.time[entry]
+        return Evidence.of_ages(user, self.item[entry], self.weight[entry], age, self.lives)
 
 
 def passed_over(

@@ -119,26 +119,27 @@ class History:
 
     def of_users(self, chosen: npt.NDArray[np.int64], users: int) -> History:
         """Return the pairs of some of `users` users, numbered by their place in sorted `chosen`."""
-        friends, shown = self.friends, self.shown
-        if self.graph is not None:
-            friends = self.graph.of(self, chosen)
-        if self.impressions is not None:
-            shown = self.impressions.of(self, chosen)
-        mine = dataclasses.replace(self, friends=friends, shown=shown, graph=None, impressions=None)
-        if len(chosen) == users:
+        number = None if len(chosen) == users else _numbers(chosen, users)
+
+        def evidence(source: Graph | Impressions | None, known: Evidence) -> Evidence:
+            if source is not None:
+                return source.of(self, chosen)
+            return known if number is None else known.of_users(number)
+
+        mine = dataclasses.replace(
+            self,
+            friends=evidence(self.graph, self.friends),
+            shown=evidence(self.impressions, self.shown),
+            graph=None,
+            impressions=None,
+        )
+        if number is None:
             return mine
-        number = _numbers(chosen, users)
-        if len(friends) and self.graph is None:
-            friends = friends.of_users(number)
-        if len(shown) and self.impressions is None:
-            shown = shown.of_users(number)
         kept = mine.take(number[self.user] >= 0)
         return dataclasses.replace(
             kept,
             user=number[kept.user],
             labels=self.labels.of_users(chosen, users) if len(self.labels) else self.labels,
-            friends=friends,
-            shown=shown,
         )
 
     def latest(self, count: int) -> History:

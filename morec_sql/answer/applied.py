@@ -42,7 +42,7 @@ class Applied:
         named: Sequence[str],
         contexts: Sequence[str],
         when: Doubles,
-        of_rules: int | None = None,
+        of_rules: int | None,
     ) -> None:
         self.book: Book = query.kept.get("rules", lambda: Book(query, of_rules))
         self._query, self.users = query, users

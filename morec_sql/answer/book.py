@@ -81,7 +81,7 @@ class Book:
         of_rules: by which rules that were read before are known, as in Limits.
     """
 
-    def __init__(self, query: Query, of_rules: int | None = None) -> None:
+    def __init__(self, query: Query, of_rules: int | None) -> None:
         self._query, self._of_rules = query, of_rules
         self.now = (datetime.datetime.now() - EPOCH).total_seconds()
         self._seen: Latest[_Everybody | None] = Latest(TABLES)

@@ -17,6 +17,7 @@ from .recommender import Recommender
 
 # sources beside the events, that a query can do without
 SOURCES = ("user_features", "user_graph", "impressions", "context")
+EVIDENCE = {"user_graph": "friends", "impressions": "shown"}  # what of a history comes from them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,19 +74,14 @@ def _share(given: Any) -> float:
 def switched_off(history: History, limits: list[Limits], recommender: Recommender) -> History:
     """The histories of users without the sources that their lists are to do without."""
     named = {source for one in limits for source in one.without}
-    labels, friends, passed = history.labels, history.friends, history.shown
+    labels, others = history.labels, {}
     for source in named:
         without = np.array([source in one.without for one in limits])
-        others = np.where(without, -1, np.arange(len(limits), dtype=np.int32))
-        if source == "user_graph":
-            friends = friends.of_users(others)
-            continue
-        if source == "impressions":
-            passed = passed.of_users(others)
+        if source in EVIDENCE:
+            number = np.where(without, -1, np.arange(len(limits), dtype=np.int32))
+            others[EVIDENCE[source]] = getattr(history, EVIDENCE[source]).of_users(number)
             continue
         in_context = recommender.catalogue.model.in_context(labels.label)
         kept = ~without[labels.user] | (in_context != (source == "context"))
         labels = dataclasses.replace(labels, user=labels.user[kept], label=labels.label[kept])
-    if not named:
-        return history
-    return dataclasses.replace(history, labels=labels, friends=friends, shown=passed)
+    return dataclasses.replace(history, labels=labels, **others) if named else history

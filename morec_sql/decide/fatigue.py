@@ -69,7 +69,7 @@ def fatigue(
             found = shown_to_users(con, catalog, source.schema, given["impressions"], *ids)
         if found is None:
             raise MorecError(f"impressions: {NEEDED}, not NULL, where none are declared")
-        with evaluated("impressions", str(given["impressions"])):
+        with evaluated("impressions", str(given["impressions"] or f"{name}.impressions")):
             events = f"{identifier(name)}.events"
             learnt = impressions(con, events, found.parts, days, within)
     rows: list[tuple[Any, ...]] = []

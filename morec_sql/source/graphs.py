@@ -8,7 +8,7 @@ import duckdb
 
 from ..templates import identifier, sql
 from .expressions import go_together
-from .pairs import check_ids, columns_of
+from .pairs import columns_of, id_as
 from .tables import Id, Table
 
 
@@ -31,11 +31,7 @@ def edges_of_users(
     if given is None:
         return None
     table, columns, weight = columns_of(con, "user_graph", given, catalog, schema, 3)
-    ends = []
-    for column in columns:
-        end = Id.of("user_graph", column, table, "_e")
-        check_ids("user_graph", column, end.kind, key.kind, "users")
-        ends.append(end.sql if end.kind == key.kind else f"TRY_CAST({end.sql} AS {key.kind})")
+    ends = [id_as("user_graph", column, table, "_e", key, "users") for column in columns]
     usable = f"{key.usable('_g.source')} AND {key.usable('_g.target')}"
     return _edges(table, ends, weight, usable)
 

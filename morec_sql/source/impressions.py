@@ -10,7 +10,7 @@ import duckdb
 from ..errors import MorecError
 from ..templates import identifier, sql
 from .expressions import is_number, is_time
-from .pairs import check_ids, named
+from .pairs import id_as, named
 from .tables import Id, usable_time
 
 MOST_PLACES = 20  # of a list; those behind are as the last
@@ -54,11 +54,8 @@ def shown_to_users(
     written, placed = [], False
     for one in given if isinstance(given, list) and given else [given]:
         table, columns = named(con, "impressions", one, catalog, schema, (3, 4), NEEDED)
-        ids = []
-        for column, key, what in zip(columns, (user, item), ("users", "items"), strict=False):
-            own = Id.of("impressions", column, table, "_s")
-            check_ids("impressions", column, own.kind, key.kind, what)
-            ids.append(own.sql if own.kind == key.kind else f"TRY_CAST({own.sql} AS {key.kind})")
+        user_id = id_as("impressions", columns[0], table, "_s", user, "users")
+        item_id = id_as("impressions", columns[1], table, "_s", item, "items")
         kind = table.columns[columns[2]]
         if not is_time(kind):
             raise MorecError(f"impressions: the column {columns[2]!r} is {kind}, no time")
@@ -74,8 +71,8 @@ def shown_to_users(
         written.append(
             sql(
                 "source/impressions",
-                user_id=ids[0],
-                item_id=ids[1],
+                user_id=user_id,
+                item_id=item_id,
                 shown_at=identifier(columns[2]),
                 place=place,
                 table=table.sql,

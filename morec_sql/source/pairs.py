@@ -8,7 +8,7 @@ import duckdb
 
 from ..errors import MorecError, shown
 from .expressions import go_together, is_number
-from .tables import Table, find_table
+from .tables import Id, Table, find_table
 
 # the name of a table, and columns of it in parentheses
 WRITTEN = re.compile(r"(?P<table>.+?)\((?P<columns>[^()]*)\)\s*", re.DOTALL)
@@ -69,6 +69,25 @@ def check_ids(argument: str, column: str, kind: str, own: str, what: str) -> Non
             f"{argument}: {column!r} is {kind} but the ids of {what} are {own}; both must have one"
             " type"
         )
+
+
+def id_as(argument: str, column: str, table: Table, alias: str, key: Id, what: str) -> str:
+    """SQL of the ids in a column of a table that is called `alias`, of the type of `key`.
+
+    Args:
+        argument: for errors.
+        column: its name.
+        table: that has it.
+        alias: what the table is called.
+        key: the ids of the recommender.
+        what: they are of, users or items.
+
+    Raises:
+        MorecError: it cannot hold such ids.
+    """
+    own = Id.of(argument, column, table, alias)
+    check_ids(argument, column, own.kind, key.kind, what)
+    return own.sql if own.kind == key.kind else f"TRY_CAST({own.sql} AS {key.kind})"
 
 
 def columns_of(

@@ -42,7 +42,7 @@ def read_impressions(
     weight = _places(con, source)
     place = np.asarray(columns["place"], np.int64)
     time = np.asarray(columns["time"], np.float64)
-    lives = np.array(clock.half_lives)
+    lives = np.array(clock.half_lives, np.float32)
     return Impressions(user, item, time, weight[place - 1], lives, clock.now), weight
 
 

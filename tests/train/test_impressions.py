@@ -168,7 +168,7 @@ def test_evaluate_says_what_it_is_worth(shop: Connection) -> None:
     assert found[1][2] > 0.005
 
 
-def test_of_several_tables_and_of_what_is_not_usable(shop: Connection) -> None:
+def test_of_several_tables_and_of_what_is_not_usable() -> None:
     con = morec_sql.connect()
     con.execute(SHOP)
     con.execute(

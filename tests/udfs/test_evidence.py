@@ -91,7 +91,7 @@ def test_it_is_what_each_was_shown_and_did_not_take(
     user = np.sort(generator.integers(0, USERS, 400)).astype(np.int32)
     item = generator.integers(0, ITEMS, 400).astype(np.int32)
     time, weight = generator.uniform(0, 10, 400), generator.uniform(0, 1, 400).astype(np.float32)
-    shown = Impressions(user, item, time, weight, LIVES.astype(np.float64), 10.0).before(8.0)
+    shown = Impressions(user, item, time, weight, LIVES, 10.0).before(8.0)
     whole = dataclasses.replace(history, impressions=shown)
     taken = set(zip(history.user.tolist(), history.item.tolist(), strict=True))
     for chosen in ([0, 3, 4, 17, 29], list(range(USERS))):

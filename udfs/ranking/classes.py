@@ -14,8 +14,8 @@ from .greedy import greedy
 if TYPE_CHECKING:
     import torch
 
-DENSE = 1 << 22  # pairs of sets that are counted in an array, or so many for each pair of an item
-FOR_EACH = 64
+# pairs of sets that are counted in an array: at most so many, and so many for each item in both
+DENSE, FOR_EACH = 1 << 22, 64
 SOME = 2000  # items that mostly show that sets cross
 
 

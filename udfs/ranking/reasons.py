@@ -17,10 +17,9 @@ class Reason:
 
     kind is "history item" or "content" for what an item of the history adds by behaviour or by its
     text, "list item" for what one listed before adds in diversity, each of which names the `item`;
-    "attribute" or "context" for what a `label` adds; "friends" for what these took; "shown"
-    for what was passed over; "repeat",
-    "popularity" or "average" (minus the mean relevance over the catalogue); or "objective", which
-    names that at `position`.
+    "attribute" or "context" for what a `label` adds; "friends" for what these took; "shown" for
+    what was passed over; "repeat", "popularity" or "average" (minus the mean relevance over the
+    catalogue); or "objective", which names that at `position`.
     """
 
     kind: str

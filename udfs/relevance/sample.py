@@ -69,11 +69,10 @@ class Sample:
         return Sample(self.window, self.all_users, self.items, self.seed, among, most)
 
     def some(self, most: int) -> Sample:
-        """The same for about so many of its users, if it has more than that."""
+        """The same for so many of its users, where it has more than that."""
         if self.users <= most:
             return self
-        among = self.numbers[:: -(-self.users // most)]
-        return Sample(self.window, self.all_users, self.items, self.seed, among)
+        return Sample(self.window, self.all_users, self.items, self.seed, self.numbers, most)
 
     def pairs(self, half_life: int) -> tuple[Longs, Floats]:
         """Where each user's pairs of the whole histories start, and their weights in its vector."""
